@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+// What the control object may ask of the engine. The supervisor implements it; control and its
+// tests see only this.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/address.h"
+#include "base/clock.h"
+#include "config/diagnostics.h"
+#include "config/diff.h"
+#include "config/plan.h"
+#include "policy/state_names.h"
+
+namespace superd {
+
+struct ListenerStatus {
+    std::string name, address;
+    std::string state;              // "listening", "waiting", "paused", "closed"
+    std::string detail;             // "in use by sshd, pid 812", "address not there yet"
+    std::string bound;              // the address as bound, e.g. the port the kernel chose
+    int fd = -1;
+};
+
+struct ProcessStatus {
+    int pid = 0;
+    std::string kind;               // "handler", "worker", "daemon"
+    std::uint64_t connection = 0;   // 0: none
+    Endpoint peer, local;
+    Wall since;
+};
+
+struct ServiceStatus {
+    std::string name, description;
+    ServiceState state = ServiceState::stopped;
+    std::string detail;             // one line: why it is in that state
+    Wall since;
+    bool enabled = true;
+    Mode mode = Mode::handler;
+    std::string defined_at;         // file:line
+    std::vector<ListenerStatus> listeners;
+    std::vector<ProcessStatus> processes;
+    std::uint32_t connections = 0;  // now
+    std::uint64_t accepted = 0, started = 0, failed = 0, exited = 0, dropped_datagrams = 0;
+    std::vector<std::pair<std::string, std::uint64_t>> refused;  // by reason, only those not zero
+    std::string last_exit;          // "status 1", "signal TERM"; empty: none yet
+    std::string last_failure;       // "exec /usr/sbin/foo: No such file or directory"; empty: none
+};
+
+struct DaemonStatus {
+    std::string version;
+    int pid = 0, guard_pid = 0;
+    Wall since;                     // of the guard
+    std::uint32_t starts = 0;       // superds started by this guard
+    std::string config_path;
+    std::string config_state;       // "" or "running the last accepted configuration: …"
+    std::uint64_t plan_sequence = 0;
+    std::uint32_t processes = 0, max_processes = 0;
+    bool root = false;
+};
+
+// Codes are superctl's exit codes: 0 ok, 1 failed, 3 not running, 4 no such service, 6 timeout.
+struct Outcome {
+    int code = 0;
+    std::string message;
+};
+using Reply = std::function<void(Outcome)>;
+
+struct ReloadReport {
+    int code = 0;                   // 0: applied, or could be (dry run)
+    std::string message;
+    Diagnostics diagnostics;
+    std::vector<ServiceDiff> changes;
+};
+
+struct Explanation {
+    bool admitted = false;
+    std::string reason;             // refusal name or "admitted"
+    std::string rule;               // file:line of what decided; empty: built-in
+    std::string text;               // the sentence for people
+};
+
+class Manager {
+public:
+    virtual ~Manager() = default;
+
+    [[nodiscard]] virtual DaemonStatus daemon() const = 0;
+    [[nodiscard]] virtual std::vector<std::string> names() const = 0;
+    [[nodiscard]] virtual std::optional<ServiceStatus> service(std::string_view name) const = 0;
+    // Sentences, one a line: the state, its cause, when it changes by itself.
+    [[nodiscard]] virtual std::optional<std::string> why(std::string_view name) const = 0;
+    [[nodiscard]] virtual std::optional<Explanation> explain(
+            std::string_view name, const Endpoint& from, Wall at) const = 0;
+    // For `show`: the plan in force.
+    [[nodiscard]] virtual const Plan& plan() const = 0;
+
+    // reply is called once, from the loop, when the thing is done or has failed; it may be called
+    // before the function returns.
+    virtual void start(std::string_view name, Reply reply) = 0;
+    virtual void stop(std::string_view name, Reply reply) = 0;
+    virtual void restart(std::string_view name, Reply reply) = 0;
+    virtual void pause(std::string_view name, Reply reply) = 0;
+    virtual void resume(std::string_view name, Reply reply) = 0;
+    virtual void drain(std::string_view name, Reply reply) = 0;
+    // connection 0: every process of the service.
+    virtual void kill(std::string_view name, int signal, std::uint64_t connection, Reply reply) = 0;
+    virtual void reload_config(bool dry_run, std::function<void(ReloadReport)> reply) = 0;
+    // Until test(status) holds; checked at every change of the service and once at once.
+    // Returns a token for forget_wait (a client that went away).
+    virtual std::uint64_t wait(std::string_view name,
+            std::function<bool(const ServiceStatus&)> test, Reply reply) = 0;
+    virtual void forget_wait(std::uint64_t token) = 0;
+};
+
+}  // namespace superd

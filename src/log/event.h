@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+// One type for each fact that superd logs. All wording is in log/format.cc.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "base/address.h"
+#include "base/clock.h"
+
+namespace superd {
+
+enum class Level : std::uint8_t { debug, info, notice, warning, error, critical };
+[[nodiscard]] std::string_view level_name(Level level);
+
+// START: a process was started.
+struct StartEvent {
+    std::string_view service;
+    std::uint64_t connection = 0;  // 0: none (worker, daemon)
+    int pid = 0;
+    Endpoint peer, local;          // family none: none
+};
+
+// EXIT: a process has ended.
+struct ExitEvent {
+    std::string_view service;
+    std::uint64_t connection = 0;
+    int pid = 0;
+    int status = -1;               // wait status (waitpid(2)); -1: unknown
+    Nanoseconds duration{0};
+    Endpoint peer;
+};
+
+// REFUSE: a connection was not let in.
+struct RefuseEvent {
+    std::string_view service;
+    std::uint64_t connection = 0;
+    Endpoint peer, local;
+    std::string_view reason;       // refusal_name()
+    std::string_view rule;         // "/etc/superd.toml:31"
+    std::uint64_t suppressed = 0;  // lines like this one left out since the last
+};
+
+// FAIL: something that superd was to do for a service did not work.
+struct FailEvent {
+    std::string_view service;
+    std::uint64_t connection = 0;
+    Endpoint peer;
+    std::string_view stage;        // "exec", "bind", "setuid" ...
+    std::string_view subject;      // path or address
+    int error = 0;                 // errno
+    std::string_view detail;       // free text behind it; may be empty
+};
+
+// STATE: a service went from one state to another.
+struct StateEvent {
+    std::string_view service;
+    std::string_view from, to;
+    std::string_view reason;
+};
+
+// Everything about superd itself.
+struct NoticeEvent {
+    Level level = Level::info;
+    std::string_view service;      // may be empty
+    std::string_view text;
+};
+
+using Event = std::variant<StartEvent, ExitEvent, RefuseEvent, FailEvent, StateEvent, NoticeEvent>;
+
+[[nodiscard]] Level level_of(const Event& event);
+
+// Appends one line without its end: "2026-11-23T01:48:02.114Z ssh REFUSE conn=18f2 from=…".
+// What came from outside is escaped. level INFO and below carries no word for it, above it
+// "WARNING", "ERROR", "CRIT" stand before the text of a NoticeEvent.
+void format_text(std::string& out, const Event& event, Wall time);
+// The same as one JSON object.
+void format_json(std::string& out, const Event& event, Wall time);
+
+// Takes events; never blocks, never fails: what cannot be taken is counted and said later.
+class EventSink {
+public:
+    virtual ~EventSink() = default;
+    virtual void log(const Event& event) = 0;
+};
+
+}  // namespace superd

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// Launching: a growable pool of threads, each with a stack and a launch slot (design §5).
+//
+// The loop submits; a thread clones with CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD |
+// CLONE_PARENT_SETTID; the child leaves the shared table, closes all other slots, marks its
+// record `left` and does the sequence of its SpawnPlan with raw system calls only. When it has
+// exec'd or died the thread covers the slot's numbers with /dev/null again and queues a result.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "policy/spawn_plan.h"
+#include "sys/state.h"
+
+namespace superd {
+
+// How a child is made. `shared_table` is the way of design §5; the others stand behind the same
+// interface where close_range(2) or clone(2) are refused, under sanitizers and valgrind, and for
+// launches that need more descriptors than a slot has.
+enum class SpawnMethod : std::uint8_t { shared_table, vfork, fork };
+
+// What this kernel and this process's seccomp filter allow; asked once, before any thread.
+[[nodiscard]] SpawnMethod probe_spawn_method();
+
+// The numbers of the launch slots: FIRST_SLOT .. low-1 are kept occupied by /dev/null from the
+// guard's first act on; everything else lives above.
+inline constexpr int first_slot = 3;
+inline constexpr int slot_width = 4;
+inline constexpr int hot_slots = 32;
+inline constexpr int low_number = first_slot + slot_width * hot_slots;
+// Occupies the slots' numbers. Call before anything else is opened.
+[[nodiscard]] Result<void> reserve_slots();
+
+struct Launch {
+    std::uint32_t record = 0;        // State::processes() index; state accepted, pid 0
+    std::uint32_t service = 0;       // for the share
+    std::shared_ptr<const SpawnPlan> plan;
+    ConnectionFacts facts;           // handlers; facts.local_path must outlive the launch
+    int connection = -1;             // handler: owned by the spawner from submit() on
+    std::vector<int> listeners;      // worker: loans, in the order of listen_fdnames
+    int standard_error = -1;         // loan: the log stream or a file; -1: /dev/null, or the socket
+    int standard_output = -1;        //   where the plan says so
+};
+
+struct LaunchResult {
+    std::uint32_t record = 0;
+    SpawnStage stage = SpawnStage::none;  // where it failed; none: exec succeeded
+    int error = 0;                        // errno
+    bool timed_out = false;
+};
+
+struct SpawnerOptions {
+    SpawnMethod method = SpawnMethod::shared_table;
+    unsigned threads = 4;          // at the start; grows to `ceiling` while launches wait
+    unsigned ceiling = 256;
+    unsigned share = 16;           // launches one service may have in hand; more wait their turn
+};
+
+class Spawner {
+public:
+    Spawner(const State& state, const SpawnerOptions& options);
+    ~Spawner();  // waits for launches in hand
+    Spawner(const Spawner&) = delete;
+    Spawner& operator=(const Spawner&) = delete;
+
+    // Loop thread. Takes over launch.connection.
+    void submit(Launch launch);
+    // eventfd, readable when results are there.
+    [[nodiscard]] int event_fd() const;
+    // Appends the results that are there and clears the eventfd. Loop thread.
+    void drain(std::vector<LaunchResult>& out);
+    // Kills what has not exec'd within its launch_timeout, adds a thread where launches have
+    // waited. To be called every 5 ms or so while pending() > 0.
+    void tick(Mono now);
+    [[nodiscard]] std::size_t pending() const;                       // submitted, not yet drained
+    [[nodiscard]] std::size_t pending(std::uint32_t service) const;  // of one service
+
+    // Closes a descriptor that another process has held, on a thread of its own: SO_LINGER and
+    // network file systems make close(2) block (systems.md 6).
+    void close_later(int fd);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace superd

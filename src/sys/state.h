@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+// What must survive a superd that is killed: one memory file, mapped shared by the guard and
+// every superd it starts (design §3; reference: systems.md 3, 13).
+//
+// Records are plain data at fixed places, written in place. The loop thread of superd is the
+// only writer, except for the fields said to be written by a spawner thread, by a child or by
+// the kernel. A new superd reads them before it opens anything (engine/recover.h).
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/address.h"
+#include "base/fd.h"
+#include "base/result.h"
+#include "policy/refusal.h"
+#include "policy/sources.h"
+
+namespace superd {
+
+enum class ProcessKind : std::uint8_t { handler, worker, daemon, log };
+
+// free -> accepted -> left -> running -> free. `accepted` is written by the loop as soon as
+// accept4(2) has returned; `left` by the child when it has left the shared descriptor table and
+// closed all slots but its own; `running` by the spawner thread when exec succeeded.
+enum class RecordState : std::uint32_t { free, accepted, left, running };
+
+// One process, from the moment its connection was accepted until it was reaped.
+struct ProcessRecord {
+    std::atomic<RecordState> state;
+    std::atomic<std::int32_t> pid;      // by the kernel (CLONE_PARENT_SETTID) before the child runs
+    std::atomic<std::int32_t> pidfd;    // spawner thread; -1: none yet
+    std::atomic<std::int32_t> connection;  // descriptor of the accepted connection while state is
+                                           // accepted: above LOW, or in a slot; -1: none
+    std::atomic<std::int32_t> error;    // child: errno of the stage that failed; 0: none
+    std::atomic<std::uint8_t> stage;    // child: SpawnStage it is at
+    ProcessKind kind;
+    std::uint8_t attempts;              // launches begun for this connection; at 2 it is closed
+    std::uint8_t flags;                 // engine's own
+    std::uint32_t service;              // index in services()
+    std::uint32_t generation;           // plan sequence it was started from
+    std::uint32_t listener;             // index into the service's listeners
+    std::uint32_t source;               // index in sources(); ~0: not counted
+    std::uint64_t cookie;               // SO_COOKIE of the connection; 0: none
+    std::uint64_t id;                   // connection number of log lines (hexadecimal there)
+    std::int64_t started;               // CLOCK_MONOTONIC, ns
+    Endpoint peer, local;
+};
+
+// Counters and standing orders of one service, kept by name over reloads and restarts.
+struct ServiceRecord {
+    char name[64];                      // empty: free
+    std::uint32_t orders;               // engine: stopped, paused, draining by hand
+    std::uint32_t failures;             // in a row, for back-off
+    std::uint64_t accepted, started, failed, exited, dropped_datagrams;
+    std::uint64_t refused[refusal_count];
+    std::int32_t last_status;           // wait status of the last process that ended
+    std::uint8_t last_stage; std::uint8_t pad[3];
+    std::int32_t last_error;            // errno of the last failed launch
+    std::int64_t last_failure;          // CLOCK_MONOTONIC, ns; 0: never
+    std::int64_t state_since;           // CLOCK_REALTIME, ns
+    // The service's own token bucket (policy/rate.h), and the end of its pause.
+    double tokens;
+    std::int64_t tokens_at, paused_until;
+    std::int32_t log_read, log_write;   // both ends of the service's log stream; -1: none
+};
+
+// One descriptor that a listener owns.
+struct ListenerRecord {
+    std::int32_t fd;                    // -1: free
+    std::uint32_t pad;
+    std::uint64_t inode;                // fstat(2) of fd: proves that the number still means it
+    char key[160];                      // service name, ' ', canonical address
+};
+
+// An exit that only the guard can see (its child since the superd that started it died).
+struct GuardExit {
+    std::atomic<std::int32_t> pid;      // 0: free. The guard writes it last; superd sets acknowledged
+    std::int32_t status;                // wait status
+    std::atomic<std::uint32_t> acknowledged;
+};
+
+struct StateHeader {
+    std::uint32_t magic, version;
+    std::atomic<std::uint64_t> plan_sequence;  // 0: none committed; buffer (sequence & 1) holds it
+    std::atomic<std::int64_t> heartbeat;       // CLOCK_MONOTONIC, ns; superd, every second where asked
+    std::atomic<std::int32_t> guard_pid, superd_pid;
+    std::uint32_t starts;                      // superds started by this guard
+    std::uint32_t low;                         // first number that is not a launch slot's
+    std::int32_t plan_fd[2];                   // memory files with an encoded plan each
+    std::uint64_t plan_size[2];
+    std::uint64_t next_connection;
+    std::int64_t booted;                       // CLOCK_REALTIME ns when the guard started
+    std::uint8_t source_seed[16];              // of the source table; made by create()
+    GuardExit exits[64];
+};
+
+// Where everything is. Sizes are fixed when the guard makes it; pages that were never touched
+// cost nothing.
+class State {
+public:
+    struct Capacity {
+        std::uint32_t processes = 32768, services = 16384, listeners = 16384, sources = 65536;
+    };
+
+    // Makes the memory file; the descriptor stays open (close-on-exec) for as long as State lives.
+    [[nodiscard]] static Result<State> create(const Capacity& capacity);
+    // The same with memory of this process only, for unit tests.
+    [[nodiscard]] static State for_test(const Capacity& capacity = {64, 16, 16, 256});
+
+    State(State&&) noexcept;
+    State& operator=(State&&) noexcept;
+    ~State();
+
+    [[nodiscard]] StateHeader& header() const { return *header_; }
+    [[nodiscard]] std::span<ProcessRecord> processes() const { return processes_; }
+    [[nodiscard]] std::span<ServiceRecord> services() const { return services_; }
+    [[nodiscard]] std::span<ListenerRecord> listeners() const { return listeners_; }
+    [[nodiscard]] std::span<SourceEntry> sources() const { return sources_; }
+    [[nodiscard]] int fd() const { return fd_.get(); }
+
+    // Writes an encoded plan into the buffer that is not committed, then commits it.
+    [[nodiscard]] Result<std::uint64_t> commit_plan(std::string_view encoded);
+    // The committed plan's bytes; empty where there is none.
+    [[nodiscard]] Result<std::string> committed_plan() const;
+
+private:
+    State() = default;
+    Fd fd_;
+    void* memory_ = nullptr;
+    std::size_t size_ = 0;
+    StateHeader* header_ = nullptr;
+    std::span<ProcessRecord> processes_;
+    std::span<ServiceRecord> services_;
+    std::span<ListenerRecord> listeners_;
+    std::span<SourceEntry> sources_;
+};
+
+}  // namespace superd
