@@ -15,7 +15,7 @@ LIB_config  = plan
 LIB_policy  =
 LIB_log     =
 LIB_sys     =
-LIB_loop    =
+LIB_loop    = loop
 LIB_engine  =
 LIB_control =
 

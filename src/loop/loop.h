@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Thin owners of libuv handles. Closing a libuv handle is asynchronous: each owner leaves its
 // handle to the loop, which frees it on a later turn; callbacks never come after the owner's
-// destructor. Single-threaded, but for Wakeup::notify().
+// destructor. Single-threaded.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,6 @@ public:
     // One turn; waits for an event where wait is true. For tests.
     void turn(bool wait);
 
-    // Read once a turn of the loop.
     [[nodiscard]] Mono now() const override;
     [[nodiscard]] Wall wall() const override;
     [[nodiscard]] uv_loop_s* raw() { return raw_.get(); }
