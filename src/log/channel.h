@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// The messages from superd to superd-log: one bounded packet each on a SOCK_SEQPACKET socket,
+// descriptors beside it (SCM_RIGHTS). superd-log sends nothing.
+//
+// A packet is a type byte and the fields in order: integers little-endian, strings as a 16-bit
+// length and the bytes. Every message states a whole (all sinks, the stream of this service),
+// so that saying it twice is the same as saying it once.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "config/plan.h"
+
+namespace superd {
+
+// All sinks, in order; one descriptor for each file sink (`opened`), in the same order.
+struct SinkFrame {
+    SinkPlan plan;  // path: of the file, or of syslog's socket where it is not the usual one
+    bool opened = false;  // a descriptor comes with it
+    bool operator==(const SinkFrame&) const = default;
+};
+
+struct ConfigFrame {
+    LogFormat format = LogFormat::text;
+    std::uint32_t owner = 0;                 // uid that may read besides 0
+    std::optional<std::uint32_t> admin_gid;  // members of it may, too
+    std::vector<SinkFrame> sinks;
+    bool operator==(const ConfigFrame&) const = default;
+};
+
+// superd's own events (one descriptor); pid is superd's.
+struct EventsFrame {
+    std::int32_t pid = 0;
+    bool operator==(const EventsFrame&) const = default;
+};
+
+// The stream of a service (one descriptor); takes the place of a former one of that name.
+struct ServiceFrame {
+    std::string service;
+    bool operator==(const ServiceFrame&) const = default;
+};
+
+// The listening socket for readers (one descriptor).
+struct ListenerFrame {
+    bool operator==(const ListenerFrame&) const = default;
+};
+
+// superd leaves: read every stream to its end, then exit.
+struct DrainFrame {
+    bool operator==(const DrainFrame&) const = default;
+};
+
+using Frame = std::variant<ConfigFrame, EventsFrame, ServiceFrame, ListenerFrame, DrainFrame>;
+
+inline constexpr std::size_t frame_limit = 16 * 1024;  // bytes of a packet
+inline constexpr std::size_t sink_limit = 8;
+inline constexpr std::size_t path_limit = 1024;
+inline constexpr std::size_t service_name_limit = 255;
+
+// Nothing where a string or list is longer than the limits above.
+[[nodiscard]] std::optional<std::string> encode_frame(const Frame& frame);
+// Nothing for anything that encode_frame() would not have made.
+[[nodiscard]] std::optional<Frame> decode_frame(std::string_view packet);
+// How many descriptors come with it.
+[[nodiscard]] std::size_t descriptor_count(const Frame& frame);
+
+// One packet, never blocking; errors as sendmsg(2)'s, EAGAIN included.
+[[nodiscard]] Result<void> send_packet(
+        int channel, std::string_view packet, std::span<const int> descriptors);
+
+struct ReceivedFrame {
+    Frame frame;
+    std::vector<Fd> descriptors;
+};
+
+// One packet, never blocking. EAGAIN: none there. EPIPE: the other side has closed. EBADMSG: a
+// packet that is none of ours, or with another number of descriptors; it is consumed.
+[[nodiscard]] Result<ReceivedFrame> receive_frame(int channel);
+
+}  // namespace superd

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+// superd's side of superd-log: owns every stream and says over the channel what superd-log is
+// to read and where to write it.
+//
+// superd keeps both ends of every service's stream, so neither a superd-log nor a service that
+// dies loses a line: what was written waits in the socket. A new superd-log is told everything
+// again; the messages are idempotent (log/channel.h). superd reads nothing from superd-log.
+// Loop thread only; nothing here blocks.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "config/plan.h"
+
+#include "log/channel.h"
+
+namespace superd {
+
+// A connected AF_UNIX stream pair, close-on-exec, both ends blocking: write_end is what a
+// service gets as its stderr, read_end has SO_PASSCRED, so that each recvmsg(2) names one
+// writer's pid. What may wait unread is bounded by the write end's SO_SNDBUF.
+struct StreamPair {
+    Fd write_end, read_end;
+};
+
+[[nodiscard]] Result<StreamPair> make_stream_pair();
+
+// A file sink as root opens it: for appending, made 0640 where missing, never a symbolic link,
+// never a controlling terminal, never waiting for the reader of a FIFO.
+[[nodiscard]] Result<Fd> open_log_file(const std::string& path);
+
+class LogHub {
+public:
+    // owner: the uid besides 0 that may read logs through superd-log (superd's own).
+    explicit LogHub(std::uint32_t owner);
+    LogHub(const LogHub&) = delete;
+    LogHub& operator=(const LogHub&) = delete;
+
+    // ---- what superd-log is to know; each change is queued, flush() sends it
+
+    // Sinks, format and admin group; opens the file sinks anew, so it also serves a rotation
+    // (HUP): call it with the same plan. Files that could not be opened come back as errors, a
+    // file that was open before then stays in use; the other sinks work.
+    [[nodiscard]] std::vector<Error> configure(const DaemonPlan& plan);
+
+    // The stream of superd's own events: the end for LogWriter::to_stream(), once a superd.
+    [[nodiscard]] Result<Fd> open_events();
+
+    // The descriptors of a service's stream, made when first asked for. Both stay the hub's:
+    // `write_end` is a loan for Launch::standard_error, both numbers belong in ServiceRecord.
+    struct Stream {
+        int read_end = -1, write_end = -1;
+    };
+
+    [[nodiscard]] Result<Stream> service_stream(std::string_view service);
+    // Takes over a stream that a former superd made (ServiceRecord::log_read, log_write).
+    void adopt_stream(std::string_view service, Fd read_end, Fd write_end);
+    // The service is no more and its last process has ended. superd-log reads what is left.
+    void drop_stream(std::string_view service);
+
+    [[nodiscard]] std::size_t streams() const { return streams_.size(); }
+
+    // The socket that `superctl logs` connects to; binds path (an old socket there is
+    // replaced), 0660 and of admin_gid where it is given.
+    [[nodiscard]] Result<void> open_listener(
+            const std::string& path, std::optional<std::uint32_t> admin_gid);
+
+    // ---- the channel to one superd-log
+
+    // Makes a channel and queues everything: the end returned becomes descriptor 0 of the
+    // superd-log about to be started. A former channel is closed.
+    [[nodiscard]] Result<Fd> open_channel();
+    // superd-log has died, or is to go: it flushes and leaves, streams keep what it has not
+    // read.
+    void close_channel();
+    // superd stops for good while handlers live on: superd-log reads every stream to its end,
+    // then leaves. Last call; flush() follows.
+    void finish();
+
+    // -1: none. Readable or hung up: superd-log has gone (close_channel(), start another).
+    [[nodiscard]] int channel() const { return channel_.get(); }
+
+    // Sends what is queued. False: the channel is broken and has been closed.
+    bool flush();
+
+    // Something waits for room: call flush() again when channel() is writable.
+    [[nodiscard]] bool pending() const { return channel_ && !queue_.empty(); }
+
+private:
+    struct Sink {
+        SinkPlan plan;
+        Fd file;
+    };
+    // What is queued is looked up when it is sent, so that nothing stale goes out.
+    enum class Item : std::uint8_t { config, events, service, listener, drain };
+
+    struct Queued {
+        Item item;
+        std::string service;
+    };
+
+    void enqueue(Item item, std::string_view service = {});
+    [[nodiscard]] bool send(const Queued& queued, bool& blocked);
+    [[nodiscard]] Frame frame_of(const Queued& queued, std::vector<int>& descriptors) const;
+
+    const std::uint32_t owner_;
+    LogFormat format_ = LogFormat::text;
+    std::optional<std::uint32_t> admin_gid_;
+    std::vector<Sink> sinks_;
+    bool configured_ = false;
+    Fd events_;  // read end
+    Fd listener_;
+    std::map<std::string, StreamPair, std::less<>> streams_;
+    Fd channel_;
+    std::deque<Queued> queue_;
+};
+
+}  // namespace superd
