@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// Pauses after failures, and what becomes of a datagram that no worker reads.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/address.h"
+#include "base/clock.h"
+
+namespace superd {
+
+inline constexpr Nanoseconds backoff_first = std::chrono::milliseconds(100);
+inline constexpr Nanoseconds backoff_ceiling = std::chrono::seconds(60);
+
+// After so many failures in a row: none, 0.1 s, 0.2 s, 0.4 s ... 60 s.
+[[nodiscard]] Nanoseconds backoff_delay(std::uint32_t failures);
+
+// Which datagram stands first in a socket's queue. Equal values: the same datagram.
+struct DatagramIdentity {
+    Endpoint from;              // UNIX datagrams: only the family
+    std::int64_t received = 0;  // CLOCK_REALTIME, ns
+    bool operator==(const DatagramIdentity&) const = default;
+};
+
+// Starts that one datagram may see without being read.
+inline constexpr std::uint32_t unread_starts = 3;
+
+// One listener of a worker service. Asked whenever the last worker has gone.
+class UnreadWatch {
+public:
+    struct Verdict {
+        bool drop = false;  // throw the first datagram away, count it, then start again for the
+                            // next
+        Nanoseconds pause{0};  // do not watch the socket for that long
+    };
+
+    // first: what waits now; nothing: the queue is empty, all is well.
+    [[nodiscard]] Verdict on_workers_gone(const std::optional<DatagramIdentity>& first);
+
+    [[nodiscard]] std::uint32_t failures() const { return failures_; }
+
+private:
+    std::optional<DatagramIdentity> last_;
+    std::uint32_t starts_ = 0;    // that the datagram has seen
+    std::uint32_t failures_ = 0;  // starts in a row that read nothing
+};
+
+}  // namespace superd

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// Taking connections from a listener, looking at who they are, and turning them away.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "base/address.h"
+#include "base/fd.h"
+#include "base/result.h"
+#include "config/plan.h"
+
+namespace superd {
+
+enum class AcceptOutcome : std::uint8_t {
+    accepted,
+    empty,  // no connection waits
+    gone,   // this one died before it was taken (or a filter forbids it): try the next one
+    no_resources,  // EMFILE, ENFILE, ENOBUFS, ENOMEM: pause
+    broken,        // the descriptor does not listen (any more): repair or re-open it
+};
+
+struct Accepted {
+    AcceptOutcome outcome = AcceptOutcome::empty;
+    int error = 0;  // errno behind the outcome
+    Fd connection;  // close-on-exec, blocking
+};
+
+// accept4(2). peer is filled in from the address that comes with it; for UNIX from SO_PEERCRED.
+[[nodiscard]] Accepted accept_connection(int listener, ListenerKind kind, Endpoint& peer);
+// What an errno of accept4(2) means.
+[[nodiscard]] AcceptOutcome classify_accept_error(int error);
+
+// getsockname(2); family none where it fails. For UNIX only the family.
+[[nodiscard]] Endpoint local_endpoint(int fd);
+// The listener and its connections share no cookie; 0 where the kernel has none.
+[[nodiscard]] std::uint64_t socket_cookie(int fd);
+// SO_PEERGROUPS: a UNIX peer's supplementary groups at the time it connected.
+[[nodiscard]] Result<std::vector<std::uint32_t>> peer_groups(int fd);
+
+// Says text (may be empty) as far as the socket takes it at once, and closes. Never blocks.
+// With a text, what a TCP client has sent so far is discarded in the kernel, unread, lest the
+// close become a reset that overtakes the text.
+void refuse_connection(Fd connection, ListenerKind kind, std::string_view text);
+
+}  // namespace superd
