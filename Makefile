@@ -1,14 +1,24 @@
 # SPDX-License-Identifier: MIT
-# superd: GNU make. The first call bootstraps autoconf and ./configure; see README.
+# superd: GNU make, one file, not recursive. The first call bootstraps autoconf and ./configure.
+#
+#   make              build into $(BUILD)          make run      build, start the demonstration
+#   make check        every test, one summary      make install  DESTDIR= prefix= as GNU has them
+#   make help         the rest
+#
+# Useful on the command line: BUILD=DIR CXX=… CXXFLAGS=… LDFLAGS=… WERROR=-Werror V=1
 
 BUILD ?= build
 SHELL = /bin/sh
+MAKEFLAGS += --no-print-directory
+Q = $(if $(V),,@)
 
-ifeq ($(filter clean distclean help,$(MAKECMDGOALS)),)
+# config.mk is made (and configure run) only for goals that need it.
+PLAIN_GOALS = clean distclean help run check dist
+ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
 -include config.mk
 endif
 
-# ---- sources: a line for each file, by layer (design: a folder includes only folders to its left)
+# ---- sources: a word for each file, by layer (a folder includes only folders above it here)
 
 LIB_base    = result fd text units address
 LIB_config  = plan
@@ -22,11 +32,17 @@ LIB_control =
 LAYERS = base config policy log sys loop engine control
 LIB_SOURCES = $(foreach layer,$(LAYERS),$(patsubst %,src/$(layer)/%.cc,$(LIB_$(layer))))
 
-# program: its main, src/cmd/NAME.cc
+# program: its main, src/cmd/NAME.cc. superd goes to sbin, superctl to bin, others to libexec/superd.
 PROGRAMS =
 PROGRAM_LIBS = $(UV_LIBS) $(TOML_LIBS) $(SYSTEMD_LIBS) $(FMT_LIBS) -lpthread
 
-UNIT_base    =
+# Servers of the demonstration: contrib/zen/NAME.cc, one source each and nothing of src.
+ZEN = zen_handler zen_worker zen_threads zen_loop zen_ask
+
+# Programs that tests start: tests/programs/NAME.cc, one source each and nothing of src.
+TEST_PROGRAMS =
+
+UNIT_base    = fd text units address
 UNIT_config  =
 UNIT_policy  =
 UNIT_log     =
@@ -42,54 +58,270 @@ WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wol
 	-Wnon-virtual-dtor -Woverloaded-virtual -Wsuggest-override -Wduplicated-cond \
 	-Wduplicated-branches -Wlogical-op -Wnull-dereference -Wformat=2 -Wimplicit-fallthrough \
 	-Wmissing-declarations -Wundef -Wvla $(WERROR)
-HARDENING = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fPIE
+# _FORTIFY_SOURCE means something (and does not warn) only where the compiler optimises.
+FORTIFY = $(if $(filter -O -O1 -O2 -O3 -Os -Og,$(CXXFLAGS)),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+HARDENING = $(FORTIFY) -fstack-protector-strong -fstack-clash-protection -fPIE
 ASSERTIONS = -D_GLIBCXX_ASSERTIONS
 LINK_HARDENING = -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+HELPERS_DIR = $(libexecdir)/superd
+PATHS = -DSUPERD_LIBEXECDIR='"$(HELPERS_DIR)"' -DSUPERD_SYSCONFDIR='"$(sysconfdir)"' \
+	-DSUPERD_LOCALSTATEDIR='"$(localstatedir)"' -DSUPERD_RUNSTATEDIR='"$(runstatedir)"'
 system_headers = $(patsubst -I%,-isystem %,$(1))
-ALL_CXXFLAGS = -std=c++20 -D_GNU_SOURCE -Isrc $(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(SYSTEMD_CFLAGS) $(FMT_CFLAGS)) \
-	$(WARNINGS) $(HARDENING) $(ASSERTIONS) -MMD -MP $(SANITIZE) $(CXXFLAGS)
+ALL_CXXFLAGS = -std=c++20 -D_GNU_SOURCE -Isrc $(PATHS) \
+	$(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(SYSTEMD_CFLAGS) $(FMT_CFLAGS)) \
+	$(WARNINGS) $(HARDENING) $(ASSERTIONS) -MMD -MP $(CXXFLAGS) $(SANITIZE)
 ALL_LDFLAGS = $(LINK_HARDENING) $(SANITIZE) $(LDFLAGS)
 
-# ---- rules
+# ---- build
 
 LIB = $(BUILD)/libsuperd.a
 LIB_OBJECTS = $(LIB_SOURCES:src/%.cc=$(BUILD)/obj/%.o)
 PROGRAM_FILES = $(PROGRAMS:%=$(BUILD)/%)
+ZEN_FILES = $(ZEN:%=$(BUILD)/zen/%)
+TEST_PROGRAM_FILES = $(TEST_PROGRAMS:%=$(BUILD)/tests/%)
 UNIT_OBJECTS = $(UNIT_TESTS:%=$(BUILD)/obj/tests/unit/%_test.o) $(BUILD)/obj/tests/unit/main.o
 
 .PHONY: all
-all: $(PROGRAM_FILES)
+all: $(PROGRAM_FILES) $(ZEN_FILES)
 
 configure: configure.ac
-	mkdir -p build/aux && autoreconf --install
+	@sh contrib/packages --need build
+	@mkdir -p build/aux
+	autoreconf --install
 
 config.mk: configure src/config.mk.in
+	@sh contrib/packages --need build
 	./configure --quiet
 
-$(BUILD)/obj/%.o: src/%.cc config.mk
+# Changes when the command line does, so that objects of two kinds never mix in one directory.
+FLAGS_FILE = $(BUILD)/obj/flags
+FLAGS_TEXT = $(CXX) $(ALL_CXXFLAGS)
+.PHONY: always
+$(FLAGS_FILE): always
 	@mkdir -p $(@D)
-	$(CXX) $(ALL_CXXFLAGS) -c -o $@ $<
+	@printf '%s\n' '$(subst ','\'',$(FLAGS_TEXT))' | cmp -s - $@ || \
+		printf '%s\n' '$(subst ','\'',$(FLAGS_TEXT))' >$@
 
-$(BUILD)/obj/tests/%.o: tests/%.cc config.mk
+say = @$(if $(V),,printf '  %-4s %s\n' $(1) $(patsubst $(BUILD)/%,%,$@))
+
+$(BUILD)/obj/%.o: src/%.cc $(FLAGS_FILE)
 	@mkdir -p $(@D)
-	$(CXX) $(ALL_CXXFLAGS) -Itests -c -o $@ $<
+	$(call say,CXX)
+	$(Q)$(CXX) $(ALL_CXXFLAGS) -c -o $@ $<
+
+$(BUILD)/obj/tests/%.o: tests/%.cc $(FLAGS_FILE)
+	@mkdir -p $(@D)
+	$(call say,CXX)
+	$(Q)$(CXX) $(ALL_CXXFLAGS) -Itests -c -o $@ $<
+
+$(BUILD)/obj/zen/%.o: contrib/zen/%.cc $(FLAGS_FILE)
+	@mkdir -p $(@D)
+	$(call say,CXX)
+	$(Q)$(CXX) $(ALL_CXXFLAGS) -c -o $@ $<
 
 $(LIB): $(LIB_OBJECTS)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)
+	$(Q)$(AR) rcs $@ $^
 
 $(PROGRAM_FILES): $(BUILD)/%: $(BUILD)/obj/cmd/%.o $(LIB)
-	$(CXX) $(ALL_LDFLAGS) -o $@ $< $(LIB) $(PROGRAM_LIBS)
+	$(call say,LD)
+	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $< $(LIB) $(PROGRAM_LIBS)
+
+$(BUILD)/zen/%: $(BUILD)/obj/zen/%.o
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $< -lpthread
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/programs/%.o
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $< -lpthread
 
 $(BUILD)/unit: $(UNIT_OBJECTS) $(LIB)
-	$(CXX) $(ALL_LDFLAGS) -o $@ $(UNIT_OBJECTS) $(LIB) $(PROGRAM_LIBS)
+	$(call say,LD)
+	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $(UNIT_OBJECTS) $(LIB) $(PROGRAM_LIBS)
 
-.PHONY: check-unit
+.SECONDARY:
+
+# ---- run: the demonstration, in the foreground, on unprivileged ports
+
+.PHONY: run run-demo
+run:
+	@sh contrib/packages build
+	@exec sh contrib/as-caller $(MAKE) BUILD='$(BUILD)' run-demo
+
+run-demo: all
+	@exec sh contrib/demo $(BUILD)
+
+# ---- check: each part leaves "passed failed skipped" in $(BUILD)/results/PART
+
+CHECK_PARTS = check-layers check-man check-unit check-options check-system fuzz-short
+
+.PHONY: check check-all check-layers check-man check-unit check-options check-system
+check:
+	@sh contrib/packages build check
+	@exec sh contrib/as-caller $(MAKE) BUILD='$(BUILD)' check-all
+
+check-all:
+	@BUILD='$(BUILD)' MAKE='$(MAKE)' sh tests/support/check_all $(CHECK_PARTS)
+
+check-layers:
+	@mkdir -p $(BUILD)/results
+	@python3 tests/support/check_layers --results $(BUILD)/results/$@
+
+check-man:
+	@mkdir -p $(BUILD)/results
+	@sh tests/support/check_man $(BUILD)/results/$@ $(MANUALS)
+
 check-unit: $(BUILD)/unit
-	$(BUILD)/unit
+	@mkdir -p $(BUILD)/results
+	@sh tests/support/count_catch $(BUILD)/results/$@ $(BUILD)/unit $(UNIT_ARGS)
 
-.PHONY: clean
+check-options: all
+	@mkdir -p $(BUILD)/results
+	@python3 tests/support/check_options --build $(BUILD) --results $(BUILD)/results/$@
+
+check-system: all $(TEST_PROGRAM_FILES)
+	@mkdir -p $(BUILD)/results
+	@tests/system/run --build $(BUILD) --results $(BUILD)/results/$@ $(SYSTEM_ARGS)
+
+# ---- fuzz: libFuzzer targets tests/fuzz/NAME.cc, built with clang and the layers they need
+
+FUZZERS =
+FUZZ_LIB = $(LIB_base:%=src/base/%.cc) $(LIB_config:%=src/config/%.cc)
+FUZZ_CXX ?= clang++-16
+FUZZ_SECONDS ?= 10
+FUZZ_CXXFLAGS = -std=c++20 -D_GNU_SOURCE -Isrc -Itests $(PATHS) \
+	$(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(FMT_CFLAGS)) \
+	-O1 -g -MMD -MP -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
+FUZZ_FILES = $(FUZZERS:%=$(BUILD)/fuzz/%)
+FUZZ_OBJECTS = $(FUZZ_LIB:src/%.cc=$(BUILD)/obj/fuzz/lib/%.o)
+
+$(BUILD)/obj/fuzz/lib/%.o: src/%.cc $(FLAGS_FILE)
+	@mkdir -p $(@D)
+	$(call say,FUZZ)
+	$(Q)$(FUZZ_CXX) $(FUZZ_CXXFLAGS) -c -o $@ $<
+
+$(BUILD)/obj/fuzz/%.o: tests/fuzz/%.cc $(FLAGS_FILE)
+	@mkdir -p $(@D)
+	$(call say,FUZZ)
+	$(Q)$(FUZZ_CXX) $(FUZZ_CXXFLAGS) -c -o $@ $<
+
+$(FUZZ_FILES): $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/%.o $(FUZZ_OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(FUZZ_CXX) -fsanitize=fuzzer,address,undefined -o $@ $^ $(TOML_LIBS) $(FMT_LIBS) -lpthread
+
+.PHONY: fuzz fuzz-short fuzz-build
+fuzz-build: $(FUZZ_FILES)
+
+fuzz-short:
+	@mkdir -p $(BUILD)/results
+	@BUILD='$(BUILD)' MAKE='$(MAKE)' FUZZ_CXX='$(FUZZ_CXX)' \
+		sh tests/fuzz/run $(BUILD)/results/$@ $(FUZZ_SECONDS) $(FUZZERS)
+
+fuzz:
+	@$(MAKE) fuzz-short FUZZ_SECONDS=3600
+
+# ---- sanitizers, benchmarks, static checks
+
+.PHONY: asan bench lint format format-check
+asan:
+	@$(MAKE) BUILD=$(BUILD)/asan FORTIFY= WERROR= \
+		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer' \
+		check-all
+
+bench:
+	@$(MAKE) BUILD=$(BUILD)/release ASSERTIONS= all
+	@tests/bench/run --build $(BUILD)/release $(BENCH_ARGS)
+
+CXX_FILES = $(wildcard src/*/*.cc src/*/*.h tests/*/*.cc tests/*/*.h contrib/zen/*.cc contrib/zen/*.h)
+lint: config.mk
+	@BUILD='$(BUILD)' sh tests/support/lint $(filter src/%.cc contrib/%.cc,$(CXX_FILES)) -- \
+		-std=c++20 -D_GNU_SOURCE -Isrc $(PATHS) $(UV_CFLAGS) $(TOML_CFLAGS) $(SYSTEMD_CFLAGS) $(FMT_CFLAGS)
+
+format:
+	clang-format -i $(CXX_FILES)
+
+format-check:
+	@clang-format --dry-run --Werror $(CXX_FILES)
+
+# ---- install, uninstall, dist
+
+INSTALL = install
+INSTALL_PROGRAM = $(INSTALL) -m 0755
+INSTALL_DATA = $(INSTALL) -m 0644
+unitdir = $(prefix)/lib/systemd/system
+sysusersdir = $(prefix)/lib/sysusers.d
+tmpfilesdir = $(prefix)/lib/tmpfiles.d
+exampledir = $(docdir)/examples
+MANUALS = man/superd.8 man/superctl.8 man/superd.toml.5
+
+# Paths that files carry in their GNU default form, turned into those of this installation.
+place = sed -e 's|/usr/libexec/superd|$(HELPERS_DIR)|g' -e 's|/usr/sbin/superd|$(sbindir)/superd|g' \
+	-e 's|/usr/bin/superctl|$(bindir)/superctl|g' -e 's|/etc/superd|$(sysconfdir)/superd|g'
+
+# FROM TO, one a line: what install puts there and uninstall takes away.
+HELPERS = $(filter-out superd superctl,$(PROGRAMS))
+PLACED = etc/superd.service $(unitdir)/superd.service \
+	etc/superd.sysusers $(sysusersdir)/superd.conf \
+	etc/superd.tmpfiles $(tmpfilesdir)/superd.conf \
+	etc/superd.toml $(exampledir)/superd.toml \
+	etc/superd-demo.toml $(exampledir)/superd-demo.toml \
+	man/superd.8 $(mandir)/man8/superd.8 \
+	man/superctl.8 $(mandir)/man8/superctl.8 \
+	man/superd.toml.5 $(mandir)/man5/superd.toml.5
+
+.PHONY: install uninstall dist
+install: all
+	$(INSTALL) -d '$(DESTDIR)$(sbindir)' '$(DESTDIR)$(bindir)' '$(DESTDIR)$(HELPERS_DIR)/zen' \
+		'$(DESTDIR)$(sysconfdir)/superd.d' '$(DESTDIR)$(docdir)'
+	$(if $(filter superd,$(PROGRAMS)),$(INSTALL_PROGRAM) $(BUILD)/superd '$(DESTDIR)$(sbindir)/superd')
+	$(if $(filter superctl,$(PROGRAMS)),$(INSTALL_PROGRAM) $(BUILD)/superctl '$(DESTDIR)$(bindir)/superctl')
+	$(if $(HELPERS),$(INSTALL_PROGRAM) $(HELPERS:%=$(BUILD)/%) '$(DESTDIR)$(HELPERS_DIR)')
+	$(INSTALL_PROGRAM) $(ZEN_FILES) '$(DESTDIR)$(HELPERS_DIR)/zen'
+	$(INSTALL_DATA) README LICENSE '$(DESTDIR)$(docdir)'
+	@set -e; set -- $(PLACED); while [ $$# -gt 0 ]; do \
+		echo "placing $$1 as $(DESTDIR)$$2"; $(INSTALL) -d "$(DESTDIR)$${2%/*}"; \
+		$(place) "$$1" >"$(DESTDIR)$$2"; chmod 0644 "$(DESTDIR)$$2"; shift 2; done
+	@set -e; to='$(DESTDIR)$(sysconfdir)/superd.toml'; if [ -e "$$to" ]; then echo "keeping $$to"; \
+		else $(place) etc/superd.toml >"$$to"; chmod 0644 "$$to"; fi
+
+# The configuration goes only when it is still the one that was installed.
+uninstall:
+	rm -f '$(DESTDIR)$(sbindir)/superd' '$(DESTDIR)$(bindir)/superctl' '$(DESTDIR)$(docdir)/README' '$(DESTDIR)$(docdir)/LICENSE'
+	rm -f $(HELPERS:%='$(DESTDIR)$(HELPERS_DIR)/%') $(ZEN:%='$(DESTDIR)$(HELPERS_DIR)/zen/%')
+	@to='$(DESTDIR)$(sysconfdir)/superd.toml'; if $(place) etc/superd.toml | cmp -s - "$$to"; \
+		then rm -f "$$to"; else echo "keeping $$to"; fi
+	@set -- $(PLACED); while [ $$# -gt 0 ]; do rm -f "$(DESTDIR)$$2"; shift 2; done
+	-@rmdir '$(DESTDIR)$(HELPERS_DIR)/zen' '$(DESTDIR)$(HELPERS_DIR)' '$(DESTDIR)$(exampledir)' \
+		'$(DESTDIR)$(docdir)' '$(DESTDIR)$(sysconfdir)/superd.d' 2>/dev/null || true
+
+dist:
+	@mkdir -p $(BUILD)
+	@version=$$(sed -n 's/^AC_INIT(\[superd\], \[\([^]]*\)\])/\1/p' configure.ac); \
+	git archive --format=tar.gz --prefix="superd-$$version/" \
+		-o "$(BUILD)/superd-$$version.tar.gz" HEAD && echo "$(BUILD)/superd-$$version.tar.gz"
+
+# ---- tidy up
+
+.PHONY: clean distclean help
 clean:
-	rm -rf $(BUILD)/obj $(LIB) $(PROGRAM_FILES) $(BUILD)/unit
+	rm -rf $(filter-out $(BUILD)/aux $(BUILD)/peers,$(wildcard $(BUILD)/*))
+
+distclean: clean
+	rm -rf $(BUILD) build configure config.mk config.log config.status aclocal.m4 autom4te.cache \
+		src/config.h src/config.h.in
+
+help:
+	@echo 'make [all]         superd, its helpers and superctl, into $(BUILD)'
+	@echo 'make run           build, start etc/superd-demo.toml in the foreground, show it at work'
+	@echo 'make check         all tests; the last line is "N passed, N failed, N skipped"'
+	@echo 'make check-layers check-man check-unit check-options check-system fuzz-short   one part'
+	@echo 'make asan          the whole suite under AddressSanitizer and UBSan'
+	@echo 'make fuzz          an hour a target; make bench   the table of tests/bench/README'
+	@echo 'make lint format-check format    clang-tidy, mandoc, shellcheck; clang-format'
+	@echo 'make install uninstall DESTDIR=…   make dist   make clean distclean'
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
