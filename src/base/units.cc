@@ -76,6 +76,24 @@ std::optional<std::int64_t> multiply(std::uint64_t count, std::int64_t by) {
     return static_cast<std::int64_t>(count) * by;
 }
 
+enum class Scan { good, wrong, too_long };
+
+// Reads text as a duration; what parse_duration does without its words.
+Scan scan_duration(std::string_view text, std::int64_t& total) {
+    Nanoseconds smallest = Nanoseconds::max();
+    total = 0;
+    do {
+        const std::string_view digits = take_digits(text);
+        const Unit* unit = find_unit(take_word(text));
+        if (digits.empty() || !unit || unit->length >= smallest) return Scan::wrong;
+        smallest = unit->length;
+        const auto count = parse_decimal(digits);
+        const auto part = count ? multiply(*count, unit->length.count()) : std::nullopt;
+        if (!part || __builtin_add_overflow(total, *part, &total)) return Scan::too_long;
+    } while (!text.empty());
+    return Scan::good;
+}
+
 // "5 minutes", "1 hour 30 min" as superd writes it; nothing where even that is not clear.
 std::optional<std::string> guess_duration(std::string_view text) {
     std::string out;
@@ -85,32 +103,30 @@ std::optional<std::string> guess_duration(std::string_view text) {
         if (digits.empty()) return std::nullopt;
         const Unit* unit = find_unit(word.empty() ? "s" : word);
         std::string_view name = unit ? unit->name : std::string_view{};
+        if (name == "min") name = "m";
         for (const ForeignUnit& foreign : foreign_units) {
             if (foreign.name == word) name = foreign.ours;
         }
         if (name.empty()) return std::nullopt;
         out.append(digits).append(name);
     }
-    if (out.empty() || !parse_duration(out)) return std::nullopt;
+    std::int64_t total = 0;
+    if (out.empty() || scan_duration(out, total) != Scan::good) return std::nullopt;
     return out;
 }
 
 tl::unexpected<Wrong> not_a_duration(std::string_view text) {
     const std::string start = quoted(text) + " is not a duration; write ";
-    // A guess that is the text itself would have been accepted already.
     if (parse_decimal(text)) {
         return tl::unexpected(
                 quoted(text) + " has no unit; write \"" + std::string(text) + "s\"");
     }
+    if (const auto guess = guess_duration(text)) return tl::unexpected(start + quoted(*guess));
     if (text == "unlimited") return tl::unexpected(quoted(text) + " is not a duration");
     for (const Unit& unit : units) {
         if (unit.name == text) return tl::unexpected(start + "\"1" + std::string(text) + '"');
     }
     return tl::unexpected(start + "a number and a unit, such as \"250ms\" or \"1h30m\"");
-}
-
-tl::unexpected<Wrong> too_long(std::string_view text) {
-    return tl::unexpected(quoted(text) + " is too long a time");
 }
 
 void append_unit(std::string& out, Nanoseconds& rest, const Unit& unit) {
@@ -126,6 +142,19 @@ std::string two_units(Nanoseconds duration, std::string_view larger, std::string
     append_unit(out, duration, *find_unit(larger));
     append_unit(out, duration, *find_unit(smaller));
     return out;
+}
+
+tl::unexpected<Wrong> not_a_period(
+        std::string_view text, std::string_view number, std::string_view period) {
+    std::string start = quoted(text) + " is not a rate; ";
+    for (const ForeignUnit& foreign : foreign_units) {
+        if (foreign.name != period) continue;
+        return tl::unexpected(start + "write " +
+                              quoted(std::string(number) + '/' + std::string(foreign.ours)));
+    }
+    return tl::unexpected(start +
+                          "after the slash stands a unit or a duration, such as \"s\", "
+                          "\"min\" or \"10s\"");
 }
 
 constexpr std::string_view size_letters = "KMGT";
@@ -164,22 +193,11 @@ void append_digits(std::string& out, unsigned value, unsigned width) {
 
 Parsed<Nanoseconds> parse_duration(std::string_view text) {
     std::int64_t total = 0;
-    Nanoseconds smallest = Nanoseconds::max();
-    std::string_view rest = text;
-    do {
-        const std::string_view digits = take_digits(rest);
-        const Unit* unit = find_unit(take_word(rest));
-        if (digits.empty() || !unit || unit->length >= smallest) {
-            const auto guess =
-                    digits.size() == text.size() ? std::nullopt : guess_duration(text);
-            if (!guess) return not_a_duration(text);
-            return tl::unexpected(quoted(text) + " is not a duration; write " + quoted(*guess));
-        }
-        smallest = unit->length;
-        const auto count = parse_decimal(digits);
-        const auto part = count ? multiply(*count, unit->length.count()) : std::nullopt;
-        if (!part || __builtin_add_overflow(total, *part, &total)) return too_long(text);
-    } while (!rest.empty());
+    switch (scan_duration(text, total)) {
+        case Scan::wrong: return not_a_duration(text);
+        case Scan::too_long: return tl::unexpected(quoted(text) + " is too long a time");
+        case Scan::good: break;
+    }
     return Nanoseconds(total);
 }
 
@@ -248,7 +266,7 @@ Parsed<Frequency> parse_frequency(std::string_view text) {
     const std::string_view period = text.substr(slash + 1);
     const Unit* unit = find_unit(period);
     const auto length = unit ? Parsed<Nanoseconds>(unit->length) : parse_duration(period);
-    if (!length) return tl::unexpected(quoted(text) + " is not a rate: " + length.error());
+    if (!length) return not_a_period(text, number, period);
     if (*length == Nanoseconds(0)) {
         return tl::unexpected(quoted(text) + ": the period must be longer than nothing");
     }
