@@ -155,6 +155,7 @@ run-demo: all
 	@exec sh contrib/demo $(BUILD)
 
 # ---- check: each part leaves "passed failed skipped" in $(BUILD)/results/PART
+# (the name of its target without "check-")
 
 CHECK_PARTS = check-layers check-man check-unit check-options check-system fuzz-short
 
@@ -168,23 +169,23 @@ check-all:
 
 check-layers:
 	@mkdir -p $(BUILD)/results
-	@python3 tests/support/check_layers --results $(BUILD)/results/$@
+	@python3 tests/support/check_layers --results $(BUILD)/results/layers
 
 check-man:
 	@mkdir -p $(BUILD)/results
-	@sh tests/support/check_man $(BUILD)/results/$@ $(MANUALS)
+	@sh tests/support/check_man $(BUILD)/results/man $(MANUALS)
 
 check-unit: $(BUILD)/unit
 	@mkdir -p $(BUILD)/results
-	@sh tests/support/count_catch $(BUILD)/results/$@ $(BUILD)/unit $(UNIT_ARGS)
+	@sh tests/support/count_catch $(BUILD)/results/unit $(BUILD)/unit $(UNIT_ARGS)
 
 check-options: all
 	@mkdir -p $(BUILD)/results
-	@python3 tests/support/check_options --build $(BUILD) --results $(BUILD)/results/$@
+	@python3 tests/support/check_options --build $(BUILD) --results $(BUILD)/results/options
 
 check-system: all $(TEST_PROGRAM_FILES)
 	@mkdir -p $(BUILD)/results
-	@tests/system/run --build $(BUILD) --results $(BUILD)/results/$@ $(SYSTEM_ARGS)
+	@tests/system/run --build $(BUILD) $(SYSTEM_ARGS)
 
 # ---- fuzz: libFuzzer targets tests/fuzz/NAME.cc, built with clang and the layers they need
 

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// A worker in systemd's way with threads: each of them waits in accept(2) on the one listener
+// that superd passed as LISTEN_FDS, so as many clients are served at once as there are threads.
+//
+//   [service.zen-threads]
+//   listen = "tcp:1062"
+//   mode   = "worker"
+//   exec   = ["/usr/libexec/superd/zen/zen_threads", "--threads", "4"]
+//
+// `--port N` serves without superd.
+#include <csignal>
+#include <thread>
+#include <vector>
+
+#include "zen.h"
+
+namespace {
+
+void serve(int listener) {
+    for (;;) {
+        const int client = zen::accept_next(listener);
+        zen::converse(client, client);
+        close(client);
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const int listener = zen::listener(argc, argv);
+    const char* wanted = zen::option(argc, argv, "--threads");
+    const int count = wanted != nullptr ? std::atoi(wanted) : 4;
+
+    std::signal(SIGPIPE, SIG_IGN);
+    std::vector<std::thread> threads;
+    for (int i = 1; i < count; ++i)
+        threads.emplace_back(serve, listener);
+    serve(listener);
+}
