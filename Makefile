@@ -22,7 +22,7 @@ endif
 
 LIB_base    = result fd text units address
 LIB_config  = plan
-LIB_policy  =
+LIB_policy  = access admission authorize backoff hours log_limiter rate refusal sources state_names
 LIB_log     =
 LIB_sys     =
 LIB_loop    = loop

@@ -26,23 +26,26 @@ struct DatagramIdentity {
 // Starts that one datagram may see without being read.
 inline constexpr std::uint32_t unread_starts = 3;
 
-// One listener of a worker service. Asked whenever the last worker has gone.
+// One datagram listener of a worker service. A pause grows with every start that left the
+// queue's first datagram where it was, whichever datagram that is, and ends with the first one
+// read.
 class UnreadWatch {
 public:
     struct Verdict {
-        bool drop = false;  // throw the first datagram away, count it, then start again for the
-                            // next
-        Nanoseconds pause{0};  // do not watch the socket for that long
+        bool drop = false;     // throw the first datagram away and count it
+        Nanoseconds pause{0};  // then do not watch the socket for that long
     };
 
-    // first: what waits now; nothing: the queue is empty, all is well.
+    // A worker is about to be started because of `first`.
+    void on_start(const std::optional<DatagramIdentity>& first);
+    // The last worker has gone and `first` stands in the queue now; nothing: it is empty.
     [[nodiscard]] Verdict on_workers_gone(const std::optional<DatagramIdentity>& first);
 
     [[nodiscard]] std::uint32_t failures() const { return failures_; }
 
 private:
-    std::optional<DatagramIdentity> last_;
-    std::uint32_t starts_ = 0;    // that the datagram has seen
+    std::optional<DatagramIdentity> started_for_;
+    std::uint32_t starts_ = 0;    // that left started_for_ unread
     std::uint32_t failures_ = 0;  // starts in a row that read nothing
 };
 

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// Geometric pauses, and the three chances of a datagram.
+#include "policy/backoff.h"
+
+#include <algorithm>
+
+namespace superd {
+
+Nanoseconds backoff_delay(std::uint32_t failures) {
+    if (failures == 0) return Nanoseconds(0);
+    // 0.1 s doubled ten times is beyond the ceiling; more would only overflow.
+    const std::uint32_t doublings = std::min<std::uint32_t>(failures - 1, 10);
+    return std::min(backoff_first * (1 << doublings), backoff_ceiling);
+}
+
+void UnreadWatch::on_start(const std::optional<DatagramIdentity>& first) {
+    if (first != started_for_) starts_ = 0;
+    started_for_ = first;
+}
+
+UnreadWatch::Verdict UnreadWatch::on_workers_gone(
+        const std::optional<DatagramIdentity>& first) {
+    if (!first || first != started_for_) {
+        starts_ = failures_ = 0;
+        return {};
+    }
+    ++starts_;
+    ++failures_;
+    const bool drop = starts_ >= unread_starts;
+    if (drop) starts_ = 0;
+    return {drop, backoff_delay(failures_)};
+}
+
+}  // namespace superd
