@@ -21,7 +21,7 @@ endif
 # ---- sources: a word for each file, by layer (a folder includes only folders above it here)
 
 LIB_base    = result fd text units address
-LIB_config  = plan
+LIB_config  = plan diagnostics tree
 LIB_policy  = access admission authorize backoff hours log_limiter rate refusal sources state_names
 LIB_log     =
 LIB_sys     =

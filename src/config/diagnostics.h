@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,8 @@ public:
     [[nodiscard]] const std::vector<Diagnostic>& all() const { return all_; }
     // By file, then line, then column.
     void sort();
+    // Gives those that have a line but no source_line the text that line_of returns.
+    void fill_source_lines(const std::function<std::string(const Position&)>& line_of);
 
 private:
     std::vector<Diagnostic> all_;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -69,6 +70,9 @@ struct Document {
     std::vector<SourceFile> files;
     [[nodiscard]] Position position(const Place& place) const;
 };
+
+// Gives every diagnostic about one of the document's files its source line, for the caret.
+void attach_source_lines(const Document& document, Diagnostics& diagnostics);
 
 struct LoadOptions {
     std::string path;
