@@ -17,55 +17,55 @@ enum class Level : std::uint8_t { debug, info, notice, warning, error, critical 
 
 // START: a process was started.
 struct StartEvent {
-    std::string_view service;
+    std::string_view service{};
     std::uint64_t connection = 0;  // 0: none (worker, daemon)
     int pid = 0;
-    Endpoint peer, local;          // family none: none
+    Endpoint peer{}, local{};          // family none: none
 };
 
 // EXIT: a process has ended.
 struct ExitEvent {
-    std::string_view service;
+    std::string_view service{};
     std::uint64_t connection = 0;
     int pid = 0;
     int status = -1;               // wait status (waitpid(2)); -1: unknown
     Nanoseconds duration{0};
-    Endpoint peer;
+    Endpoint peer{};
 };
 
 // REFUSE: a connection was not let in.
 struct RefuseEvent {
-    std::string_view service;
+    std::string_view service{};
     std::uint64_t connection = 0;
-    Endpoint peer, local;
-    std::string_view reason;       // refusal_name()
-    std::string_view rule;         // "/etc/superd.toml:31"
+    Endpoint peer{}, local{};
+    std::string_view reason{};       // refusal_name()
+    std::string_view rule{};         // "/etc/superd.toml:31"
     std::uint64_t suppressed = 0;  // lines like this one left out since the last
 };
 
 // FAIL: something that superd was to do for a service did not work.
 struct FailEvent {
-    std::string_view service;
+    std::string_view service{};
     std::uint64_t connection = 0;
-    Endpoint peer;
-    std::string_view stage;        // "exec", "bind", "setuid" ...
-    std::string_view subject;      // path or address
+    Endpoint peer{};
+    std::string_view stage{};        // "exec", "bind", "setuid" ...
+    std::string_view subject{};      // path or address
     int error = 0;                 // errno
-    std::string_view detail;       // free text behind it; may be empty
+    std::string_view detail{};       // free text behind it; may be empty
 };
 
 // STATE: a service went from one state to another.
 struct StateEvent {
-    std::string_view service;
-    std::string_view from, to;
-    std::string_view reason;
+    std::string_view service{};
+    std::string_view from{}, to{};
+    std::string_view reason{};
 };
 
 // Everything about superd itself.
 struct NoticeEvent {
     Level level = Level::info;
-    std::string_view service;      // may be empty
-    std::string_view text;
+    std::string_view service{};      // may be empty
+    std::string_view text{};
 };
 
 using Event = std::variant<StartEvent, ExitEvent, RefuseEvent, FailEvent, StateEvent, NoticeEvent>;

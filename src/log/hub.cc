@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+// superd's side of superd-log: owns every stream and says over the channel what is to be read.
+#include "log/hub.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace superd {
+
+namespace {
+
+// What may wait unread in one stream; the kernel doubles it for its own needs.
+constexpr int service_buffer = 128 * 1024;
+constexpr int events_buffer = 1024 * 1024;
+
+// Linux 6.16; the C library's headers do not have it yet.
+constexpr int so_passrights = 83;
+
+Result<StreamPair> make_pair(int send_buffer) {
+    int ends[2] = {-1, -1};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+        return fail("socketpair");
+    StreamPair pair{Fd(ends[0]), Fd(ends[1])};
+    const int on = 1, off = 0;
+    if (::setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0)
+        return fail("setsockopt SO_PASSCRED");
+    if (::setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer) != 0)
+        return fail("setsockopt SO_SNDBUF");
+    // Where the kernel can, a service cannot make superd-log close descriptors of its choice.
+    ::setsockopt(ends[1], SOL_SOCKET, so_passrights, &off, sizeof off);
+    return pair;
+}
+
+bool make_address(sockaddr_un& address, const std::string& path) {
+    if (path.size() >= sizeof address.sun_path) return false;
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    return true;
+}
+
+void remove_old_socket(const std::string& path) {
+    struct stat status {};
+
+    if (::lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) ::unlink(path.c_str());
+}
+
+}  // namespace
+
+Result<StreamPair> make_stream_pair() {
+    return make_pair(service_buffer);
+}
+
+Result<Fd> open_log_file(const std::string& path) {
+    constexpr int flags =
+            O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK;
+    Fd file(::open(path.c_str(), flags, 0640));
+    if (!file) return fail("open", path);
+    return file;
+}
+
+LogHub::LogHub(std::uint32_t owner) : owner_(owner) {}
+
+std::vector<Error> LogHub::configure(const DaemonPlan& plan) {
+    std::vector<Error> errors;
+    std::vector<Sink> sinks;
+    for (const SinkPlan& wanted : plan.log) {
+        Sink sink{wanted, Fd()};
+        if (wanted.kind == SinkKind::file) {
+            auto file = open_log_file(wanted.path);
+            const auto before = std::find_if(sinks_.begin(), sinks_.end(),
+                    [&](const Sink& old) { return old.plan == wanted; });
+            if (file)
+                sink.file = std::move(*file);
+            else
+                errors.push_back(file.error());
+            if (!file && before != sinks_.end()) sink.file = std::move(before->file);
+        }
+        sinks.push_back(std::move(sink));
+    }
+    sinks_ = std::move(sinks);
+    format_ = plan.log_format;
+    admin_gid_ = plan.admin_gid;
+    configured_ = true;
+    enqueue(Item::config);
+    return errors;
+}
+
+Result<Fd> LogHub::open_events() {
+    auto pair = make_pair(events_buffer);
+    if (!pair) return tl::unexpected(pair.error());
+    events_ = std::move(pair->read_end);
+    enqueue(Item::events);
+    return std::move(pair->write_end);
+}
+
+Result<LogHub::Stream> LogHub::service_stream(std::string_view service) {
+    auto found = streams_.find(service);
+    if (found == streams_.end()) {
+        auto pair = make_stream_pair();
+        if (!pair) return tl::unexpected(pair.error());
+        found = streams_.emplace(service, std::move(*pair)).first;
+        enqueue(Item::service, service);
+    }
+    return Stream{found->second.read_end.get(), found->second.write_end.get()};
+}
+
+void LogHub::adopt_stream(std::string_view service, Fd read_end, Fd write_end) {
+    StreamPair pair{std::move(write_end), std::move(read_end)};
+    streams_.insert_or_assign(std::string(service), std::move(pair));
+    enqueue(Item::service, service);
+}
+
+void LogHub::drop_stream(std::string_view service) {
+    const auto found = streams_.find(service);
+    if (found != streams_.end()) streams_.erase(found);
+}
+
+Result<void> LogHub::open_listener(
+        const std::string& path, std::optional<std::uint32_t> admin_gid) {
+    sockaddr_un address{};
+    if (!make_address(address, path)) return fail(ENAMETOOLONG, "bind", path);
+    Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!socket) return fail("socket", path);
+    remove_old_socket(path);
+    // The mode is the socket's before it has a name, so nobody can come in between.
+    if (::fchmod(socket.get(), 0660) != 0) return fail("fchmod", path);
+    if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+        return fail("bind", path);
+    if (admin_gid && ::lchown(path.c_str(), static_cast<uid_t>(-1), *admin_gid) != 0 &&
+            errno != EPERM)
+        return fail("chown", path);
+    if (::listen(socket.get(), 16) != 0) return fail("listen", path);
+    listener_ = std::move(socket);
+    enqueue(Item::listener);
+    return {};
+}
+
+Result<Fd> LogHub::open_channel() {
+    close_channel();
+    int ends[2] = {-1, -1};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return fail("socketpair", "log channel");
+    channel_.reset(ends[0]);
+    Fd other(ends[1]);
+    // Sinks first: what is read later has somewhere to go.
+    if (configured_) enqueue(Item::config);
+    if (listener_) enqueue(Item::listener);
+    if (events_) enqueue(Item::events);
+    for (const auto& [service, pair] : streams_)
+        enqueue(Item::service, service);
+    return other;
+}
+
+void LogHub::close_channel() {
+    channel_.reset();
+    queue_.clear();
+}
+
+void LogHub::finish() {
+    enqueue(Item::drain);
+}
+
+// Without a channel nothing waits: opening one queues everything there is.
+void LogHub::enqueue(Item item, std::string_view service) {
+    if (channel_) queue_.push_back({item, std::string(service)});
+}
+
+bool LogHub::flush() {
+    bool blocked = false;
+    while (channel_ && !queue_.empty() && !blocked) {
+        if (!send(queue_.front(), blocked)) {
+            close_channel();
+            return false;
+        }
+        if (!blocked) queue_.pop_front();
+    }
+    return true;
+}
+
+// False: the channel is broken.
+bool LogHub::send(const Queued& queued, bool& blocked) {
+    if (queued.item == Item::service && !streams_.contains(queued.service)) return true;
+    std::vector<int> descriptors;
+    const auto packet = encode_frame(frame_of(queued, descriptors));
+    if (!packet) return true;  // longer than the bounds of a name or a path: nothing to send
+    const auto sent = send_packet(channel_.get(), *packet, descriptors);
+    if (sent) return true;
+    // ETOOMANYREFS: too many descriptors of ours are under way; superd-log has to read first.
+    blocked = sent.error().code == EAGAIN || sent.error().code == ETOOMANYREFS ||
+              sent.error().code == ENOBUFS;
+    return blocked;
+}
+
+Frame LogHub::frame_of(const Queued& queued, std::vector<int>& descriptors) const {
+    switch (queued.item) {
+        case Item::events: descriptors = {events_.get()}; return EventsFrame{::getpid()};
+        case Item::listener: descriptors = {listener_.get()}; return ListenerFrame{};
+        case Item::drain: return DrainFrame{};
+        case Item::service:
+            descriptors = {streams_.find(queued.service)->second.read_end.get()};
+            return ServiceFrame{queued.service};
+        case Item::config: break;
+    }
+    ConfigFrame frame{format_, owner_, admin_gid_, {}};
+    for (const Sink& sink : sinks_) {
+        if (sink.file) descriptors.push_back(sink.file.get());
+        frame.sinks.push_back({sink.plan, static_cast<bool>(sink.file)});
+    }
+    return frame;
+}
+
+}  // namespace superd
