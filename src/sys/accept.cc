@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+// accept4(2) and what it can answer.
+#include "sys/accept.h"
+
+#include <cerrno>
+#include <climits>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace superd {
+
+namespace {
+
+bool is_unix(ListenerKind kind) {
+    return kind == ListenerKind::unix_stream || kind == ListenerKind::unix_dgram ||
+           kind == ListenerKind::unix_seqpacket;
+}
+
+Endpoint unix_peer(int fd) {
+    Endpoint peer;
+    peer.family = Family::unix;
+    ucred credentials{};
+    socklen_t size = sizeof credentials;
+    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+        // Never taken for root.
+        peer.uid = peer.gid = ~std::uint32_t{0};
+        return peer;
+    }
+    peer.uid = credentials.uid;
+    peer.gid = credentials.gid;
+    peer.pid = static_cast<std::uint32_t>(credentials.pid);
+    return peer;
+}
+
+// Throws away what TCP holds for us without copying a byte of it: a close with unread data is a
+// reset. Bounded, for a client may send faster than this.
+void discard_received(int fd) {
+    for (int round = 0; round < 4; ++round)
+        if (::recv(fd, nullptr, INT_MAX, MSG_TRUNC | MSG_DONTWAIT) <= 0) return;
+}
+
+}  // namespace
+
+AcceptOutcome classify_accept_error(int error) {
+    switch (error) {
+        case EAGAIN: return AcceptOutcome::empty;
+        case EMFILE:
+        case ENFILE:
+        case ENOBUFS:
+        case ENOMEM: return AcceptOutcome::no_resources;
+        case EBADF:
+        case EINVAL:
+        case ENOTSOCK:
+        case EOPNOTSUPP:
+        case EFAULT: return AcceptOutcome::broken;
+        // EINTR, ECONNABORTED, EPERM of a packet filter, and the network errors pending on the
+        // new connection that accept(2) of Linux hands over: ENETDOWN, EPROTO, ENOPROTOOPT,
+        // EHOSTDOWN, ENONET, EHOSTUNREACH, ENETUNREACH.
+        default: return AcceptOutcome::gone;
+    }
+}
+
+Accepted accept_connection(int listener, ListenerKind kind, Endpoint& peer) {
+    SocketAddress address;
+    address.length = sizeof address.storage;
+    const int fd = ::accept4(listener, address.get(), &address.length, SOCK_CLOEXEC);
+    if (fd < 0) return {classify_accept_error(errno), errno, {}};
+    peer = is_unix(kind) ? unix_peer(fd) : Endpoint::from(address.get(), address.length);
+    return {AcceptOutcome::accepted, 0, Fd(fd)};
+}
+
+Endpoint local_endpoint(int fd) {
+    SocketAddress address;
+    address.length = sizeof address.storage;
+    if (::getsockname(fd, address.get(), &address.length) != 0) return {};
+    return Endpoint::from(address.get(), address.length);
+}
+
+std::uint64_t socket_cookie(int fd) {
+    std::uint64_t cookie = 0;
+    socklen_t size = sizeof cookie;
+    return ::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
+Result<std::vector<std::uint32_t>> peer_groups(int fd) {
+    std::vector<std::uint32_t> groups(64);
+    socklen_t size = static_cast<socklen_t>(groups.size() * sizeof groups[0]);
+    if (::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) != 0) {
+        // ERANGE: size now says how much there is.
+        if (errno != ERANGE) return fail("getsockopt SO_PEERGROUPS");
+        groups.resize(size / sizeof groups[0]);
+        if (::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) != 0)
+            return fail("getsockopt SO_PEERGROUPS");
+    }
+    groups.resize(size / sizeof groups[0]);
+    return groups;
+}
+
+void refuse_connection(Fd connection, ListenerKind kind, std::string_view text) {
+    const int fd = connection.get();
+    if (text.empty() || fd < 0) return;
+    (void)::send(fd, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    ::shutdown(fd, SHUT_WR);
+    if (kind == ListenerKind::tcp) discard_received(fd);
+}
+
+}  // namespace superd

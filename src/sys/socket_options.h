@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+// The options of a ListenerPlan on a socket, in the order the kernel wants them.
+#pragma once
+
+#include "base/result.h"
+#include "config/plan.h"
+
+namespace superd {
+
+// ipv6: the socket is an AF_INET6 one. Errors: "set KEY" on plan.address.
+[[nodiscard]] Result<void> set_options_before_bind(int fd, const ListenerPlan& plan, bool ipv6);
+[[nodiscard]] Result<void> set_options_after_bind(int fd, const ListenerPlan& plan, bool ipv6);
+
+}  // namespace superd
