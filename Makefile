@@ -21,7 +21,7 @@ endif
 # ---- sources: a word for each file, by layer (a folder includes only folders above it here)
 
 LIB_base    = result fd text units address
-LIB_config  = plan diagnostics tree
+LIB_config  = plan diagnostics tree toml_scan toml_explain toml
 LIB_policy  = access admission authorize backoff hours log_limiter rate refusal sources state_names
 LIB_log     =
 LIB_sys     = accept descriptors holder listen_socket node repair socket_options
@@ -258,6 +258,11 @@ sysusersdir = $(prefix)/lib/sysusers.d
 tmpfilesdir = $(prefix)/lib/tmpfiles.d
 exampledir = $(docdir)/examples
 MANUALS = man/superd.8 man/superctl.8 man/superd.toml.5
+
+# The option list of superd.toml(5), from the options table.
+.PHONY: manual
+manual: $(BUILD)/unit
+	$(BUILD)/unit '[manual-write]'
 
 # Paths that files carry in their GNU default form, turned into those of this installation.
 place = sed -e 's|/usr/libexec/superd|$(HELPERS_DIR)|g' -e 's|/usr/sbin/superd|$(sbindir)/superd|g' \
