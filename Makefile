@@ -21,9 +21,9 @@ endif
 # ---- sources: a word for each file, by layer (a folder includes only folders above it here)
 
 LIB_base    = result fd text units address
-LIB_config  = plan diagnostics tree toml_scan toml_explain toml
+LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader
 LIB_policy  = access admission authorize backoff hours log_limiter rate refusal sources state_names
-LIB_log     =
+LIB_log     = json format writer channel hub reader lines ring sinks journal server collector
 LIB_sys     = accept descriptors holder listen_socket node repair socket_options
 LIB_loop    = loop
 LIB_engine  =
@@ -44,8 +44,8 @@ TEST_PROGRAMS =
 
 UNIT_base    = fd text units address
 UNIT_config  =
-UNIT_policy  =
-UNIT_log     =
+UNIT_policy  = access_index admission backoff hours log_limiter rate sources
+UNIT_log     = log_format log_writer log_channel log_hub log_lines log_ring log_sinks log_server log_collector log_json
 UNIT_sys     =
 UNIT_loop    =
 UNIT_engine  =
