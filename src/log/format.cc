@@ -16,7 +16,6 @@
 
 #include "base/result.h"
 #include "base/text.h"
-
 #include "log/json.h"
 
 namespace superd {

@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "base/clock.h"
-
 #include "log/event.h"
 
 namespace superd {

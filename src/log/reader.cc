@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "base/text.h"
-
 #include "log/json.h"
 
 namespace superd {
@@ -50,7 +49,7 @@ bool take_bool(JsonScanner& in, bool& out) {
 template <class Number>
 bool take_number(JsonScanner& in, Number& out) {
     const auto value = in.number();
-    if (!value || *value < 0 || !std::in_range<Number>(*value)) return false;
+    if (!value || !std::in_range<Number>(*value)) return false;
     out = static_cast<Number>(*value);
     return true;
 }

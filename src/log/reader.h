@@ -25,7 +25,7 @@ struct LogQuery {
 struct LogLine {
     std::string time;        // "2026-11-23T01:48:02.114Z"
     std::string service;     // empty: superd itself
-    std::int32_t pid = 0;    // who printed it; 0: superd's own line about the service
+    std::int32_t pid = 0;    // who printed it; 0: superd itself, about the service; -1: unknown
     std::string text;        // as printed: escape() it for a terminal
     bool continued = false;  // cut at the bound of a line; the next one of that pid goes on
     std::uint64_t lost =

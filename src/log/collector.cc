@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: MIT
+// superd-log's main object: streams in; sinks, ring and readers out.
+#include "log/collector.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "log/format.h"
+
+namespace superd {
+
+namespace {
+
+// A stream with more than this is served again on the next turn, after the others.
+constexpr int reads_a_turn = 16;
+constexpr std::size_t chunk_size = 64 * 1024;
+// superd's own lines are bounded by what it formats; they are never cut before this.
+constexpr std::size_t own_line_limit = 64 * 1024;
+// How long stuck sinks are waited for at the end.
+constexpr Nanoseconds leave_time = std::chrono::seconds(1);
+
+constexpr std::uint64_t tag(std::uint8_t kind, std::uint32_t id) {
+    return std::uint64_t{kind} << 32 | id;
+}
+
+int earlier(int a, int b) {
+    if (a < 0) return b;
+    return b < 0 ? a : std::min(a, b);
+}
+
+bool is_same_socket(int a, int b) {
+    struct stat one {
+    }, two{};
+
+    return ::fstat(a, &one) == 0 && ::fstat(b, &two) == 0 && one.st_ino == two.st_ino;
+}
+
+// The pid that the kernel says wrote these bytes; -1 where it does not say (0 is superd
+// itself).
+std::int32_t writer_of(msghdr& message) {
+    for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_CREDENTIALS) continue;
+        ucred credentials{};
+        std::memcpy(&credentials, CMSG_DATA(c), sizeof credentials);
+        return credentials.pid > 0 ? credentials.pid : -1;
+    }
+    return -1;
+}
+
+// The time at the front of one of superd's own lines, as text or JSON.
+std::string_view time_of(std::string_view line) {
+    constexpr std::string_view json = "{\"time\":\"";
+    if (line.starts_with(json)) line.remove_prefix(json.size());
+    return line.substr(0, time_length);
+}
+
+std::string_view without_time(std::string_view line) {
+    const bool timed = line.size() > time_length + 1 && line[time_length] == ' ' &&
+                       line[time_length - 1] == 'Z';
+    return timed ? line.substr(time_length + 1) : line;
+}
+
+}  // namespace
+
+struct Collector::Stream {
+    Stream(std::string name, bool own, std::int32_t writer, Fd socket, std::size_t limit)
+            : service(std::move(name)),
+              events(own),
+              pid(writer),
+              fd(std::move(socket)),
+              lines(limit) {}
+
+    const std::string service;
+    const bool events;  // superd's own
+    const std::int32_t pid;
+    const Fd fd;
+    LineSplitter lines;
+};
+
+Collector::Collector(Fd channel, const Clock& clock, const CollectorOptions& options)
+        : clock_(clock),
+          options_(options),
+          epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+          channel_(std::move(channel)),
+          ring_(options.ring_lines, options.ring_bytes),
+          server_(ring_),
+          sinks_(options.standard_error),
+          chunk_(chunk_size) {
+    watch(channel_.get(), Kind::channel, 0);
+    watch(server_.descriptor(), Kind::server, 0);
+}
+
+Collector::~Collector() = default;
+
+void Collector::watch(int fd, Kind kind, std::uint32_t id) {
+    epoll_event event{EPOLLIN, {nullptr}};
+    event.data.u64 = tag(static_cast<std::uint8_t>(kind), id);
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+}
+
+void Collector::run(int stop_fd) {
+    if (stop_fd >= 0) watch(stop_fd, Kind::stop, 0);
+    while (turn(-1)) {
+    }
+}
+
+bool Collector::turn(int wanted) {
+    if (ended_) return false;
+    epoll_event events[64];
+    const int count = ::epoll_wait(epoll_.get(), events, 64, timeout(wanted));
+    for (int i = 0; i < count; ++i) {
+        const auto id = static_cast<std::uint32_t>(events[i].data.u64);
+        switch (static_cast<Kind>(events[i].data.u64 >> 32)) {
+            case Kind::channel: on_channel(); break;
+            case Kind::stop: stop(); break;
+            case Kind::server: server_.on_ready(clock_.now()); break;
+            case Kind::stream: on_stream(id); break;
+        }
+    }
+    flush_partials();
+    flush_out();
+    if ((leaving_ || draining_) && streams_.empty()) finish();
+    return !ended_;
+}
+
+// Never longer than something has to be done by itself.
+int Collector::timeout(int wanted) const {
+    const Mono now = clock_.now();
+    int ms = earlier(wanted, earlier(sinks_.timeout(), server_.timeout(now)));
+    std::optional<Mono> due;
+    for (const auto& [id, stream] : streams_) {
+        const auto begun = stream->events ? std::nullopt : stream->lines.oldest();
+        if (begun && (!due || *begun + options_.partial_after < *due))
+            due = *begun + options_.partial_after;
+    }
+    if (!due) return ms;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*due - now).count();
+    return earlier(ms, static_cast<int>(std::max<std::int64_t>(left, 0)));
+}
+
+// ---- what superd says over the channel
+
+void Collector::on_channel() {
+    // Bounded: superd's messages must not keep the streams waiting.
+    for (int i = 0; i < 64; ++i) {
+        auto received = receive_frame(channel_.get());
+        if (received) {
+            handle(std::move(*received));
+            continue;
+        }
+        const int error = received.error().code;
+        if (error == EAGAIN) return;
+        if (error == EBADMSG) {
+            say("message from superd not understood");
+            continue;
+        }
+        channel_.reset();
+        if (!draining_) leave();
+        return;
+    }
+}
+
+void Collector::handle(ReceivedFrame received) {
+    auto& fds = received.descriptors;
+    if (const auto* config = std::get_if<ConfigFrame>(&received.frame)) {
+        format_ = config->format;
+        server_.set_access(config->owner, config->admin_gid);
+        sinks_.configure(*config, std::move(fds), clock_.now());
+    } else if (const auto* events = std::get_if<EventsFrame>(&received.frame)) {
+        daemon_ = events->pid;
+        add_stream({}, true, events->pid, std::move(fds[0]));
+    } else if (const auto* service = std::get_if<ServiceFrame>(&received.frame)) {
+        add_stream(service->service, false, 0, std::move(fds[0]));
+    } else if (std::holds_alternative<ListenerFrame>(received.frame)) {
+        server_.set_listener(std::move(fds[0]));
+    } else {
+        draining_ = true;
+    }
+}
+
+// A former stream of that name is read to its end beside the new one; the same one is known.
+void Collector::add_stream(std::string service, bool events, std::int32_t pid, Fd fd) {
+    for (const auto& [id, stream] : streams_)
+        if (stream->service == service && is_same_socket(stream->fd.get(), fd.get())) return;
+    const std::uint32_t id = next_id_++;
+    watch(fd.get(), Kind::stream, id);
+    const std::size_t limit = events ? own_line_limit : options_.line_limit;
+    streams_.emplace(id,
+            std::make_unique<Stream>(std::move(service), events, pid, std::move(fd), limit));
+}
+
+void Collector::stop() {
+    channel_.reset();
+    draining_ = false;
+    leave();
+}
+
+// What a superd that has died said is all in its stream by now. One that lives has the other
+// end still, and the next superd-log reads on.
+void Collector::leave() {
+    leaving_ = true;
+    while (!streams_.empty()) {
+        const auto& [id, stream] = *streams_.begin();
+        if (stream->events) {
+            while (read_some(*stream) == Progress::more) {
+            }
+        }
+        end_stream(id);
+    }
+}
+
+// ---- streams
+
+void Collector::on_stream(std::uint32_t id) {
+    const auto found = streams_.find(id);
+    if (found == streams_.end()) return;  // ended earlier in this turn
+    Progress progress = Progress::more;
+    for (int i = 0; i < reads_a_turn && progress == Progress::more; ++i)
+        progress = read_some(*found->second);
+    if (progress == Progress::end) end_stream(id);
+}
+
+Collector::Progress Collector::read_some(Stream& stream) {
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred))];
+    iovec part{chunk_.data(), chunk_.size()};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    const ssize_t n = ::recvmsg(stream.fd.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n < 0 && errno == EINTR) return Progress::more;
+    if (n < 0 && errno == EAGAIN) return Progress::nothing;
+    if (n <= 0) return Progress::end;
+    const std::string_view bytes(chunk_.data(), static_cast<std::size_t>(n));
+    const std::int32_t pid = stream.events ? stream.pid : writer_of(message);
+    stream.lines.feed(pid, bytes, clock_.now(), emit_for(stream));
+    return Progress::more;
+}
+
+LineSplitter::Emit Collector::emit_for(const Stream& stream) {
+    if (stream.events)
+        return [this, &stream](const LineSplitter::Line& line) {
+            said(stream.pid, line.text);
+        };
+    return [this, &stream](const LineSplitter::Line& line) {
+        printed(stream.service, line);
+    };
+}
+
+void Collector::end_stream(std::uint32_t id) {
+    const auto found = streams_.find(id);
+    found->second->lines.flush_all(emit_for(*found->second));
+    streams_.erase(found);
+}
+
+void Collector::flush_partials() {
+    const Mono begun = clock_.now() - options_.partial_after;
+    for (auto& [id, stream] : streams_) {
+        if (!stream->events) stream->lines.flush(begun, emit_for(*stream));
+    }
+}
+
+// ---- lines
+
+void Collector::printed(const std::string& service, const LineSplitter::Line& line) {
+    line_.time.clear();
+    append_time(line_.time, clock_.wall());
+    line_.service = service;
+    line_.pid = line.pid;
+    line_.text = line.text;
+    line_.continued = line.continued;
+    ring_.append(line_);
+    server_.publish(line_);
+    form_.clear();
+    format_line_text(form_, line_);
+    const std::size_t head = line_.time.size() + 1 + line_.service.size();
+    const std::string_view message =
+            std::string_view(form_).substr(std::min(form_.find("]: ", head) + 3, form_.size()));
+    if (format_ == LogFormat::text) {
+        sinks_.write({6, service, line.pid, daemon_, form_, message});
+        return;
+    }
+    std::string json;
+    format_line(json, line_);
+    sinks_.write({6, service, line.pid, daemon_, json, message});
+}
+
+void Collector::said(std::int32_t pid, std::string_view line) {
+    const Head head = parse_head(line);
+    line.remove_prefix(head.length);
+    const std::string_view message = without_time(line);
+    line_.time = time_of(line);
+    line_.service = head.service;
+    line_.pid = 0;
+    line_.text = message;
+    line_.continued = false;
+    ring_.append(line_);
+    server_.publish(line_);
+    sinks_.write({head.priority, head.service, 0, pid, line, message});
+}
+
+// superd-log's own word, in the form of superd's.
+void Collector::say(const std::string& text) {
+    const NoticeEvent event{Level::warning, {}, text};
+    std::string line;
+    append_head(line, event);
+    if (format_ == LogFormat::json)
+        format_json(line, event, clock_.wall());
+    else
+        format_text(line, event, clock_.wall());
+    said(daemon_, line);
+}
+
+void Collector::flush_out() {
+    const Mono now = clock_.now();
+    sinks_.flush(now, news_);
+    if (!news_.empty()) {
+        for (const std::string& text : news_)
+            say(text);
+        news_.clear();
+        sinks_.flush(now, news_);
+    }
+    server_.flush(now);
+}
+
+// Everything read is written, or given up after a second.
+void Collector::finish() {
+    const Mono until = clock_.now() + leave_time;
+    while (sinks_.pending() && clock_.now() < until) {
+        ::poll(nullptr, 0, 10);
+        flush_out();
+    }
+    streams_.clear();
+    ended_ = true;
+}
+
+}  // namespace superd

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+// Where superd-log writes: stderr, files, syslog, the journal. Nothing here blocks: what cannot
+// be written is kept up to a bound, then dropped and counted.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "config/plan.h"
+#include "log/channel.h"
+
+namespace superd {
+
+// One line in the forms that sinks need; views valid during the call.
+struct SinkLine {
+    int priority = 6;          // syslog's
+    std::string_view service;  // empty: superd itself
+    std::int32_t pid = 0;      // who printed it; 0: superd's own line
+    std::int32_t daemon = 0;   // superd's pid
+    std::string_view line;     // whole, with its time, as text or JSON
+    std::string_view message;  // without time, service and pid
+};
+
+class Sink {
+public:
+    static constexpr std::size_t bound =
+            1024 * 1024;  // bytes kept while nothing can be written
+
+    explicit Sink(SinkPlan plan) : plan_(std::move(plan)) {}
+
+    virtual ~Sink() = default;
+    Sink(const Sink&) = delete;
+    Sink& operator=(const Sink&) = delete;
+
+    virtual void write(const SinkLine& line) = 0;
+    // Once a turn of the loop.
+    virtual void flush(Mono now) = 0;
+    // Something waits: flush() again soon.
+    [[nodiscard]] virtual bool pending() const = 0;
+    // False: it is not there at all (no journald, no syslogd, no open file).
+    [[nodiscard]] virtual bool available() const = 0;
+
+    // Not zero: lines wait for somebody who is away; flush() looks again after so long.
+    [[nodiscard]] virtual Nanoseconds retry_after() const { return Nanoseconds(0); }
+
+    [[nodiscard]] const SinkPlan& plan() const { return plan_; }
+
+    [[nodiscard]] std::string name() const;  // "file /var/log/superd.log"
+
+    [[nodiscard]] std::uint64_t lost() const { return lost_; }
+
+    // What should be said of this sink: that it fails, that it works again. At most one
+    // sentence in ten seconds.
+    [[nodiscard]] std::optional<std::string> news(Mono now);
+
+protected:
+    void count_lost(std::uint64_t lines) { lost_ += lines; }
+
+    void set_error(int error) { error_ = error; }  // errno; 0: works
+
+private:
+    const SinkPlan plan_;
+    std::uint64_t lost_ = 0, told_ = 0;
+    int error_ = 0, said_error_ = 0;
+    std::optional<Mono> said_;
+};
+
+// stderr and files: lines as they are.
+class FileSink final : public Sink {
+public:
+    // descriptor: a loan; -1: none, every line is lost.
+    FileSink(SinkPlan plan, int descriptor);
+    FileSink(SinkPlan plan, Fd file);
+
+    // A new file of the same name, after a rotation. Waiting lines go to the old one if they
+    // can.
+    void replace(Fd file, Mono now);
+
+    void write(const SinkLine& line) override;
+    void flush(Mono now) override;
+
+    [[nodiscard]] bool pending() const override { return !buffer_.empty(); }
+
+    [[nodiscard]] bool available() const override { return descriptor_ >= 0; }
+
+private:
+    void look();
+    [[nodiscard]] long write_some(std::string_view text);
+    void give_up(std::size_t from, int error);
+
+    Fd file_;
+    int descriptor_;
+    bool regular_ = false;
+    bool torn_ = false;  // the last thing written was not the end of a line
+    std::string buffer_;
+};
+
+// Sinks that take one message at a time, over a socket of somebody who may be away.
+class MessageSink : public Sink {
+public:
+    using Sink::Sink;
+
+    void write(const SinkLine& line) override;
+    void flush(Mono now) override;
+
+    [[nodiscard]] bool pending() const override { return available_ && !queue_.empty(); }
+
+    [[nodiscard]] bool available() const override { return available_; }
+
+    [[nodiscard]] Nanoseconds retry_after() const override {
+        return available_ || queue_.empty() ? Nanoseconds(0) : retry_;
+    }
+
+protected:
+    struct Message {
+        int priority;
+        std::int32_t pid;
+        std::string service, text;
+        bool own;  // superd's own line
+    };
+
+    // errno: 0 sent, EAGAIN later, anything else: not there any more.
+    [[nodiscard]] virtual int send(const Message& message) = 0;
+    [[nodiscard]] virtual int connect() = 0;  // errno, 0: there
+
+private:
+    bool try_connect(Mono now);
+
+    std::deque<Message> queue_;
+    std::size_t bytes_ = 0;
+    bool available_ = false;
+    std::optional<Mono> tried_;
+    Nanoseconds retry_{0};  // doubles up to 30 s while nobody is there
+};
+
+// syslogd's datagram socket, /dev/log unless the plan has another path; facility daemon.
+class SyslogSink final : public MessageSink {
+public:
+    using MessageSink::MessageSink;
+
+private:
+    int send(const Message& message) override;
+    int connect() override;
+
+    Fd socket_;
+    std::string packet_;
+};
+
+// log/journal.cc
+[[nodiscard]] std::unique_ptr<Sink> make_journal_sink(SinkPlan plan);
+
+// All sinks of the configuration. Where none of them is there, stderr takes the lines.
+class SinkSet {
+public:
+    explicit SinkSet(int standard_error);
+
+    // Sinks that stay keep what waits in them; descriptors as ConfigFrame says.
+    void configure(const ConfigFrame& config, std::vector<Fd> files, Mono now);
+    void write(const SinkLine& line);
+    // Appends what is to be said about the sinks to news.
+    void flush(Mono now, std::vector<std::string>& news);
+    // Milliseconds until flush() should be called even if nothing happens; -1: never.
+    [[nodiscard]] int timeout() const;
+    [[nodiscard]] bool pending() const;
+
+    [[nodiscard]] std::size_t size() const { return sinks_.size(); }
+
+private:
+    std::unique_ptr<Sink> take(const SinkPlan& plan);
+
+    std::vector<std::unique_ptr<Sink>> sinks_;
+    const int stderr_;
+    FileSink fallback_;
+};
+
+}  // namespace superd
