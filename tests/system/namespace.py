@@ -2,8 +2,11 @@
 """Namespaces of a test's own, so that it may use any port, any file of /etc and leave nothing behind."""
 
 import ctypes
+import errno
 import os
 import subprocess
+
+import registry
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -80,15 +83,35 @@ def enter():
     unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID)
 
 
+def _leave_shared_mounts():
+    """What is mounted from here on stays here. In a chroot "/" is no mount point and first becomes one."""
+    try:
+        mount(None, "/", flags=MS_REC | MS_PRIVATE)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        here = os.getcwd()
+        mount("/", "/mnt", flags=MS_BIND | MS_REC)
+        mount(None, "/mnt", flags=MS_REC | MS_PRIVATE)
+        os.chroot("/mnt")
+        os.chdir(here)
+
+
 def prepare():
     """To be called by the first process of the new tree."""
-    mount(None, "/", flags=MS_REC | MS_PRIVATE)
+    _leave_shared_mounts()
     mount("proc", "/proc", "proc")
     # On some containers /sys shows the network of the host; the tests do not read it.
     for directory in ("/run", "/srv", "/var/lib", "/var/cache", "/var/log", "/var/spool"):
         mount("tmpfs", directory, "tmpfs", data="mode=0755")
     os.mkdir("/run/test", 0o755)
     os.mkdir("/run/lock", 0o1777)
+    # Users of the tests may not be able to walk to where the project lies.
+    here = os.path.dirname(os.path.abspath(__file__))
+    for source, target in ((registry.build(), "/run/build"), (here, "/run/tests")):
+        os.mkdir(target)
+        mount(source, target, flags=MS_BIND)
+    os.environ["SUPERD_BUILD"] = "/run/build"
     _replace("/etc/passwd", USERS)
     _replace("/etc/group", GROUPS)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
