@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Starts superd for a test and looks at it from outside."""
 
+import grp
 import json
 import os
+import pwd
 import re
 import select
 import shlex
@@ -55,9 +57,10 @@ def expect_in(part, whole, what=""):
         raise AssertionError(f"{what + ': ' if what else ''}{part!r} is not in {whole!r}")
 
 
-def program(name):
-    """A command line for one of tests/system/programs, as TOML text of an exec list."""
-    return json.dumps([PYTHON, "-ISB", os.path.join(HERE, "programs", name + ".py")])[1:-1]
+def program(name, *words):
+    """An exec list for one of tests/system/programs, as TOML text."""
+    here = "/run/tests" if os.path.isdir("/run/tests") else HERE
+    return json.dumps([PYTHON, "-ISB", os.path.join(here, "programs", name + ".py"), *words])
 
 
 def shell(script):
@@ -105,6 +108,29 @@ def descendants(root):
                 found.append((pid, parent, command))
                 grown = True
     return found
+
+
+def as_user(name, function, groups=()):
+    """Calls the function in a process that is somebody else; gives back what it returned, as text."""
+    entry = pwd.getpwnam(name)
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.setgroups([grp.getgrnam(group).gr_gid for group in groups])
+            os.setgid(entry.pw_gid)
+            os.setuid(entry.pw_uid)
+            os.write(writer, b"=" + str(function()).encode())
+        except BaseException as error:
+            os.write(writer, b"!" + repr(error).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as answer:
+        text = answer.read().decode()
+    os.waitpid(pid, 0)
+    assert text.startswith("="), f"as {name}: {text[1:]}"
+    return text[1:]
 
 
 class Result:
@@ -257,7 +283,7 @@ class Superd:
 
     def children(self):
         """(pid, command line) of the processes that services run; superd's own are left out."""
-        own = {os.path.join(build(), name) for name in ("superd", "superd-log")}
+        own = {os.path.join(build(), name) for name in ("superd", "superd-log", "superd-exec")}
         return [(pid, command) for pid, _, command in descendants(self.guard)
                 if _executable(pid) not in own]
 
@@ -317,10 +343,20 @@ class Superd:
 
     def status(self, service):
         """The JSON of one service's status."""
-        return only(self.ctl_json("status", service), service)
+        return self.ctl_json("status", service)["service"]
 
     def state(self, service):
         return self.status(service)["state"]
+
+    def refused(self, service):
+        """How many were not let in, by reason."""
+        return self.status(service)["refused"]
+
+    def connections(self, service):
+        return self.status(service)["connections"]["now"]
+
+    def wait_connections(self, service, count):
+        wait_until(lambda: self.connections(service) == count, what=f"{count} connections of {service}")
 
     def wait_state(self, service, state, deadline=10.0):
         return wait_until(lambda: self.state(service) == state, deadline, f"{service} {state}")
@@ -336,17 +372,6 @@ class Superd:
     def bound(self, service):
         listeners = self.status(service)["listeners"]
         return listeners[0]["bound"]
-
-
-def only(answer, service):
-    """A status answer may be the service's object or a list of them."""
-    if isinstance(answer, dict) and "services" in answer:
-        answer = answer["services"]
-    if isinstance(answer, list):
-        found = [item for item in answer if item["name"] == service]
-        expect(len(found), 1, f"status of {service}")
-        return found[0]
-    return answer
 
 
 def _executable(pid):

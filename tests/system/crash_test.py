@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MIT
+"""kill -9 of superd: listeners, queued and accepted connections, handlers and counters live on."""
+
+import os
+import signal
+import threading
+
+from clients import ask, connect
+from harness import Superd, expect, expect_in, shell, wait_until, write_text
+from registry import covers, needs_root, timeout
+from reload_test import echo, inode, says
+
+UNBOUNDED = 'max_connections = "unlimited"\nmax_per_source = "unlimited"'
+
+
+class Load:
+    """Clients that ask one after the other; every connection must bring exactly one answer."""
+
+    def __init__(self, port, wanted, clients=8):
+        self.port, self.wanted = port, wanted
+        self.answers, self.wrong, self.stopped = 0, [], threading.Event()
+        self.lock = threading.Lock()
+        self.threads = [threading.Thread(target=self.client) for _ in range(clients)]
+
+    def client(self):
+        while not self.stopped.is_set():
+            try:
+                got = ask(self.port, half_close=False, deadline=20)
+            except OSError as error:
+                got = repr(error).encode()
+            with self.lock:
+                self.answers += 1
+                if got != self.wanted:
+                    self.wrong.append(got)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopped.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def kill_superd(d):
+    """Kills superd, not the guard, and waits for the next one."""
+    old = d.pid
+    os.kill(old, signal.SIGKILL)
+    return d.wait_superd(other_than=old)
+
+
+@needs_root
+@timeout(120)
+def test_under_load():
+    """Thirty kills under load: no connection is lost and none is answered twice"""
+    text = f'[service.hello]\nlisten = "tcp:2000"\nexec = ["/bin/echo", "once"]\nuser = "nobody"\n{UNBOUNDED}\n'
+    with Superd(text) as d, Load(2000, b"once\n") as load:
+        wait_until(lambda: load.answers > 50, what="the load to begin")
+        for _ in range(30):
+            before = load.answers
+            os.kill(d.pid, signal.SIGKILL)
+            wait_until(lambda: load.answers > before + 40, 70, "answers after a kill")
+            wait_until(d.superd_pids, 70, "another superd")
+        load.stopped.set()
+        wait_until(lambda: not any(thread.is_alive() for thread in load.threads), 30, "the last answers")
+        assert not load.wrong, f"{len(load.wrong)} of {load.answers} wrong: {load.wrong[:5]}"
+        d.wait_superd()
+
+
+@needs_root
+def test_handlers_and_counters():
+    """Listener, open connections, counters and limits are as before"""
+    with Superd(echo("held", 2000, "max_connections = 2") + says("other", 2001, "x")) as d:
+        for _ in range(5):
+            ask(2001)
+        wait_until(lambda: d.status("other")["exited"] == 5, what="five exits counted")
+        socket_before, counters = inode(2000), d.status("other")
+        with connect(2000) as held:
+            held.sendall(b"1")
+            expect(held.recv(1), b"1")
+            kill_superd(d)
+            held.sendall(b"2")
+            expect(held.recv(1), b"2", "the handler runs on")
+            expect(inode(2000), socket_before, "the listening socket")
+            expect(d.connections("held"), 1, "the open connection is still counted")
+            after = d.status("other")
+            for name in ("accepted", "started", "exited"):
+                expect(after[name], counters[name], name)
+        d.wait_connections("held", 0)
+        expect(ask(2000, b"again"), b"again")
+        expect(d.status("held")["exited"], 2, "the exit of a handler that the first superd had started")
+
+
+@needs_root
+def test_queue_survives():
+    """Clients in the kernel's queue are served by the next superd"""
+    with Superd(echo("held", 2000, "max_connections = 1")) as d:
+        first = connect(2000)
+        first.sendall(b"1")
+        expect(first.recv(1), b"1")
+        waiting = [connect(2000) for _ in range(5)]
+        kill_superd(d)
+        first.close()
+        for connection in waiting:
+            with connection:
+                connection.sendall(b"w")
+                expect(connection.recv(1), b"w")
+
+
+@needs_root
+def test_runs_the_committed_plan():
+    """The next superd runs what was accepted last, whatever the file says by now"""
+    with Superd(says("one", 2000, "one")) as d:
+        write_text(d.config, "[service.one\n")
+        kill_superd(d)
+        expect(ask(2000), b"one\n")
+
+
+@needs_root
+def test_orders_survive():
+    """A paused service stays paused, a stopped one stopped"""
+    with Superd(says("paused", 2000, "p") + says("stopped", 2001, "s")) as d:
+        d.ok("pause", "paused")
+        d.ok("stop", "stopped")
+        kill_superd(d)
+        expect((d.state("paused"), d.state("stopped")), ("paused", "stopped"))
+        d.ok("resume", "paused")
+        expect(ask(2000), b"p\n")
+
+
+@needs_root
+def test_worker_survives():
+    """A worker runs on and no second one is started beside it"""
+    script = "echo $$ >> /srv/starts; exec sleep 1000"
+    text = f'[service.daemon]\nexec = {shell(script)}\nuser = "root"\n'
+    with Superd(text) as d:
+        wait_until(lambda: os.path.exists("/srv/starts") and os.path.getsize("/srv/starts"), what="the daemon")
+        before = d.children()
+        kill_superd(d)
+        expect(d.state("daemon"), "running")
+        expect(d.children(), before, "the same process")
+        with open("/srv/starts", encoding="ascii") as starts:
+            expect(len(starts.readlines()), 1, "starts")
+
+
+@needs_root
+def test_guard_dies():
+    """A superd whose guard was killed does not stay behind"""
+    with Superd(says("one", 2000, "one")) as d:
+        superd = d.pid
+        os.kill(d.guard, signal.SIGKILL)
+        d.process.wait()
+        wait_until(lambda: not os.path.exists(f"/proc/{superd}") or gone(superd), 10, "superd's end")
+
+
+def gone(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+@needs_root
+@covers("superd.broken_file")
+def test_cold_start_with_a_broken_file():
+    """A start with a broken file runs the last accepted one and says so first; "refuse" ends instead"""
+    d = Superd(says("one", 2000, "kept"))
+    with d:
+        expect(ask(2000), b"kept\n")
+    d.write(says("one", 2000, "never") + "nonsense = = 1\n")
+    with d:
+        expect(ask(2000), b"kept\n")
+        first = d.ok("status").splitlines()[0]
+        expect_in("last accepted", first)
+        expect_in("CRIT", d.log())
+        expect_in(f"{d.config}:", d.log())
+    d.write('[superd]\nbroken_file = "refuse"\n' + says("one", 2000, "kept"))
+    with d:
+        expect(ask(2000), b"kept\n")
+    d.write('[superd]\nbroken_file = "refuse"\nnonsense = = 1\n')
+    d.expect_ready = False
+    d.start()
+    expect(d.wait_end(), 1, "the exit status with broken_file = \"refuse\"")
+
+
+@needs_root
+def test_cold_start_without_a_last_file():
+    """A broken file and none accepted before: exit 1 and the reason"""
+    d = Superd("[service.one\n", ready=False).start()
+    expect(d.wait_end(), 1)
+    expect_in(f"{d.config}:", d.log())

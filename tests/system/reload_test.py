@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+"""A reload is two-phase, touches only what changed, and a mistake changes nothing."""
+
+import os
+import signal
+import socket
+
+from clients import ask, connect, refused_or_closed
+from harness import Superd, expect, expect_in, shell, wait_until, write_text
+from registry import needs_root
+
+
+def says(name, port, word, lines=""):
+    return f'[service.{name}]\nlisten = "tcp:{port}"\nexec = {shell("echo " + word)}\nuser = "nobody"\n{lines}\n'
+
+
+def echo(name, port, lines=""):
+    return f'[service.{name}]\nlisten = "tcp:{port}"\nexec = ["/bin/cat"]\nuser = "nobody"\n{lines}\n'
+
+
+def inode(port):
+    """The socket that listens on a TCP port, by the kernel's table."""
+    wanted = f":{port:04X}"
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with open(table, encoding="ascii") as rows:
+            for row in list(rows)[1:]:
+                fields = row.split()
+                if fields[1].endswith(wanted) and fields[3] == "0A":
+                    return int(fields[9])
+    return None
+
+
+@needs_root
+def test_add_change_remove():
+    """Services come, change and go; the one that did not change keeps its socket and its connection"""
+    with Superd(echo("kept", 2000) + says("changed", 2001, "old") + says("gone", 2002, "gone")) as d:
+        kept, changed = inode(2000), inode(2001)
+        with connect(2000) as held:
+            held.sendall(b"1")
+            expect(held.recv(1), b"1")
+            d.write(echo("kept", 2000) + says("changed", 2001, "new") + says("added", 2003, "added"))
+            expect(d.reload().code, 0, "the reload")
+            expect(ask(2001), b"new\n")
+            expect(ask(2003), b"added\n")
+            expect(inode(2002), None, "the removed listener")
+            expect((inode(2000), inode(2001)), (kept, changed), "listeners that stayed")
+            held.sendall(b"2")
+            expect(held.recv(1), b"2", "the connection that was open")
+
+
+@needs_root
+def test_mistake():
+    """A file with a mistake changes nothing; the message shows file, line, column, the line and a caret"""
+    with Superd(says("one", 2000, "one")) as d:
+        d.write(says("one", 2000, "other") + says("two", 2001, "two", 'user_name = "x"'))
+        done = d.reload()
+        expect(done.code, 1)
+        said = done.out + done.err
+        expect_in(f"{d.config}:10:1: ", said)
+        expect_in("user_name", said)
+        expect_in("^", said)
+        expect(ask(2000), b"one\n", "what ran, runs on")
+        assert refused_or_closed(2001)
+        d.write(says("one", 2000, "other"))
+        expect(d.reload().code, 0)
+        expect(ask(2000), b"other\n")
+
+
+@needs_root
+def test_mistake_in_an_included_file():
+    """One bad file among the included ones refuses all of them"""
+    files = {"d/a.toml": says("a", 2001, "a"), "d/b.toml": says("b", 2002, "b")}
+    with Superd('include = ["d/*.toml"]\n' + says("main", 2000, "main"), files=files) as d:
+        expect([ask(port) for port in (2000, 2001, 2002)], [b"main\n", b"a\n", b"b\n"])
+        write_text(d.path("d/a.toml"), says("a", 2001, "changed"))
+        write_text(d.path("d/b.toml"), "[service.b\n")
+        done = d.reload()
+        expect(done.code, 1)
+        expect_in("d/b.toml:1:", done.out + done.err)
+        expect([ask(port) for port in (2000, 2001, 2002)], [b"main\n", b"a\n", b"b\n"])
+
+
+@needs_root
+def test_queue_is_kept():
+    """Clients in the queue of a listener that stays are served by what the new file says"""
+    with Superd(says("slow", 2000, "old")) as d:
+        d.ok("pause", "slow")
+        waiting = [connect(2000) for _ in range(20)]
+        d.write(says("slow", 2000, "new"))
+        expect(d.reload().code, 0)
+        expect(d.state("slow"), "paused", "a pause stays over a reload")
+        d.ok("resume", "slow")
+        for connection in waiting:
+            with connection:
+                expect(connection.recv(100), b"new\n")
+
+
+@needs_root
+def test_address_in_use():
+    """An address that somebody else has refuses the whole reload and names the holder"""
+    with Superd(says("one", 2000, "one")) as d, socket.socket() as other:
+        other.bind(("0.0.0.0", 2005))
+        other.listen()
+        d.write(says("one", 2000, "other") + says("taken", 2005, "taken") + says("third", 2006, "third"))
+        done = d.reload()
+        expect(done.code, 1)
+        expect_in(f"pid {os.getpid()}", done.out + done.err)
+        expect(ask(2000), b"one\n", "nothing has changed")
+        expect(inode(2006), None, "what was bound for the new plan is closed again")
+        other.close()
+        expect(d.reload().code, 0, "after it is free")
+        expect(ask(2005), b"taken\n")
+
+
+@needs_root
+def test_address_in_use_at_start():
+    """At start such a listener waits, names the holder, and is bound when the address is free"""
+    with socket.socket() as other:
+        other.bind(("0.0.0.0", 2005))
+        other.listen()
+        with Superd(says("taken", 2005, "taken") + says("fine", 2006, "fine")) as d:
+            expect(ask(2006), b"fine\n", "the rest goes on")
+            expect(d.state("taken"), "waiting")
+            expect_in(f"pid {os.getpid()}", str(d.status("taken")))
+            other.close()
+            wait_until(lambda: d.state("taken") == "listening", 20, "bound after the holder has gone")
+            expect(ask(2005), b"taken\n")
+
+
+@needs_root
+def test_signals():
+    """HUP and USR2 reload"""
+    with Superd(says("one", 2000, "first")) as d:
+        for number, word in ((signal.SIGHUP, "second"), (signal.SIGUSR2, "third")):
+            d.write(says("one", 2000, word))
+            d.signal(number)
+            wait_until(lambda: ask(2000) == word.encode() + b"\n", what=f"{word} after {number!r}")
+
+
+@needs_root
+def test_access_at_once():
+    """A changed access list counts from the next connection; the open one is left alone"""
+    with Superd(echo("one", 2000)) as d:
+        with connect(2000, source="127.0.0.2") as held:
+            held.sendall(b"1")
+            expect(held.recv(1), b"1")
+            d.write(echo("one", 2000, 'deny = "127.0.0.2"'))
+            expect(d.reload().code, 0)
+            assert refused_or_closed(2000, source="127.0.0.2")
+            held.sendall(b"2")
+            expect(held.recv(1), b"2")
+
+
+@needs_root
+def test_moved_service():
+    """A service that moves to another port leaves the old one"""
+    with Superd(says("one", 2000, "here")) as d:
+        d.write(says("one", 2001, "there"))
+        expect(d.reload().code, 0)
+        expect(ask(2001), b"there\n")
+        expect(inode(2000), None, "the old port")
+
+
+@needs_root
+def test_descriptors_over_reloads():
+    """Twenty reloads to and fro leave as many descriptors as before"""
+    first = says("one", 2000, "one") + says("two", 2001, "two")
+    second = says("one", 2000, "uno") + says("three", 2002, "three")
+    with Superd(first) as d:
+        for text in (second, first):
+            d.write(text)
+            expect(d.reload().code, 0)
+        before = len(d.fds())
+        for _ in range(10):
+            for text in (second, first):
+                d.write(text)
+                expect(d.reload().code, 0)
+        expect(ask(2001), b"two\n")
+        wait_until(lambda: len(d.fds()) <= before, what=f"back to {before} descriptors, {len(d.fds())} are open")

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: MIT
+"""Workers: started on demand with the listening sockets, watched for again when they have gone."""
+
+import json
+import os
+import signal
+import socket
+
+from clients import ask, ask_udp, connect, udp_socket
+from harness import Superd, expect, holds_for, program, shell, wait_until
+from registry import covers, needs_root, timeout
+
+
+def worker(name, listen, words=("1", "0"), lines=""):
+    """A worker that tells about itself; words: how many answers before it leaves, and its idle time."""
+    return (f'[service.{name}]\nlisten = {json.dumps(listen)}\nmode = "worker"\nuser = "alice"\n'
+            f'exec = {program("tell", "worker", *words)}\n{lines}\n')
+
+
+@needs_root
+@covers("mode", "pass")
+def test_on_demand():
+    """Nothing runs before the first connection; then LISTEN_FDS from 3 up, with names"""
+    with Superd(worker("tell", "tcp:2000")) as d:
+        expect((d.children(), d.state("tell")), ([], "listening"))
+        told = json.loads(ask(2000))
+        got = told["environment"]
+        expect((got.get("LISTEN_FDS"), got.get("LISTEN_FDNAMES")), ("1", "tell"))
+        expect(got.get("LISTEN_PID"), str(told["pid"]))
+        expect(sorted(told["descriptors"]), ["0", "1", "2", "3"])
+        expect(told["descriptors"]["0"], "/dev/null", "descriptor 0 is no listener beside LISTEN_FDS")
+
+
+@needs_root
+@covers("listen.name")
+def test_names():
+    """Two listeners of one worker arrive in order, each with its name"""
+    lines = ('mode = "worker"\nuser = "alice"\n[[service.tell.listen]]\naddress = "tcp:2000"\nname = "one"\n'
+             '[[service.tell.listen]]\naddress = "tcp:2001"\nname = "two"\n')
+    with Superd(f'[service.tell]\nexec = {program("tell", "worker", "1", "0")}\n{lines}'):
+        told = json.loads(ask(2001))
+        expect(told["environment"]["LISTEN_FDNAMES"], "one:two")
+        expect([told["sockets"][fd]["local"][1] for fd in ("3", "4")], [2000, 2001])
+
+
+@needs_root
+def test_pass_stdin():
+    """pass = "stdin": the listener is descriptor 0 and there is no LISTEN_FDS"""
+    with Superd(worker("tell", "tcp:2000", lines='pass = "stdin"')):
+        told = json.loads(ask(2000))
+        expect(told["environment"].get("LISTEN_FDS"), None)
+        expect(told["sockets"]["0"]["options"]["accepting"], 1)
+        expect(told["sockets"]["0"]["blocking"], True)
+
+
+@needs_root
+def test_datagrams_on_stdin():
+    """Datagrams go to a worker with the socket on descriptor 0 unless it says listen_fds"""
+    text = (f'[service.one]\nlisten = "udp:2000"\nuser = "alice"\nexec = {program("tell", "worker", "1", "0")}\n' +
+            worker("two", "udp:2001", lines='pass = "listen_fds"'))
+    with Superd(text):
+        told = json.loads(ask_udp(2000, b"?"))
+        expect(told["environment"].get("LISTEN_FDS"), None)
+        expect(told["sockets"]["0"]["local"][1], 2000)
+        told = json.loads(ask_udp(2001, b"?"))
+        expect(told["environment"].get("LISTEN_FDS"), "1")
+
+
+@needs_root
+def test_again():
+    """When the worker has gone superd watches again, and the next client starts another"""
+    with Superd(worker("tell", "tcp:2000") + worker("dgram", "udp:2001")) as d:
+        pids = [json.loads(ask(2000))["pid"] for _ in range(3)]
+        expect(len(set(pids)), 3, "three workers")
+        pids = [json.loads(ask_udp(2001, b"?"))["pid"] for _ in range(3)]
+        expect(len(set(pids)), 3, "three workers")
+        wait_until(lambda: d.state("tell") == "listening", what="listening again")
+        expect(d.status("tell")["started"], 3)
+
+
+@needs_root
+def test_one_worker_serves_all():
+    """While a worker runs, superd starts no other for its connections"""
+    with Superd(worker("tell", "tcp:2000", ("0", "0"))) as d:
+        pids = {json.loads(ask(2000))["pid"] for _ in range(5)}
+        expect(len(pids), 1)
+        expect(d.status("tell")["started"], 1)
+        expect(d.state("tell"), "running")
+
+
+@needs_root
+@covers("workers")
+def test_pool():
+    """workers = N and "cores" """
+    text = worker("three", "tcp:2000", ("0", "0"), 'workers = 3\nstart = "boot"') + \
+        worker("cores", "tcp:2001", ("0", "0"), 'workers = "cores"\nstart = "boot"')
+    with Superd(text) as d:
+        cores = len(os.sched_getaffinity(0))
+        wait_until(lambda: d.status("three")["started"] == 3, what="three workers")
+        wait_until(lambda: d.status("cores")["started"] == cores, what="a worker a core")
+        expect(len(d.status("three")["processes"]), 3)
+        os.kill(d.status("three")["processes"][0]["pid"], signal.SIGKILL)
+        wait_until(lambda: d.status("three")["started"] == 4, what="a dead worker's successor")
+        wait_until(lambda: len(d.status("three")["processes"]) == 3, what="three again")
+
+
+@needs_root
+@covers("start", "enabled")
+def test_start():
+    """start = boot, demand, manual; enabled = false"""
+    text = worker("boot", "tcp:2000", ("0", "0"), 'start = "boot"') + \
+        worker("demand", "tcp:2001", ("0", "0"), 'start = "demand"') + \
+        worker("manual", "tcp:2002", ("0", "0"), 'start = "manual"') + \
+        worker("off", "tcp:2003", ("0", "0"), "enabled = false")
+    with Superd(text) as d:
+        d.wait_state("boot", "running")
+        expect(d.state("demand"), "listening")
+        expect(d.state("manual"), "stopped")
+        expect(d.state("off"), "disabled")
+        for port in (2002, 2003):
+            try:
+                connect(port).close()
+                raise AssertionError(f"{port} is open")
+            except ConnectionRefusedError:
+                pass
+        d.ok("start", "manual")
+        json.loads(ask(2002))
+
+
+@needs_root
+@timeout(60)
+def test_unread_datagram():
+    """A datagram that three starts left unread is dropped and counted, without a busy loop"""
+    text = '[service.deaf]\nlisten = "udp:2000"\nexec = ["/bin/true"]\nuser = "nobody"\n'
+    with Superd(text) as d:
+        with udp_socket() as sender:
+            sender.sendto(b"nobody reads this", ("127.0.0.1", 2000))
+        wait_until(lambda: d.status("deaf")["dropped_datagrams"] == 1, 30, "the drop")
+        started = d.status("deaf")["started"]
+        expect(started, 3)
+        before = cpu_time(d.pid)
+        holds_for(lambda: d.status("deaf")["started"] == started, 1.0, "no further start")
+        spent = cpu_time(d.pid) - before
+        assert spent < 0.5, f"{spent} s of CPU in one idle second"
+
+
+def cpu_time(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@needs_root
+@timeout(60)
+def test_worker_that_fails_backs_off():
+    """A stream worker that ends without accepting is started again ever more slowly"""
+    text = '[service.deaf]\nlisten = "tcp:2000"\nmode = "worker"\nexec = ["/bin/false"]\nuser = "nobody"\n'
+    with Superd(text) as d:
+        with connect(2000):
+            wait_until(lambda: d.status("deaf")["started"] >= 3, 20, "some starts")
+            first = d.status("deaf")["started"]
+            before = cpu_time(d.pid)
+            holds_for(lambda: d.status("deaf")["started"] <= first + 8, 2.0, "few further starts")
+            assert cpu_time(d.pid) - before < 0.6, "a busy loop"
+
+
+@needs_root
+def test_shutdown_listener():
+    """A worker that shut the listening socket down does not end the service"""
+    script = "import socket; s = socket.socket(fileno=3); s.shutdown(socket.SHUT_RDWR)"
+    command = json.dumps(["/usr/bin/python3", "-c", script])
+    text = f'[service.one]\nlisten = "tcp:2000"\nmode = "worker"\nuser = "nobody"\nexec = {command}\n'
+    with Superd(text) as d:
+        with connect(2000):
+            wait_until(lambda: d.status("one")["exited"] >= 1, what="the worker's end")
+        wait_until(lambda: can_connect(2000), what="the listener accepts again")
+        before = cpu_time(d.pid)
+        holds_for(lambda: True, 0.5)
+        assert cpu_time(d.pid) - before < 0.4, "superd spins on the hung-up listener"
+
+
+def can_connect(port):
+    try:
+        connect(port).close()
+        return True
+    except OSError:
+        return False
+
+
+@needs_root
+def test_connected_datagram_socket():
+    """A worker that connected the datagram socket does not make it deaf for the others"""
+    script = ("import socket; s = socket.socket(fileno=0)\n"
+              "data, peer = s.recvfrom(100); s.connect(peer); s.send(b'me only')\n")
+    command = json.dumps(["/usr/bin/python3", "-c", script])
+    text = f'[service.one]\nlisten = "udp:2000"\nuser = "nobody"\nexec = {command}\n'
+    with Superd(text) as d:
+        expect(ask_udp(2000, b"1"), b"me only")
+        wait_until(lambda: d.status("one")["exited"] == 1, what="the worker's end")
+        wait_until(lambda: d.state("one") == "listening", what="watching again")
+        expect(ask_udp(2000, b"2"), b"me only", "another client")
+
+
+@needs_root
+@covers("stop_timeout")
+def test_stop_timeout():
+    """A worker that ignores TERM is killed after stop_timeout"""
+    script = "trap '' TERM; while :; do sleep 0.1; done"
+    text = f'[service.stubborn]\nexec = {shell(script)}\nuser = "nobody"\nstop_timeout = "500ms"\n'
+    with Superd(text) as d:
+        d.wait_state("stubborn", "running")
+        wait_until(lambda: "sleep" in str(d.children()), what="the trap is set")
+        d.ok("stop", "stubborn")
+        expect(d.state("stubborn"), "stopped")
+        expect(d.status("stubborn")["last_exit"], "signal KILL")
+
+
+@needs_root
+@covers("launch_timeout")
+def test_launch_timeout():
+    """A launch that does not reach its program is killed and counted as failed"""
+    os.mkfifo("/srv/never")
+    text = ('[service.stuck]\nlisten = "tcp:2000"\nexec = ["/bin/true"]\nuser = "nobody"\n'
+            'stderr = "file:/srv/never"\nlaunch_timeout = "500ms"\n'
+            '[service.fine]\nlisten = "tcp:2001"\nexec = ["/bin/echo", "fine"]\nuser = "nobody"\n')
+    with Superd(text) as d:
+        with connect(2000) as held:
+            expect(ask(2001), b"fine\n", "nobody else waits")
+            expect(held.recv(1), b"", "the client's end")
+        wait_until(lambda: d.status("stuck")["failed"] >= 1, what="counted as failed")
