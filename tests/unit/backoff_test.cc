@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#include "policy/backoff.h"
+
+#include "support/catch.h"
+
+using namespace superd;
+using namespace std::chrono_literals;
+
+namespace {
+
+DatagramIdentity datagram(std::uint32_t port, std::int64_t received) {
+    DatagramIdentity out;
+    out.from.family = Family::ip;
+    out.from.port = port;
+    out.received = received;
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("backoff: it doubles from a tenth of a second and ends at a minute") {
+    CHECK(backoff_delay(0) == 0s);
+    CHECK(backoff_delay(1) == 100ms);
+    CHECK(backoff_delay(2) == 200ms);
+    CHECK(backoff_delay(5) == 1600ms);
+    CHECK(backoff_delay(10) == 51200ms);
+    CHECK(backoff_delay(11) == 60s);
+    CHECK(backoff_delay(4'000'000'000) == 60s);
+}
+
+TEST_CASE("unread datagrams: an empty queue or a newer datagram is no failure") {
+    UnreadWatch watch;
+    watch.on_start(datagram(1, 10));
+    CHECK(watch.on_workers_gone(std::nullopt).pause == 0s);
+    watch.on_start(datagram(1, 20));
+    const auto verdict = watch.on_workers_gone(datagram(1, 30));
+    CHECK_FALSE(verdict.drop);
+    CHECK(verdict.pause == 0s);
+    CHECK(watch.failures() == 0);
+}
+
+TEST_CASE(
+        "unread datagrams: left by three starts it is dropped, each time after a longer "
+        "pause") {
+    UnreadWatch watch;
+    const auto first = datagram(1, 10);
+    const Nanoseconds pauses[] = {100ms, 200ms, 400ms};
+    for (int start = 0; start < 3; ++start) {
+        watch.on_start(first);
+        const auto verdict = watch.on_workers_gone(first);
+        CHECK(verdict.drop == (start == 2));
+        CHECK(verdict.pause == pauses[start]);
+    }
+}
+
+TEST_CASE("unread datagrams: a worker that reads nothing ends at one start a minute") {
+    UnreadWatch watch;
+    Nanoseconds longest{0};
+    int dropped = 0;
+    for (int start = 0; start < 30; ++start) {
+        const auto first = datagram(1, 1 + start / 3);
+        watch.on_start(first);
+        const auto verdict = watch.on_workers_gone(first);
+        dropped += verdict.drop;
+        CHECK(verdict.pause >= longest);
+        longest = verdict.pause;
+    }
+    CHECK(dropped == 10);
+    CHECK(longest == 60s);
+    // The first one that is read ends it.
+    watch.on_start(datagram(2, 99));
+    CHECK(watch.on_workers_gone(std::nullopt).pause == 0s);
+    watch.on_start(datagram(2, 100));
+    CHECK(watch.on_workers_gone(datagram(2, 100)).pause == 100ms);
+}
