@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: MIT
+"""superctl: every verb, its JSON and its exit status."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import threading
+
+from clients import ask, connect, refused_or_closed
+from harness import Superd, as_user, build, expect, expect_in, read_text, run, shell, wait_until, write_text
+from registry import covers, needs_root
+
+OK, FAILED, USAGE, NOT_RUNNING, NO_SERVICE, NOT_PERMITTED, TIMEOUT, NOT_REACHABLE = range(8)
+
+TEXT = """[service.echo]
+description = "gives back what it gets"
+listen = "tcp:2000"
+exec = ["/bin/cat"]
+user = "nobody"
+
+[service.daemon]
+exec = ["/bin/sleep", "1000"]
+user = "nobody"
+
+[service.off]
+enabled = false
+listen = "tcp:2002"
+exec = ["/bin/cat"]
+user = "nobody"
+"""
+
+
+@needs_root
+@covers("description")
+def test_status_and_list():
+    """status and list name every service with its state; status NAME has its description and place"""
+    with Superd(TEXT) as d:
+        d.wait_state("daemon", "running")
+        text = d.ok("status")
+        for name in ("echo", "daemon", "off"):
+            expect_in(name, text)
+        listed = d.ok("list")
+        for name in ("echo", "daemon", "off"):
+            expect_in(name, listed)
+        one = d.ok("status", "echo")
+        expect_in("gives back what it gets", one)
+        expect_in("listening", one)
+        every = {item["name"]: item["state"] for item in d.ctl_json("list")["services"]}
+        expect(every, {"echo": "listening", "daemon": "running", "off": "disabled"})
+        expect(d.status("echo")["defined_at"], f"{d.config}:1")
+        told = d.ctl_json("status")
+        expect_in("daemon", json.dumps(told))
+
+
+@needs_root
+def test_exit_statuses():
+    """0 ok, 2 usage, 3 not running, 4 no such service, 6 timeout, 7 daemon not reachable"""
+    with Superd(TEXT) as d:
+        expect(d.ctl("status", "echo").code, OK)
+        expect(d.ctl("no-such-verb").code, USAGE)
+        expect(d.ctl("status", "--no-such-option").code, USAGE)
+        expect(d.ctl("status", "nobody-knows").code, NO_SERVICE)
+        expect(d.ctl("stop", "nobody-knows").code, NO_SERVICE)
+        expect(d.ctl("kill", "echo").code, NOT_RUNNING)
+        expect(d.ctl("wait", "echo", "--state", "running", "--timeout", "200ms").code, TIMEOUT)
+    expect(d.ctl("status").code, NOT_REACHABLE)
+
+
+@needs_root
+@covers("superd.admin_group")
+def test_permission():
+    """Reading is open to who can reach the socket; changing needs root or the admin group"""
+    with Superd('[superd]\nadmin_group = "superd-admin"\n' + TEXT) as d:
+        def call(*words):
+            return lambda: d.ctl(*words, quiet=True).code
+
+        expect(as_user("alice", call("pause", "echo")), str(NOT_PERMITTED))
+        expect(d.state("echo"), "listening")
+        expect(as_user("bob", call("pause", "echo"), groups=["superd-admin"]), str(OK))
+        expect(d.state("echo"), "paused")
+
+
+@needs_root
+def test_stop_and_start():
+    """stop closes the listeners and ends the processes; start brings them back; restart renews them"""
+    with Superd(TEXT) as d:
+        with connect(2000) as held:
+            held.sendall(b"1")
+            expect(held.recv(1), b"1")
+            d.ok("stop", "echo")
+            expect(d.state("echo"), "stopped")
+            expect(held.recv(1), b"", "the connection's end")
+        try:
+            connect(2000)
+            raise AssertionError("the listener is open")
+        except ConnectionRefusedError:
+            pass
+        d.ok("start", "echo")
+        expect(ask(2000, b"x"), b"x")
+        d.wait_state("daemon", "running")
+        before = d.status("daemon")["processes"][0]["pid"]
+        d.ok("restart", "daemon")
+        d.wait_state("daemon", "running")
+        assert d.status("daemon")["processes"][0]["pid"] != before
+
+
+@needs_root
+def test_pause_and_resume():
+    """pause keeps the listener open and accepts nothing; resume serves who waited"""
+    with Superd(TEXT) as d:
+        d.ok("pause", "echo")
+        expect(d.state("echo"), "paused")
+        with connect(2000) as waiting:
+            waiting.sendall(b"w")
+            waiting.settimeout(0.3)
+            try:
+                waiting.recv(1)
+                raise AssertionError("answered while paused")
+            except socket.timeout:
+                pass
+            expect_in("pause", d.ok("why", "echo").lower())
+            d.ok("resume", "echo")
+            waiting.settimeout(10)
+            expect(waiting.recv(1), b"w")
+
+
+@needs_root
+def test_drain():
+    """drain closes the listener and lets the connection finish"""
+    with Superd(TEXT) as d:
+        with connect(2000) as held:
+            held.sendall(b"1")
+            expect(held.recv(1), b"1")
+            result = []
+            thread = threading.Thread(target=lambda: result.append(d.ctl("drain", "echo").code))
+            thread.start()
+            d.wait_state("echo", "draining")
+            try:
+                connect(2000)
+                raise AssertionError("the listener is open")
+            except ConnectionRefusedError:
+                pass
+            held.sendall(b"2")
+            expect(held.recv(1), b"2")
+        thread.join(20)
+        expect(result, [OK])
+        d.wait_state("echo", "stopped")
+
+
+@needs_root
+def test_kill():
+    """kill sends a signal to the processes of a service, or of one connection"""
+    with Superd(TEXT) as d:
+        with connect(2000) as first, connect(2000) as second:
+            for held in (first, second):
+                held.sendall(b"1")
+                expect(held.recv(1), b"1")
+            running = d.status("echo")["processes"]
+            local = first.getsockname()[1]
+            number = [one["connection"] for one in running if one["peer"].endswith(f":{local}")][0]
+            d.ok("kill", "echo", "--connection", number)
+            expect(first.recv(1), b"")
+            second.sendall(b"2")
+            expect(second.recv(1), b"2")
+            d.ok("kill", "echo", "--signal", "KILL")
+            expect(second.recv(1), b"")
+        wait_until(lambda: d.status("echo")["last_exit"] == "signal KILL", what="the last exit")
+
+
+@needs_root
+def test_wait():
+    """wait ends when the state is there"""
+    with Superd(TEXT) as d:
+        result = []
+        thread = threading.Thread(
+            target=lambda: result.append(d.ctl("wait", "echo", "--state", "paused", "--timeout", "20s").code))
+        thread.start()
+        d.ok("pause", "echo")
+        thread.join(20)
+        expect(result, [OK])
+
+
+@needs_root
+def test_show_check_options():
+    """show prints the service's values, check names mistakes, options explains a key"""
+    with Superd(TEXT) as d:
+        expect_in("/bin/cat", d.ok("show", "echo"))
+        expect_in("/bin/cat", json.dumps(d.ctl_json("show", "echo")))
+        expect_in("max_connections", d.ok("show", "--effective", "echo"))
+        expect(d.ctl("check").code, OK)
+        write_text(d.config, TEXT + "nonsense = 1\n")
+        wrong = d.ctl("check")
+        expect(wrong.code, FAILED)
+        expect_in(f"{d.config}:16:1: ", wrong.out + wrong.err)
+        expect_in("^", wrong.out + wrong.err)
+        expect_in("-20", d.ok("options", "nice"))
+        expect_in("max_connections", d.ok("options", "xinetd:instances"))
+        names = {option["name"] for option in d.ctl_json("options")["options"]}
+        assert {"exec", "listen.mode", "superd.log"} <= names
+        expect(d.ctl("options", "no_such_option").code, FAILED)
+
+
+@needs_root
+def test_explain_and_why():
+    """explain says who would be let in and by which rule; why says what a service waits for"""
+    text = TEXT.replace('listen = "tcp:2000"\n', 'listen = "tcp:2000"\nallow = "127.0.0.0/8"\ndeny = "127.0.0.2"\n')
+    with Superd(text) as d:
+        yes = d.ctl_json("explain", "--from", "127.0.0.1", "echo")["explanation"]
+        expect((yes["admitted"], yes["rule"]), (True, f"{d.config}:4"))
+        no = d.ctl_json("explain", "--from", "127.0.0.2", "echo")["explanation"]
+        expect((no["admitted"], no["reason"], no["rule"]), (False, "denied", f"{d.config}:5"))
+        no = d.ctl_json("explain", "--from", "2001:db8::1", "echo")["explanation"]
+        expect((no["admitted"], no["reason"]), (False, "not_allowed"))
+        expect(d.ctl("explain", "--from", "not an address", "echo").code in (FAILED, USAGE), True)
+        expect_in("enabled", d.ok("why", "off"))
+        expect(d.ctl("why", "nobody-knows").code, NO_SERVICE)
+
+
+@needs_root
+def test_sockets():
+    """sockets lists what is bound, with the port that the kernel chose"""
+    text = TEXT.replace("tcp:2000", "tcp:127.0.0.1:0")
+    with Superd(text) as d:
+        expect(ask(d.port("echo"), b"x"), b"x")
+        expect_in(f"127.0.0.1:{d.port('echo')}", d.ok("sockets"))
+        expect_in(f"127.0.0.1:{d.port('echo')}", json.dumps(d.ctl_json("sockets")))
+
+
+@needs_root
+def test_version():
+    """version, and superd -V"""
+    with Superd(TEXT) as d:
+        said = d.ok("version")
+        program = run([os.path.join(build(), "superd"), "-V"])
+        expect(program.code, OK)
+        number = [word for word in program.out.split() if word[0].isdigit()][0]
+        expect_in(number, said)
+
+
+@needs_root
+def test_logs():
+    """logs has what services wrote to stderr, with the service's name"""
+    text = f'[service.grumbles]\nlisten = "tcp:2000"\nexec = {shell("echo grumble one >&2; echo ok")}\nuser = "nobody"\n'
+    with Superd(text) as d:
+        expect(ask(2000), b"ok\n")
+        wait_until(lambda: "grumble one" in d.ctl("logs", "grumbles", quiet=True).out, what="the line in superctl logs")
+        assert "\x1b" not in d.ok("logs")
+
+
+@needs_root
+def test_edit():
+    """edit installs what the editor left and reloads; a mistake is refused and nothing changes"""
+    with Superd(TEXT) as d:
+        editor = d.path("editor")
+        write_text(editor, "#!/bin/sh\nsed -i s/2000/2005/ \"$1\"\n", 0o755)
+        expect(d.ctl("edit", env={"EDITOR": editor, "VISUAL": editor}).code, OK)
+        expect(ask(2005, b"x"), b"x")
+        expect_in("tcp:2005", read_text(d.config))
+        write_text(editor, "#!/bin/sh\necho nonsense >> \"$1\"\n", 0o755)
+        done = d.ctl("edit", env={"EDITOR": editor, "VISUAL": editor})
+        assert done.code != OK, "a mistake was installed"
+        assert "nonsense" not in read_text(d.config)
+        expect(ask(2005, b"x"), b"x")
+
+
+@needs_root
+def test_try():
+    """try runs one handler at the terminal with its real identity and shows how it ended"""
+    text = (f'[service.talk]\nlisten = "tcp:2000"\nexec = {shell("read line; echo $(id -un) got $line; echo sigh >&2; exit 3")}\n'
+            'user = "alice"\n[service.missing]\nlisten = "tcp:2001"\nexec = ["/no/such/program"]\nuser = "alice"\n')
+    with Superd(text) as d:
+        done = d.ctl("try", "talk", stdin="hello\n")
+        expect_in("alice got hello", done.out)
+        expect_in("sigh", done.out + done.err)
+        expect_in("3", done.out + done.err)
+        lost = d.ctl("try", "missing")
+        assert lost.code != OK
+        expect_in("/no/such/program", lost.out + lost.err)
+        expect_in("No such file or directory", lost.out + lost.err)
+
+
+@needs_root
+def test_second_superd():
+    """A second superd on one control socket exits 1 and names the first"""
+    with Superd(TEXT) as d:
+        second = run(d.command())
+        expect(second.code, 1)
+        expect_in(str(d.guard), second.err + second.out)
+        expect(ask(2000, b"x"), b"x", "the first goes on")
+
+
+@needs_root
+def test_check_of_a_copy():
+    """superd -t checks a file without touching anything; --as names what it will be"""
+    d = Superd(TEXT, ready=False)
+    good = run([os.path.join(build(), "superd"), "-t", "-c", d.config])
+    expect(good.code, 0)
+    copy = d.path("copy.toml")
+    write_text(copy, TEXT + "nonsense = 1\n")
+    bad = run([os.path.join(build(), "superd"), "-t", "-c", copy, "--as", "/etc/superd.toml"])
+    expect(bad.code, 1)
+    expect_in("/etc/superd.toml:16:1: ", bad.err + bad.out)
+    expect(os.listdir(d.directory).count("run"), 0, "nothing was made")
+
+
+@needs_root
+def test_hostile_control_clients():
+    """Garbage and half messages on the control socket neither stop superd nor keep others out"""
+    with Superd(TEXT) as d:
+        before = len(d.fds())
+        held = []
+        for junk in (b"", b"\0", b"GET / HTTP/1.0\r\n\r\n", b"\0AUTH EXTERNAL " + b"f" * 70000 + b"\r\n",
+                     b"\0AUTH EXTERNAL 30\r\nBEGIN\r\nl\1\0\1" + b"\xff" * 4000):
+            client = socket.socket(socket.AF_UNIX)
+            client.connect(d.socket)
+            try:
+                client.sendall(junk)
+            except OSError:
+                pass
+            held.append(client)
+        expect(d.ctl("version").code, OK)
+        expect(ask(2000, b"x"), b"x")
+        for client in held:
+            client.close()
+        wait_until(lambda: len(d.fds()) <= before + 1, what="the clients' descriptors are closed")
