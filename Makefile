@@ -24,9 +24,9 @@ LIB_base    = result fd text units address
 LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader
 LIB_policy  = access admission authorize backoff hours log_limiter rate refusal sources state_names
 LIB_log     = json format writer channel hub reader lines ring sinks journal server collector
-LIB_sys     = accept descriptors holder listen_socket node repair socket_options
+LIB_sys     = notify accept descriptors holder listen_socket node repair socket_options
 LIB_loop    = loop
-LIB_engine  =
+LIB_engine  = records watches config_reader service doors directories outputs processes supervisor accepting workers ending reloading last_good orders status recovering
 LIB_control =
 
 LAYERS = base config policy log sys loop engine control

@@ -9,12 +9,15 @@
 #pragma once
 
 #include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -65,6 +68,11 @@ private:
     std::string question_;
 };
 
+// A client that goes away is an error of write(2), not the end of a server of many.
+inline void survive_lost_clients() {
+    (void)std::signal(SIGPIPE, SIG_IGN);
+}
+
 inline bool write_all(int fd, std::string_view text) {
     while (!text.empty()) {
         const ssize_t n = write(fd, text.data(), text.size());
@@ -93,12 +101,21 @@ inline void converse(int in, int out) {
     std::exit(1);
 }
 
+// A whole number that a person or superd wrote.
+inline int number(std::string_view text) {
+    int value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error == std::errc() && end == text.data() + text.size()) return value;
+    std::fprintf(stderr, "not a number: %.*s\n", static_cast<int>(text.size()), text.data());
+    std::exit(2);
+}
+
 // A listening socket on 127.0.0.1, for running without superd; port 0 lets the kernel choose.
 inline int listen_on(const char* port_text) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(static_cast<in_port_t>(std::atoi(port_text)));
+    address.sin_port = htons(static_cast<in_port_t>(number(port_text)));
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -123,8 +140,7 @@ inline int listener(int argc, char** argv) {
     if (const char* port = option(argc, argv, "--port")) return listen_on(port);
     const char* pid = std::getenv("LISTEN_PID");
     const char* count = std::getenv("LISTEN_FDS");
-    if (pid != nullptr && count != nullptr && std::atoi(pid) == getpid() &&
-            std::atoi(count) > 0)
+    if (pid != nullptr && count != nullptr && number(pid) == getpid() && number(count) > 0)
         return 3;
     std::fprintf(stderr, "usage: %s --port N, or start it with LISTEN_FDS\n", argv[0]);
     std::exit(2);

@@ -10,7 +10,7 @@ int connect_to(const char* port) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(static_cast<in_port_t>(std::atoi(port)));
+    address.sin_port = htons(static_cast<in_port_t>(zen::number(port)));
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
         zen::die("connect");

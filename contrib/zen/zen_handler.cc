@@ -7,8 +7,6 @@
 //
 // Nothing here knows about sockets: it can be tried with a pipe. `--port N` serves without
 // superd, one client after the other.
-#include <csignal>
-
 #include "zen.h"
 
 int main(int argc, char** argv) {
@@ -17,7 +15,7 @@ int main(int argc, char** argv) {
         zen::converse(STDIN_FILENO, STDOUT_FILENO);
         return 0;
     }
-    std::signal(SIGPIPE, SIG_IGN);
+    zen::survive_lost_clients();
     const int listener = zen::listen_on(port);
     for (;;) {
         const int client = zen::accept_next(listener);

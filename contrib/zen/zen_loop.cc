@@ -8,7 +8,6 @@
 //   exec   = ["/usr/libexec/superd/zen/zen_loop"]
 //
 // `--port N` serves without superd.
-#include <csignal>
 #include <map>
 #include <vector>
 
@@ -58,7 +57,7 @@ bool serve(int fd, Client& client, short ready) {
 
 int main(int argc, char** argv) {
     const int listener = zen::listener(argc, argv);
-    std::signal(SIGPIPE, SIG_IGN);
+    zen::survive_lost_clients();
     fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) | O_NONBLOCK);
 
     std::map<int, Client> clients;

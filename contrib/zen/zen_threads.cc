@@ -8,7 +8,6 @@
 //   exec   = ["/usr/libexec/superd/zen/zen_threads", "--threads", "4"]
 //
 // `--port N` serves without superd.
-#include <csignal>
 #include <thread>
 #include <vector>
 
@@ -29,9 +28,9 @@ void serve(int listener) {
 int main(int argc, char** argv) {
     const int listener = zen::listener(argc, argv);
     const char* wanted = zen::option(argc, argv, "--threads");
-    const int count = wanted != nullptr ? std::atoi(wanted) : 4;
+    const int count = wanted != nullptr ? zen::number(wanted) : 4;
 
-    std::signal(SIGPIPE, SIG_IGN);
+    zen::survive_lost_clients();
     std::vector<std::thread> threads;
     for (int i = 1; i < count; ++i)
         threads.emplace_back(serve, listener);

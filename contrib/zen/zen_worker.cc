@@ -11,18 +11,16 @@
 //
 // `--port N` serves without superd. Clients take turns; one that is silent for five seconds
 // loses its turn.
-#include <csignal>
-
 #include "zen.h"
 
 int main(int argc, char** argv) {
     const char* port = zen::option(argc, argv, "--port");
     const char* idle = zen::option(argc, argv, "--idle");
     const int listener = port != nullptr ? zen::listen_on(port) : STDIN_FILENO;
-    const int milliseconds = 1000 * (idle != nullptr ? std::atoi(idle) : 10);
+    const int milliseconds = 1000 * (idle != nullptr ? zen::number(idle) : 10);
     const timeval patience{.tv_sec = 5, .tv_usec = 0};
 
-    std::signal(SIGPIPE, SIG_IGN);
+    zen::survive_lost_clients();
     // accept_next() waits in poll(2), which has a time limit, only on a non-blocking listener.
     fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) | O_NONBLOCK);
     for (;;) {
