@@ -27,7 +27,7 @@ LIB_log     = json format writer channel hub reader lines ring sinks journal ser
 LIB_sys     = notify accept descriptors holder listen_socket node repair socket_options
 LIB_loop    = loop
 LIB_engine  = records watches config_reader service doors directories outputs processes supervisor accepting workers ending reloading last_good orders status recovering
-LIB_control =
+LIB_control = access call client documents endpoint frame_gate names object server session wait_for
 
 LAYERS = base config policy log sys loop engine control
 LIB_SOURCES = $(foreach layer,$(LAYERS),$(patsubst %,src/$(layer)/%.cc,$(LIB_$(layer))))
@@ -49,7 +49,7 @@ UNIT_log     =
 UNIT_sys     =
 UNIT_loop    =
 UNIT_engine  =
-UNIT_control =
+UNIT_control = control frame_gate endpoint
 UNIT_TESTS = $(foreach layer,$(LAYERS),$(UNIT_$(layer)))
 
 # ---- flags

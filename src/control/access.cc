@@ -2,10 +2,12 @@
 // Credentials of control clients.
 #include "control/access.h"
 
-#include <algorithm>
+#include <cerrno>
 
 #include <fmt/core.h>
 #include <sys/socket.h>
+
+#include "policy/authorize.h"
 
 namespace superd {
 
@@ -27,25 +29,23 @@ Result<std::vector<std::uint32_t>> peer_groups(int socket) {
 
 }  // namespace
 
-Result<ControlPeer> ControlPeer::of(int socket) {
+Result<ControlCredentials> ControlCredentials::of(int socket) {
     ucred credentials{};
     socklen_t size = sizeof credentials;
     if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
         return fail("SO_PEERCRED");
     auto groups = peer_groups(socket);
     if (!groups) return tl::unexpected(groups.error());
-    return ControlPeer{credentials.uid, credentials.gid, credentials.pid, std::move(*groups)};
+    return ControlCredentials{
+            credentials.uid, credentials.gid, credentials.pid, std::move(*groups)};
 }
 
-std::string ControlPeer::text() const {
+std::string ControlCredentials::text() const {
     return fmt::format("uid {}, pid {}", uid, pid);
 }
 
-bool may_change(const ControlRights& rights, const ControlPeer& peer) {
-    if (peer.uid == 0 || peer.uid == rights.own_uid) return true;
-    if (!rights.admin_gid) return false;
-    return peer.gid == *rights.admin_gid || std::find(peer.groups.begin(), peer.groups.end(),
-                                                    *rights.admin_gid) != peer.groups.end();
+bool may_change(const ControlRights& rights, const ControlCredentials& peer) {
+    return may_control({peer.uid, peer.gid, peer.groups}, rights.own_uid, rights.admin_gid);
 }
 
 }  // namespace superd

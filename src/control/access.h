@@ -12,13 +12,13 @@
 namespace superd {
 
 // A client's credentials at the time of its connect(2).
-struct ControlPeer {
+struct ControlCredentials {
     std::uint32_t uid = 0, gid = 0;
     std::int32_t pid = 0;
     std::vector<std::uint32_t> groups;  // supplementary
 
     // SO_PEERCRED and SO_PEERGROUPS.
-    [[nodiscard]] static Result<ControlPeer> of(int socket);
+    [[nodiscard]] static Result<ControlCredentials> of(int socket);
     // "uid 1000, pid 812"
     [[nodiscard]] std::string text() const;
 };
@@ -29,6 +29,6 @@ struct ControlRights {
     std::optional<std::uint32_t> admin_gid;
 };
 
-[[nodiscard]] bool may_change(const ControlRights& rights, const ControlPeer& peer);
+[[nodiscard]] bool may_change(const ControlRights& rights, const ControlCredentials& peer);
 
 }  // namespace superd

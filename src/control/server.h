@@ -20,9 +20,8 @@
 #include "base/fd.h"
 #include "control/access.h"
 #include "engine/manager.h"
-#include "loop/loop.h"
-
 #include "log/event.h"
+#include "loop/loop.h"
 
 namespace superd {
 
@@ -63,7 +62,8 @@ public:
 private:
     ControlServer(Loop& loop, Manager& manager, const ControlOptions& options, Fd listener);
     void on_connection();
-    [[nodiscard]] bool has_room(const ControlPeer& peer) const;
+    void let_in(Fd client);
+    [[nodiscard]] bool has_room(const ControlCredentials& peer) const;
     void bury_ended();
 
     Loop& loop_;
@@ -72,7 +72,7 @@ private:
     ControlRights rights_;
     Fd listener_;
     std::uint64_t device_ = 0, inode_ = 0;  // of the socket's node: only that one is removed
-    Poll poll_;
+    std::unique_ptr<Poll> poll_;
     Timer bury_;       // sessions end inside their own callbacks
     Timer come_back_;  // accepts again after a lack of descriptors
     std::vector<std::shared_ptr<ControlSession>> sessions_;

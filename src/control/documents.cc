@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+// Makes the JSON documents of the control object.
+#include "control/documents.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include <fmt/core.h>
+
+#include "base/units.h"
+
+namespace superd {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// What peers and services print is not always UTF-8, and dump() would throw.
+std::string text_of(const Json& document) {
+    return document.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Json document(const char* key, Json body) {
+    return Json{{"version", 1}, {key, std::move(body)}};
+}
+
+std::string_view mode_name(Mode mode) {
+    switch (mode) {
+        case Mode::handler: return "handler";
+        case Mode::worker: return "worker";
+        case Mode::daemon: break;
+    }
+    return "daemon";
+}
+
+std::string_view start_name(Start start) {
+    switch (start) {
+        case Start::demand: return "demand";
+        case Start::boot: return "boot";
+        case Start::manual: break;
+    }
+    return "manual";
+}
+
+std::string_view change_name(Change change) {
+    switch (change) {
+        case Change::keep: return "keep";
+        case Change::in_place: return "in_place";
+        case Change::rebind: return "rebind";
+        case Change::added: return "added";
+        case Change::removed: break;
+    }
+    return "removed";
+}
+
+const ServicePlan* find_plan(const Plan& plan, std::string_view name) {
+    const auto found = std::lower_bound(plan.services.begin(), plan.services.end(), name,
+            [](const auto& service, std::string_view wanted) {
+                return service->name < wanted;
+            });
+    return found != plan.services.end() && (*found)->name == name ? found->get() : nullptr;
+}
+
+Json listener_json(const ListenerStatus& listener) {
+    return Json{{"name", listener.name}, {"address", listener.address},
+            {"state", listener.state}, {"detail", listener.detail}, {"bound", listener.bound}};
+}
+
+Json process_json(const ProcessStatus& process) {
+    Json json{{"pid", process.pid}, {"kind", process.kind}};
+    if (process.connection != 0) {
+        json["connection"] = fmt::format("{:x}", process.connection);
+        json["peer"] = process.peer.text();
+        json["local"] = process.local.text();
+    }
+    json["since"] = format_timestamp(process.since);
+    return json;
+}
+
+Json connections_json(const ServiceStatus& service, const ServicePlan* plan) {
+    Json json{{"now", service.connections}, {"max", nullptr}};
+    if (plan != nullptr && plan->admission.max_connections.value)
+        json["max"] = *plan->admission.max_connections.value;
+    return json;
+}
+
+Json head_json(const ServiceStatus& service, const ServicePlan* plan) {
+    Json json{{"name", service.name}, {"description", service.description},
+            {"state", state_name(service.state)}, {"detail", service.detail},
+            {"since", format_timestamp(service.since)}, {"enabled", service.enabled},
+            {"mode", mode_name(service.mode)}};
+    if (plan != nullptr) json["start"] = start_name(plan->start);
+    json["defined_at"] = service.defined_at;
+    json["listeners"] = Json::array();
+    for (const auto& listener : service.listeners)
+        json["listeners"].push_back(listener_json(listener));
+    return json;
+}
+
+void add_counters(Json& json, const ServiceStatus& service, const ServicePlan* plan) {
+    json["connections"] = connections_json(service, plan);
+    json["accepted"] = service.accepted;
+    json["started"] = service.started;
+    json["failed"] = service.failed;
+    json["exited"] = service.exited;
+    json["dropped_datagrams"] = service.dropped_datagrams;
+    json["refused"] = Json::object();
+    for (const auto& [reason, count] : service.refused)
+        json["refused"][reason] = count;
+    json["last_exit"] = service.last_exit;
+    json["last_failure"] = service.last_failure;
+}
+
+Json overview_json(const ServiceStatus& service, const ServicePlan* plan) {
+    Json json = head_json(service, plan);
+    json["process_count"] = service.processes.size();
+    if (!service.processes.empty()) json["pid"] = service.processes.front().pid;
+    add_counters(json, service, plan);
+    return json;
+}
+
+Json diagnostic_json(const Diagnostic& diagnostic) {
+    return Json{{"severity", diagnostic.severity == Severity::error ? "error" : "warning"},
+            {"file", diagnostic.at.file}, {"line", diagnostic.at.line},
+            {"column", diagnostic.at.column}, {"message", diagnostic.message},
+            {"suggestion", diagnostic.suggestion}};
+}
+
+Json state_counts(const Manager& manager) {
+    Json json = Json::object();
+    for (const auto& name : manager.names()) {
+        const auto service = manager.service(name);
+        if (!service) continue;
+        const std::string state(state_name(service->state));
+        json[state] = json.value(state, 0) + 1;
+    }
+    return json;
+}
+
+}  // namespace
+
+std::string daemon_document(const Manager& manager) {
+    const auto status = manager.daemon();
+    return text_of(document("daemon",
+            Json{{"version", status.version}, {"pid", status.pid},
+                    {"guard_pid", status.guard_pid}, {"since", format_timestamp(status.since)},
+                    {"starts", status.starts},
+                    {"config",
+                            Json{{"path", status.config_path}, {"state", status.config_state}}},
+                    {"plan_sequence", status.plan_sequence}, {"processes", status.processes},
+                    {"max_processes", status.max_processes}, {"root", status.root},
+                    {"services", state_counts(manager)}}));
+}
+
+std::string service_document(const ServiceStatus& service, const Plan& plan) {
+    const auto* found = find_plan(plan, service.name);
+    Json json = head_json(service, found);
+    json["processes"] = Json::array();
+    for (const auto& process : service.processes)
+        json["processes"].push_back(process_json(process));
+    add_counters(json, service, found);
+    return text_of(document("service", std::move(json)));
+}
+
+std::string overview_document(const Manager& manager) {
+    Json services = Json::array();
+    for (const auto& name : manager.names())
+        if (const auto service = manager.service(name))
+            services.push_back(overview_json(*service, find_plan(manager.plan(), name)));
+    return text_of(document("services", std::move(services)));
+}
+
+std::string explanation_document(std::string_view service, const Endpoint& from, Wall at,
+        const Explanation& explanation) {
+    return text_of(document("explanation",
+            Json{{"service", service}, {"from", from.text()}, {"at", format_timestamp(at)},
+                    {"admitted", explanation.admitted}, {"reason", explanation.reason},
+                    {"rule", explanation.rule}, {"text", explanation.text}}));
+}
+
+std::string reload_document(const ReloadReport& report) {
+    Json diagnostics = Json::array(), changes = Json::array();
+    for (const auto& diagnostic : report.diagnostics.all())
+        diagnostics.push_back(diagnostic_json(diagnostic));
+    for (const auto& change : report.changes) {
+        if (change.change == Change::keep) continue;
+        changes.push_back(Json{{"service", change.name}, {"change", change_name(change.change)},
+                {"keys", change.keys}, {"restart", change.restart}});
+    }
+    return text_of(document("reload",
+            Json{{"code", report.code}, {"message", report.message},
+                    {"diagnostics", std::move(diagnostics)}, {"changes", std::move(changes)}}));
+}
+
+}  // namespace superd

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// The JSON documents of the control object.
+//
+// Each is one object with "version": 1; a field may be added within a version, none changes its
+// meaning. Times are text like "2026-11-23T01:48:02.114Z", connection numbers hexadecimal text
+// as in the log. Bytes that are not UTF-8 arrive as U+FFFD.
+//
+// daemon_document:
+//   version, daemon: { version, pid, guard_pid, since, starts, config: { path, state },
+//   plan_sequence, processes, max_processes, root, services: { STATE: how many, ... } }
+//
+// service_document:
+//   version, service: { name, description, state, detail, since, enabled, mode, start,
+//   defined_at,
+//     listeners: [ { name, address, state, detail, bound } ],
+//     processes: [ { pid, kind, connection, peer, local, since } ],   connection only for
+//     handlers connections: { now, max },                                      max null:
+//     unlimited accepted, started, failed, exited, dropped_datagrams, refused: { REASON: how
+//     many, ... }, last_exit, last_failure }
+//
+// overview_document:
+//   version, services: [ as above, but without processes; in its place process_count and, where
+//   there is one, the first pid ], in the order of the names
+//
+// explanation_document:
+//   version, explanation: { service, from, at, admitted, reason, rule, text }
+//
+// reload_document:
+//   version, reload: { code, message, diagnostics: [ { severity, file, line, column, message,
+//   suggestion } ], changes: [ { service, change, keys: [], restart } ] },  change as in
+//   "in_place", "rebind", "added", "removed"
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "engine/manager.h"
+
+namespace superd {
+
+[[nodiscard]] std::string daemon_document(const Manager& manager);
+[[nodiscard]] std::string service_document(const ServiceStatus& service, const Plan& plan);
+[[nodiscard]] std::string overview_document(const Manager& manager);
+[[nodiscard]] std::string explanation_document(std::string_view service, const Endpoint& from,
+        Wall at, const Explanation& explanation);
+[[nodiscard]] std::string reload_document(const ReloadReport& report);
+
+}  // namespace superd

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// Reads the peer that `explain` asks about.
+#include "base/text.h"
+#include "control/object.h"
+
+namespace superd {
+
+namespace {
+
+std::optional<std::uint32_t> parse_number(std::string_view text, std::uint64_t most) {
+    const auto value = parse_decimal(text);
+    if (!value || *value > most) return {};
+    return static_cast<std::uint32_t>(*value);
+}
+
+std::optional<Endpoint> parse_unix(std::string_view text) {
+    Endpoint endpoint;
+    endpoint.family = Family::unix;
+    const auto comma = text.find(",gid:");
+    const auto uid = parse_number(text.substr(0, comma), 0xffffffff);
+    if (!uid) return {};
+    endpoint.uid = *uid;
+    if (comma == text.npos) return endpoint;
+    const auto gid = parse_number(text.substr(comma + 5), 0xffffffff);
+    if (!gid) return {};
+    endpoint.gid = *gid;
+    return endpoint;
+}
+
+std::optional<Endpoint> parse_vsock(std::string_view text) {
+    Endpoint endpoint;
+    endpoint.family = Family::vsock;
+    const auto colon = text.find(':');
+    const auto cid = parse_number(text.substr(0, colon), 0xffffffff);
+    const auto port = colon == text.npos ? 0 : parse_number(text.substr(colon + 1), 0xffffffff);
+    if (!cid || !port) return {};
+    endpoint.scope = *cid;
+    endpoint.port = *port;
+    return endpoint;
+}
+
+std::optional<Endpoint> make_ip(std::string_view address, std::string_view port) {
+    const auto ip = IpAddress::parse(address);
+    const auto number = parse_number(port, 65535);
+    if (!ip || !number) return {};
+    Endpoint endpoint;
+    endpoint.family = Family::ip;
+    endpoint.ip = *ip;
+    endpoint.port = *number;
+    return endpoint;
+}
+
+std::optional<Endpoint> parse_ip(std::string_view text) {
+    if (text.starts_with('[')) {
+        const auto end = text.find(']');
+        if (end == text.npos) return {};
+        const auto rest = text.substr(end + 1);
+        if (!rest.empty() && !rest.starts_with(':')) return {};
+        return make_ip(text.substr(1, end - 1), rest.empty() ? "0" : rest.substr(1));
+    }
+    const auto colon = text.find(':');
+    if (colon != text.npos && colon == text.rfind(':'))
+        return make_ip(text.substr(0, colon), text.substr(colon + 1));
+    return make_ip(text, "0");
+}
+
+}  // namespace
+
+std::optional<Endpoint> parse_endpoint(std::string_view text) {
+    if (text.starts_with("uid:")) return parse_unix(text.substr(4));
+    if (text.starts_with("vsock:")) return parse_vsock(text.substr(6));
+    return parse_ip(text);
+}
+
+}  // namespace superd
