@@ -10,6 +10,7 @@ namespace {
 
 // Besides its bytes an unfinished line costs the record of it.
 constexpr std::size_t partial_cost = 64;
+constexpr std::size_t partial_room = 64 * partial_cost;
 
 }  // namespace
 
@@ -59,7 +60,7 @@ void LineSplitter::feed(std::int32_t pid, std::string_view bytes, Mono now, cons
 void LineSplitter::keep(std::int32_t pid, std::string_view rest, Mono now, const Emit& emit) {
     partials_.push_back({pid, now, std::string(rest)});
     kept_ += rest.size() + partial_cost;
-    while (kept_ > 4 * limit_ && !partials_.empty())
+    while (kept_ > 4 * limit_ + partial_room && !partials_.empty())
         flush(partials_.front().begun, emit);
 }
 

@@ -15,7 +15,7 @@ namespace superd {
 
 // Keeps the unfinished line of each writer (pid) apart. A line longer than the limit comes out
 // in pieces, all but the last marked as continued; what is kept of all writers together is
-// bounded by four times the limit, the oldest piece coming out early.
+// bounded by four times the limit and 4 KiB, the oldest piece coming out early.
 class LineSplitter {
 public:
     struct Line {
