@@ -34,11 +34,19 @@ std::vector<std::string_view> characters(std::string_view text) {
     return out;
 }
 
+// The length of a UTF-8 character by its first byte; 0 where none begins so.
+std::size_t length_by_lead(unsigned char lead) {
+    if (lead < 0x80) return 1;
+    if (lead < 0xc2 || lead > 0xf4) return 0;
+    return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
 // Control characters (C0, DEL, C1) and bytes that are no UTF-8 character.
 bool is_control(std::string_view character) {
     const auto first = static_cast<unsigned char>(character.front());
-    if (character.size() == 1) return (first < 0x20 && first != '\t') || first >= 0x7f;
-    return first < 0xc2 || (first == 0xc2 && static_cast<unsigned char>(character[1]) < 0xa0);
+    if (length_by_lead(first) != character.size()) return true;
+    if (character.size() == 1) return (first < 0x20 && first != '\t') || first == 0x7f;
+    return first == 0xc2 && static_cast<unsigned char>(character[1]) < 0xa0;
 }
 
 // Text for one line of a terminal: what would move its cursor becomes '?', so that the number

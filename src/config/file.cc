@@ -183,7 +183,8 @@ std::string absolute_path(const std::string& path) {
         }
     }
     std::string out;
-    for (const std::string_view part : split(start + '/' + path, '/')) {
+    const std::string whole = start + '/' + path;
+    for (const std::string_view part : split(whole, '/')) {
         if (!part.empty() && part != ".") out.append("/").append(part);
     }
     return out.empty() ? "/" : out;
