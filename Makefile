@@ -22,9 +22,9 @@ endif
 
 LIB_base    = result fd text units address
 LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader
-LIB_policy  = access admission authorize backoff hours log_limiter rate refusal sources state_names
+LIB_policy  = access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan
 LIB_log     = json format writer channel hub reader lines ring sinks journal server collector
-LIB_sys     = notify accept descriptors holder listen_socket node repair socket_options
+LIB_sys     = notify accept descriptors holder listen_socket node repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state
 LIB_loop    = loop
 LIB_engine  = records watches config_reader service doors directories outputs processes supervisor accepting workers ending reloading last_good orders status recovering
 LIB_control = access call client documents endpoint frame_gate names object server session wait_for
@@ -43,7 +43,7 @@ ZEN = zen_handler zen_worker zen_threads zen_loop zen_ask
 TEST_PROGRAMS =
 
 UNIT_base    = fd text units address
-UNIT_config  =
+UNIT_config  = diagnostics toml loader
 UNIT_policy  = access_index admission backoff hours log_limiter rate sources
 UNIT_log     = log_channel log_format log_json log_lines log_ring
 UNIT_sys     =

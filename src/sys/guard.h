@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: MIT
 // The guard: shares its descriptor table and the state with superd and starts it again.
 //
-// One thread, no libuv, no libsystemd. See design §3 and systems.md 3, 13, 14.
+// One thread, no libuv, no libsystemd, no descriptor of its own. What superd and the guard say
+// to each other is in StateHeader; signals only announce that something is there:
+//
+//   guard_signal() to superd     an entry of `exits` is new
+//   guard_signal() to the guard  an entry of `exits` was acknowledged, or `heartbeat` was set
+//   guard_gone_signal() to superd  by the kernel: the guard has died. superd stops in order, so
+//                                that a new guard and its superd do not accept beside it
 #pragma once
 
+#include <chrono>
 #include <functional>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "sys/state.h"
 
@@ -16,18 +24,49 @@ inline constexpr int exit_stop = 0;
 inline constexpr int exit_upgrade = 75;
 inline constexpr int exit_first_start_failed = 78;
 
+[[nodiscard]] int guard_signal();
+[[nodiscard]] int guard_gone_signal();
+
 struct GuardOptions {
     bool no_guard = false;  // --no-guard: body runs in this process (valgrind, debuggers)
+    // For tests that cannot wait: what the pauses after quick deaths are multiples of, how long
+    // a superd must live for its death not to count as quick, and how old a heartbeat may be.
+    Nanoseconds pause_unit = std::chrono::seconds(1);
+    Nanoseconds quick = std::chrono::seconds(10);
+    Nanoseconds hung = std::chrono::seconds(30);
 };
 
-// Runs body(state) in a child made with clone(CLONE_FILES) and no exec, forwards TERM, INT, QUIT,
-// HUP, USR1 and USR2 to it, and starts it again after a death nobody asked for: at once, then
-// after 1, 2, 4 ... 60 s when it dies within 10 s of its start. body's return value is its exit
-// code. All signals are blocked in body's process when it begins, dispositions are the default.
-// Returns the exit code of the whole: 0 after a stop, 1 after exit_first_start_failed.
-// Reaps what becomes its child only after superd has seen the exit: StateHeader::exits, announced
-// by SIGRTMIN to superd; superd answers with SIGRTMIN to the guard.
-[[nodiscard]] int run_guard(State& state, const GuardOptions& options,
-        const std::function<int(State&)>& body);
+// Runs body(state) in a child made with clone(CLONE_FILES) and no exec, forwards TERM, INT,
+// QUIT, HUP, USR1 and USR2 to it, and starts it again after a death nobody asked for: at once,
+// then after 1, 2, 4 ... 60 s when it dies within 10 s of its start. A superd that somebody
+// killed with KILL after it had begun to work is started again at once: that is not its fault.
+// body's return value is its exit code. All signals are blocked in body's process when it
+// begins, dispositions are the default, it is a child subreaper and leads a process group of
+// its own; as root it is not dumpable. Returns the exit code of the whole: 0 after a stop, 1
+// after exit_first_start_failed or a death in the middle of a stop. Reaps what becomes its
+// child only after superd has seen the exit: StateHeader::exits, announced by guard_signal() to
+// superd; superd answers with guard_signal() to the guard. Where header.heartbeat is not 0 and
+// grows too old, superd is killed. superd sends guard_signal() after it has set the first one;
+// a new superd begins with 0.
+[[nodiscard]] int run_guard(
+        State& state, const GuardOptions& options, const std::function<int(State&)>& body);
+
+// How a superd ended.
+struct Death {
+    bool killed = false;  // by SIGKILL
+    Nanoseconds lived{0};
+};
+
+// The pause before the next start. Pure.
+class RestartPauses {
+public:
+    explicit RestartPauses(const GuardOptions& options) : options_(options) {}
+
+    [[nodiscard]] Nanoseconds after(const Death& death);
+
+private:
+    GuardOptions options_;
+    unsigned quick_deaths_ = 0;  // in a row
+};
 
 }  // namespace superd

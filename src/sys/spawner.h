@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Launching: a growable pool of threads, each with a stack and a launch slot (design §5).
+// Launching: a growable pool of threads, each with a stack and, the first of them, a launch slot.
 //
 // The loop submits; a thread clones with CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD |
 // CLONE_PARENT_SETTID; the child leaves the shared table, closes all other slots, marks its
@@ -20,7 +20,7 @@
 
 namespace superd {
 
-// How a child is made. `shared_table` is the way of design §5; the others stand behind the same
+// How a child is made. `shared_table` is the usual way; the others stand behind the same
 // interface where close_range(2) or clone(2) are refused, under sanitizers and valgrind, and for
 // launches that need more descriptors than a slot has.
 enum class SpawnMethod : std::uint8_t { shared_table, vfork, fork };
@@ -46,10 +46,17 @@ struct Launch {
     std::vector<int> listeners;      // worker: loans, in the order of listen_fdnames
     int standard_error = -1;         // loan: the log stream or a file; -1: /dev/null, or the socket
     int standard_output = -1;        //   where the plan says so
+    // Loans stay open until the result was drained.
+
+    // Takes O_NONBLOCK off the listeners, which servers of inetd's "wait" and of systemd expect.
+    // The flag is the open file's, not the descriptor's: false where another process already
+    // has these listeners and may have set it for its own event loop.
+    bool listeners_blocking = true;
 };
 
 struct LaunchResult {
     std::uint32_t record = 0;
+    std::uint32_t service = 0;
     SpawnStage stage = SpawnStage::none;  // where it failed; none: exec succeeded
     int error = 0;                        // errno
     bool timed_out = false;
@@ -65,7 +72,8 @@ struct SpawnerOptions {
 class Spawner {
 public:
     Spawner(const State& state, const SpawnerOptions& options);
-    ~Spawner();  // waits for launches in hand
+    // Waits for what threads have begun; closes the connections of launches that none has.
+    ~Spawner();
     Spawner(const Spawner&) = delete;
     Spawner& operator=(const Spawner&) = delete;
 
@@ -82,11 +90,12 @@ public:
     [[nodiscard]] std::size_t pending(std::uint32_t service) const;  // of one service
 
     // Closes a descriptor that another process has held, on a thread of its own: SO_LINGER and
-    // network file systems make close(2) block (systems.md 6).
+    // network file systems make close(2) block.
     void close_later(int fd);
 
-private:
     struct Impl;
+
+private:
     std::unique_ptr<Impl> impl_;
 };
 

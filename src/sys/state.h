@@ -40,6 +40,7 @@ struct ProcessRecord {
     ProcessKind kind;
     std::uint8_t attempts;              // launches begun for this connection; at 2 it is closed
     std::uint8_t flags;                 // engine's own
+    std::uint8_t deaths;                // superds that died with it in hand; at 8 it is closed too
     std::uint32_t service;              // index in services()
     std::uint32_t generation;           // plan sequence it was started from
     std::uint32_t listener;             // index into the service's listeners
@@ -73,7 +74,7 @@ struct ListenerRecord {
     std::int32_t fd;                    // -1: free
     std::uint32_t pad;
     std::uint64_t inode;                // fstat(2) of fd: proves that the number still means it
-    char key[160];                      // service name, ' ', canonical address
+    char key[200];                      // service name, ' ', canonical address
 };
 
 // An exit that only the guard can see (its child since the superd that started it died).
@@ -93,6 +94,9 @@ struct StateHeader {
     std::int32_t plan_fd[2];                   // memory files with an encoded plan each
     std::uint64_t plan_size[2];
     std::uint64_t next_connection;
+    // One more than the highest record ever used: what lies beyond was never touched and costs no
+    // memory as long as nobody looks at it.
+    std::uint32_t process_high, service_high, listener_high;
     std::int64_t booted;                       // CLOCK_REALTIME ns when the guard started
     std::uint8_t source_seed[16];              // of the source table; made by create()
     GuardExit exits[64];
@@ -129,6 +133,9 @@ public:
 
 private:
     State() = default;
+    void adopt(void* memory, std::size_t size, const Capacity& capacity);
+    Result<void> begin();
+
     Fd fd_;
     void* memory_ = nullptr;
     std::size_t size_ = 0;

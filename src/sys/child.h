@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// What runs between clone and exec.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "policy/spawn_plan.h"
+#include "sys/clone.h"
+#include "sys/state.h"
+
+namespace superd {
+
+// All that a child needs, laid out by the thread that makes it (sys/launch_buffer.h). The child
+// reads it, and writes to `sources`, `pid_text` and the record only.
+struct ChildWork {
+    Sharing sharing = Sharing::memory_and_table;
+    int slot = -1;                  // memory_and_table: the first number of the own slot
+    int exec_pipe = -1;             // nothing: close-on-exec, held open until exec
+    int* sources = nullptr;         // descriptor n is to be what sources[n] is now
+    std::size_t source_count = 0;   // at least 3
+    std::size_t blocking_from = 0;  // descriptors of which O_NONBLOCK is taken away
+    std::size_t blocking_count = 0;
+    char* const* argv = nullptr;
+    char* const* environment = nullptr;
+    char* pid_text = nullptr;        // behind "LISTEN_PID="; room for 11 bytes; or null
+    const char* oom_text = nullptr;  // digits of oom_score_adjust; or null
+    std::size_t oom_length = 0;
+    const unsigned long* cpu_mask = nullptr;
+    std::size_t cpu_mask_size = 0;      // bytes
+    std::uint64_t ignored_signals = 0;  // bit n-1: signal n is ignored in superd
+    const SpawnPlan* plan = nullptr;
+    ProcessRecord* record = nullptr;
+};
+
+// ChildFunction; the argument is a ChildWork. Ends 127 where the program is not there, 126 for
+// everything else, with stage and errno in the record.
+int child_main(void* work);
+
+}  // namespace superd

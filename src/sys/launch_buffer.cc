@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+// Lays out what one child needs before it is cloned: pointers, environment, descriptor map.
+#include "sys/launch_buffer.h"
+
+#include <algorithm>
+#include <climits>
+#include <cstring>
+
+namespace superd {
+
+namespace {
+
+constexpr std::size_t usual_environment = 1024;
+constexpr std::string_view pid_variable = "LISTEN_PID=";
+constexpr std::size_t pid_digits = 11;  // ten and a NUL
+
+void append_variable(std::string& out, std::string_view name, std::string_view value) {
+    out.append(name).append(1, '=').append(value).append(1, '\0');
+}
+
+// The kernel does not write to the strings of execve(2), whose type is older than const.
+char* writable(const std::string& text) {
+    return const_cast<char*>(text.c_str());
+}
+
+int output_source(OutputKind kind, int given, int socket, int null) {
+    if (kind == OutputKind::socket && socket >= 0) return socket;
+    return kind == OutputKind::null || kind == OutputKind::socket || given < 0 ? null : given;
+}
+
+}  // namespace
+
+LaunchBuffer::LaunchBuffer() {
+    text_.reserve(usual_environment);
+    environment_.reserve(64);
+    argv_.reserve(16);
+    sources_.reserve(8);
+}
+
+ChildWork& LaunchBuffer::prepare(const Launch& launch, const LaunchNumbers& numbers) {
+    const SpawnPlan& plan = *launch.plan;
+    work_ = ChildWork{};
+    work_.plan = &plan;
+    map_descriptors(launch, numbers);
+    write_environment(launch);
+    write_arguments(plan);
+    write_oom_score(plan);
+    write_cpu_mask(plan);
+    return work_;
+}
+
+// stdin: the socket on 0, for a handler also on 1. listen_fds: the sockets from 3 up and only
+// there, because a second copy on 0 would keep a connection open that its handler has closed.
+void LaunchBuffer::map_descriptors(const Launch& launch, const LaunchNumbers& numbers) {
+    const SpawnPlan& plan = *launch.plan;
+    const bool handler = launch.connection >= 0;
+    const int first_listener = launch.listeners.empty() ? -1 : launch.listeners.front();
+    const int socket = handler ? numbers.connection : first_listener;
+    const bool in_stdin = plan.pass == Pass::in_stdin && socket >= 0;
+
+    const int error =
+            output_source(plan.standard_error, numbers.standard_error, socket, numbers.null);
+    const int output = handler && in_stdin
+                               ? socket
+                               : output_source(plan.standard_output, numbers.standard_output,
+                                         socket, numbers.null);
+    sources_.assign({in_stdin ? socket : numbers.null, output, error});
+    if (plan.pass == Pass::listen_fds) {
+        if (handler) sources_.push_back(socket);
+        sources_.insert(sources_.end(), launch.listeners.begin(), launch.listeners.end());
+    }
+    work_.sources = sources_.data();
+    work_.source_count = sources_.size();
+    if (launch.listeners_blocking && !launch.listeners.empty()) {
+        work_.blocking_from = in_stdin ? 0 : 3;
+        work_.blocking_count = in_stdin ? 1 : launch.listeners.size();
+    }
+}
+
+void LaunchBuffer::write_environment(const Launch& launch) {
+    const SpawnPlan& plan = *launch.plan;
+    text_.clear();
+    if (launch.connection >= 0) append_connection_environment(text_, launch.facts);
+    std::size_t pid_at = 0;
+    if (plan.pass == Pass::listen_fds && sources_.size() > 3) {
+        append_variable(text_, "LISTEN_FDS", std::to_string(sources_.size() - 3));
+        append_variable(text_, "LISTEN_FDNAMES", plan.listen_fdnames);
+        pid_at = text_.size() + pid_variable.size();
+        text_.append(pid_variable).append(pid_digits, '\0');
+    }
+
+    environment_.clear();
+    for (const std::string& variable : plan.fixed_environment)
+        environment_.push_back(writable(variable));
+    for (std::size_t at = 0; at < text_.size();) {
+        environment_.push_back(text_.data() + at);
+        at += std::strlen(text_.data() + at) + 1;
+        while (at < text_.size() && text_[at] == '\0')
+            ++at;
+    }
+    environment_.push_back(nullptr);
+    work_.environment = environment_.data();
+    work_.pid_text = pid_at > 0 ? text_.data() + pid_at : nullptr;
+}
+
+void LaunchBuffer::write_arguments(const SpawnPlan& plan) {
+    argv_.clear();
+    for (const std::string& argument : plan.argv)
+        argv_.push_back(writable(argument));
+    argv_.push_back(nullptr);
+    work_.argv = argv_.data();
+}
+
+void LaunchBuffer::write_oom_score(const SpawnPlan& plan) {
+    if (!plan.oom_score_adjust) return;
+    oom_text_ = std::to_string(*plan.oom_score_adjust);
+    work_.oom_text = oom_text_.data();
+    work_.oom_length = oom_text_.size();
+}
+
+void LaunchBuffer::write_cpu_mask(const SpawnPlan& plan) {
+    if (plan.cpu_affinity.empty()) return;
+    constexpr std::size_t bits = sizeof(unsigned long) * CHAR_BIT;
+    const auto highest = *std::max_element(plan.cpu_affinity.begin(), plan.cpu_affinity.end());
+    cpu_mask_.assign(highest / bits + 1, 0);
+    for (const std::uint32_t cpu : plan.cpu_affinity)
+        cpu_mask_[cpu / bits] |= 1UL << cpu % bits;
+    work_.cpu_mask = cpu_mask_.data();
+    work_.cpu_mask_size = cpu_mask_.size() * sizeof(unsigned long);
+}
+
+}  // namespace superd

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// Learning that processes have ended, at a cost that does not grow with how many live.
+//
+// Each process has a pidfd in an epoll set. An end is first peeked: the owner acts while the
+// pid still is reserved, then reaps. Children of a superd that was killed are the guard's:
+// their status comes through StateHeader::exits. Loop thread only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "sys/state.h"
+
+namespace superd {
+
+struct Ended {
+    std::uint32_t record = 0;
+    int status = -1;  // wait status as of waitpid(2); -1: nobody knows it any more
+};
+
+class Reaper {
+public:
+    [[nodiscard]] static Result<Reaper> create(const State& state);
+
+    // Readable when wait() has something to say.
+    [[nodiscard]] int fd() const { return set_.get(); }
+
+    // Watches the process of a record with pid set, and pidfd where there is one. Once a
+    // process, after its launch result was drained, or at recovery.
+    [[nodiscard]] Result<void> add(std::uint32_t record);
+
+    // Appends processes that have ended, each once. Up to 64 a call; never blocks.
+    void wait(std::vector<Ended>& out);
+    // To be called on guard_signal (sys/guard.h), and once after recovery.
+    void on_guard_signal(std::vector<Ended>& out);
+    // Lets the kernel forget the process, or the guard do so, and closes the pidfd. The owner
+    // frees the record afterwards.
+    void reap(std::uint32_t record);
+    // For SIGCHLD: reaps children that have no record (their parent died and superd is their
+    // subreaper) and finds ends of processes without pidfd. Walks all children in the kernel.
+    // Returns the number of strangers reaped.
+    unsigned sweep(std::vector<Ended>& out);
+
+private:
+    explicit Reaper(const State& state) : state_(&state) {}
+
+    [[nodiscard]] ProcessRecord& at(std::uint32_t record) const;
+    [[nodiscard]] const ProcessRecord* find(std::int32_t pid) const;
+    [[nodiscard]] GuardExit* exit_of(std::int32_t pid) const;
+    void peek(std::uint32_t record, std::vector<Ended>& out);
+    void acknowledge(GuardExit& exit) const;
+
+    const State* state_;
+    Fd set_;
+    std::vector<std::uint32_t> awaiting_;  // ended, but the guard has not said how
+    std::unordered_map<std::int32_t, std::uint32_t> without_pidfd_;  // pid: record
+};
+
+// The wait status of what waitid(2) filled in.
+[[nodiscard]] int wait_status(int code, int status);
+
+}  // namespace superd
