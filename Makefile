@@ -67,7 +67,7 @@ HELPERS_DIR = $(libexecdir)/superd
 PATHS = -DSUPERD_LIBEXECDIR='"$(HELPERS_DIR)"' -DSUPERD_SYSCONFDIR='"$(sysconfdir)"' \
 	-DSUPERD_LOCALSTATEDIR='"$(localstatedir)"' -DSUPERD_RUNSTATEDIR='"$(runstatedir)"'
 system_headers = $(patsubst -I%,-isystem %,$(1))
-ALL_CXXFLAGS = -std=c++20 -D_GNU_SOURCE -Isrc $(PATHS) \
+ALL_CXXFLAGS = -std=c++20 -D_GNU_SOURCE -Isrc \
 	$(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(SYSTEMD_CFLAGS) $(FMT_CFLAGS)) \
 	$(WARNINGS) $(HARDENING) $(ASSERTIONS) -MMD -MP $(CXXFLAGS) $(SANITIZE)
 ALL_LDFLAGS = $(LINK_HARDENING) $(SANITIZE) $(LDFLAGS)
@@ -93,16 +93,24 @@ config.mk: configure src/config.mk.in
 	@sh contrib/packages --need build
 	./configure --quiet
 
-# Changes when the command line does, so that objects of two kinds never mix in one directory.
+# Change when the command line does, so that objects of two kinds never mix in one directory.
 FLAGS_FILE = $(BUILD)/obj/flags
-FLAGS_TEXT = $(CXX) $(ALL_CXXFLAGS)
+PATHS_FILE = $(BUILD)/obj/paths
 .PHONY: always
-$(FLAGS_FILE): always
+$(FLAGS_FILE): TEXT = $(CXX) $(ALL_CXXFLAGS)
+$(PATHS_FILE): TEXT = $(PATHS)
+$(FLAGS_FILE) $(PATHS_FILE): always
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(subst ','\'',$(FLAGS_TEXT))' | cmp -s - $@ || \
-		printf '%s\n' '$(subst ','\'',$(FLAGS_TEXT))' >$@
+	@printf '%s\n' '$(subst ','\'',$(TEXT))' | cmp -s - $@ || \
+		printf '%s\n' '$(subst ','\'',$(TEXT))' >$@
 
 say = @$(if $(V),,printf '  %-4s %s\n' $(1) $(patsubst $(BUILD)/%,%,$@))
+
+# Only programs know where they are installed: `make install prefix=…` compiles nothing else anew.
+$(BUILD)/obj/cmd/%.o: src/cmd/%.cc $(FLAGS_FILE) $(PATHS_FILE)
+	@mkdir -p $(@D)
+	$(call say,CXX)
+	$(Q)$(CXX) $(ALL_CXXFLAGS) $(PATHS) -c -o $@ $<
 
 $(BUILD)/obj/%.o: src/%.cc $(FLAGS_FILE)
 	@mkdir -p $(@D)
@@ -193,7 +201,7 @@ FUZZERS =
 FUZZ_LIB = $(LIB_base:%=src/base/%.cc) $(LIB_config:%=src/config/%.cc)
 FUZZ_CXX ?= clang++-16
 FUZZ_SECONDS ?= 10
-FUZZ_CXXFLAGS = -std=c++20 -D_GNU_SOURCE -Isrc -Itests $(PATHS) \
+FUZZ_CXXFLAGS = -std=c++20 -D_GNU_SOURCE -Isrc -Itests \
 	$(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(FMT_CFLAGS)) \
 	-O1 -g -MMD -MP -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 FUZZ_FILES = $(FUZZERS:%=$(BUILD)/fuzz/%)

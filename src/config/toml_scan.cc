@@ -23,7 +23,7 @@ public:
     }
 
     void run() {
-        while (!problem_ && skip_to_statement() && pos_ <= stop_)
+        while (!problem_ && !done_ && skip_to_statement() && pos_ <= stop_)
             statement();
     }
 
@@ -133,7 +133,7 @@ private:
 
     // Reads a value to the end of its statement.
     void value() {
-        while (more() && pos_ <= stop_ && !problem_) {
+        while (more() && pos_ <= stop_ && !problem_ && !done_) {
             switch (peek()) {
                 case '\n':
                     if (brackets_.empty()) return;
@@ -146,14 +146,14 @@ private:
                 case '=': end_value(); break;
                 case ',':
                     end_value();
-                    inline_key();
+                    if (!done_) inline_key();
                     break;
                 case '[':
                 case '{': open_bracket(); break;
                 case ']':
                 case '}':
                     end_value();
-                    if (!brackets_.empty()) brackets_.pop_back();
+                    if (!done_ && !brackets_.empty()) brackets_.pop_back();
                     break;
                 case '"':
                 case '\'':
@@ -173,6 +173,9 @@ private:
     }
 
     void end_value() {
+        // Whoever asks about the byte behind a value means that value.
+        done_ = pos_ == stop_ && context_.value != ScanContext::nowhere;
+        if (done_) return;
         // The value of the statement itself goes on; `x == 1` is one wrong value.
         if (brackets_.empty()) {
             begin_value();
@@ -233,6 +236,7 @@ private:
     std::string_view text_;
     std::size_t stop_;
     bool keep_;
+    bool done_ = false;
     std::size_t pos_ = 0;
     std::vector<std::size_t> brackets_;  // of the value being read, outermost first
     std::vector<std::string> table_;     // of the last header
