@@ -21,7 +21,9 @@ endif
 # ---- sources: a word for each file, by layer (a folder includes only folders above it here)
 
 LIB_base    = result fd text units address
-LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader
+LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader options options_render foreign address_spec \
+	report values values_special nss host environment_file written inherit networks resolve resolve_listeners \
+	resolve_admission resolve_identity resolve_process resolve_daemon resolve_check conflicts codec diff plan_json config
 LIB_policy  = access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan
 LIB_log     = json format writer channel hub reader lines ring sinks journal server collector
 LIB_sys     = notify accept descriptors holder listen_socket node repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state
@@ -197,9 +199,9 @@ check-system: all $(TEST_PROGRAM_FILES)
 
 # ---- fuzz: libFuzzer targets tests/fuzz/NAME.cc, built with clang and the layers they need
 
-FUZZERS =
+FUZZERS = toml_fuzz address_fuzz
 FUZZ_LIB = $(LIB_base:%=src/base/%.cc) $(LIB_config:%=src/config/%.cc)
-FUZZ_CXX ?= clang++-16
+FUZZ_CXX ?= $(firstword $(foreach name,clang++-16 clang++-14 clang++,$(shell command -v $(name))) clang++-16)
 FUZZ_SECONDS ?= 10
 FUZZ_CXXFLAGS = -std=c++20 -D_GNU_SOURCE -Isrc -Itests \
 	$(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(FMT_CFLAGS)) \
