@@ -6,8 +6,8 @@ import socket
 import time
 
 import namespace
-from clients import ask, ask_unix, connect, connect_unix, read_all, refused_or_closed
-from harness import Superd, as_user, expect, expect_in, holds_for, run, shell, wait_until, write_text
+from clients import ask, ask_unix, connect, refused_or_closed
+from harness import Superd, as_user, expect, expect_in, run, wait_until, write_text
 from registry import covers, needs_root
 
 ECHO = 'exec = ["/bin/cat"]\nuser = "nobody"\n'

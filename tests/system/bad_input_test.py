@@ -11,6 +11,7 @@ import time
 
 from clients import ask, connect, refused_or_closed
 from harness import Superd, build, expect, expect_in, holds_for, run, shell, wait_until, write_text
+from hanging_fs import HangingFs
 from registry import needs_root, timeout
 from reload_test import echo, says
 
@@ -27,9 +28,10 @@ def test_garbage():
     """Garbage as a file: superd -t says where, exits 1 and does not crash"""
     d = Superd(None)
     seed = random.Random(1)
-    samples = [b"", b"[[[", b"[\x01\x02", b"\xff\xfe\x00", b"a" * 100_000, b"[" * 5_000, b"a." * 50_000 + b"b = 1",
-               b"x = " + b"[" * 3_000, b"x = {" * 3_000, b'x = """', b"\xef\xbb\xbf" + GOOD.encode(), b"= 1", b"x = 022",
-               os.urandom(5_000), GOOD.encode() + b"\0", b"include = [" + b'"a",' * 20_000 + b"]"]
+    samples = [b"", b"[[[", b"[\x01\x02", b"\xff\xfe\x00", b"a" * 100_000, b"[" * 5_000,
+               b"a." * 50_000 + b"b = 1", b"x = " + b"[" * 3_000, b"x = {" * 3_000, b'x = """',
+               b"\xef\xbb\xbf" + GOOD.encode(), b"= 1", b"x = 022",
+               seed.randbytes(5_000), GOOD.encode() + b"\0", b"include = [" + b'"a",' * 20_000 + b"]"]
     samples += [bytes(seed.randrange(256) for _ in range(200)) for _ in range(20)]
     for number, content in enumerate(samples):
         with open(d.config, "wb") as out:
@@ -145,7 +147,8 @@ def test_exits_at_once():
 @needs_root
 def test_hangs():
     """A handler that hangs holds its own connection and nobody else's"""
-    text = '[service.hangs]\nlisten = "tcp:2001"\nexec = ["/bin/sleep", "1000"]\nuser = "nobody"\non_stop = "end"\n' + GOOD
+    text = ('[service.hangs]\nlisten = "tcp:2001"\nexec = ["/bin/sleep", "1000"]\nuser = "nobody"\n'
+            'on_stop = "end"\n') + GOOD
     with Superd(text) as d:
         held = [connect(2001) for _ in range(10)]
         wait_until(lambda: d.connections("hangs") == 10, what="ten that hang")
@@ -267,19 +270,23 @@ def cpu_seconds(pid):
 @needs_root
 @timeout(60)
 def test_many_hung_launches():
-    """Forty launches that hang in opening their log delay no other service"""
-    os.mkfifo("/srv/never")
-    text = ('[service.stuck]\nlisten = "tcp:2001"\nexec = ["/bin/true"]\nuser = "nobody"\n'
-            'stderr = "file:/srv/never"\nlaunch_timeout = "3s"\nmax_per_source = 100\n') + GOOD
+    """Forty launches that hang in exec delay no other service, not even its clients' end of file"""
+    slow = HangingFs("/srv/slow")
+    text = (f'[service.stuck]\nlisten = "tcp:2001"\nexec = ["{slow.program}"]\nuser = "nobody"\n'
+            'launch_timeout = "5s"\nmax_per_source = 100\n') + GOOD
     with Superd(text) as d:
+        slow.hold()
         held = [connect(2001) for _ in range(40)]
         for _ in range(20):
             began = time.monotonic()
             expect(ask(2000), b"one\n")
             assert time.monotonic() - began < 1.5, "held up by the launches of another service"
+        slow.close()
         for connection in held:
-            connection.close()
-        wait_until(lambda: d.status("stuck")["failed"] >= 1, 20, "counted as failed")
+            with connection:
+                expect(connection.recv(1), b"")
+        wait_until(lambda: d.status("stuck")["failed"] == 40, 20, "all of them counted as failed")
+        expect(ask(2000), b"one\n")
 
 
 @needs_root

@@ -3,12 +3,10 @@
 
 import json
 import os
-import signal
 import socket
-import stat
 import threading
 
-from clients import ask, connect, refused_or_closed
+from clients import ask, connect
 from harness import Superd, as_user, build, expect, expect_in, read_text, run, shell, wait_until, write_text
 from registry import covers, needs_root
 
@@ -242,7 +240,8 @@ def test_version():
 @needs_root
 def test_logs():
     """logs has what services wrote to stderr, with the service's name"""
-    text = f'[service.grumbles]\nlisten = "tcp:2000"\nexec = {shell("echo grumble one >&2; echo ok")}\nuser = "nobody"\n'
+    script = shell("echo grumble one >&2; echo ok")
+    text = f'[service.grumbles]\nlisten = "tcp:2000"\nexec = {script}\nuser = "nobody"\n'
     with Superd(text) as d:
         expect(ask(2000), b"ok\n")
         wait_until(lambda: "grumble one" in d.ctl("logs", "grumbles", quiet=True).out, what="the line in superctl logs")
@@ -268,7 +267,8 @@ def test_edit():
 @needs_root
 def test_try():
     """try runs one handler at the terminal with its real identity and shows how it ended"""
-    text = (f'[service.talk]\nlisten = "tcp:2000"\nexec = {shell("read line; echo $(id -un) got $line; echo sigh >&2; exit 3")}\n'
+    script = shell("read line; echo $(id -un) got $line; echo sigh >&2; exit 3")
+    text = (f'[service.talk]\nlisten = "tcp:2000"\nexec = {script}\n'
             'user = "alice"\n[service.missing]\nlisten = "tcp:2001"\nexec = ["/no/such/program"]\nuser = "alice"\n')
     with Superd(text) as d:
         done = d.ctl("try", "talk", stdin="hello\n")

@@ -149,7 +149,8 @@ def test_environment():
     expect(got.get("PASSED"), "through")
     for name in ("KEPT", "NOT_THERE", "NOTIFY_SOCKET"):
         expect(got.get(name), None, name)
-    expect([got.get(name) for name in ("USER", "LOGNAME", "HOME", "SHELL")], ["alice", "alice", "/srv/alice", "/bin/sh"])
+    expect([got.get(name) for name in ("USER", "LOGNAME", "HOME", "SHELL")],
+           ["alice", "alice", "/srv/alice", "/bin/sh"])
     expect_in("/usr/bin", got["PATH"].split(":"))
 
 

@@ -8,7 +8,7 @@ import struct
 import peers
 from clients import ask, connect, read_line
 from harness import PYTHON, Superd, expect, expect_in, wait_until, write_text
-from real_servers_test import SshAccount, give, service
+from real_servers_test import SshAccount, service
 from registry import covers, needs_peer, needs_root, timeout
 
 
@@ -36,7 +36,8 @@ def test_lighttpd():
     """lighttpd: serves on the inherited socket"""
     os.makedirs("/srv/www")
     write_text("/srv/www/page.txt", "lighter\n")
-    write_text("/srv/lighttpd.conf", 'server.document-root = "/srv/www"\nserver.bind = "127.0.0.1"\nserver.port = 2080\n'
+    write_text("/srv/lighttpd.conf", 'server.document-root = "/srv/www"\n'
+               'server.bind = "127.0.0.1"\nserver.port = 2080\n'
                'server.systemd-socket-activation = "enable"\nmimetype.assign = ( ".txt" => "text/plain" )\n')
     modules = peers.path("lighttpd", "usr/lib/lighttpd")
     text = service("web", "lighttpd", "tcp:127.0.0.1:2080",

@@ -2,7 +2,6 @@
 """Each option of a listener, observed on the socket that a service was given."""
 
 import json
-import os
 import socket
 
 from clients import ask, ask_udp, connect_unix, read_all
@@ -52,7 +51,8 @@ def test_interface():
 @covers("v6only")
 def test_v6only():
     """v6only: an IPv6 socket that takes no IPv4 clients"""
-    text = f'[service.tell]\nlisten = {inline("tcp:2000", {"v6only": "true"})}\nexec = {program("tell")}\nuser = "nobody"\n'
+    text = (f'[service.tell]\nlisten = {inline("tcp:2000", {"v6only": "true"})}\n'
+            f'exec = {program("tell")}\nuser = "nobody"\n')
     with Superd(text):
         json.loads(ask(2000, host="::1"))
         try:
@@ -103,7 +103,8 @@ def test_tcp_listener():
 @covers("keepalive", "keepalive_time", "keepalive_interval", "keepalive_probes")
 def test_keepalive():
     """keepalive with its three values reaches the connection"""
-    got = accepted({"keepalive": "true", "keepalive_time": '"77s"', "keepalive_interval": '"11s"', "keepalive_probes": 4})
+    got = accepted({"keepalive": "true", "keepalive_time": '"77s"', "keepalive_interval": '"11s"',
+                    "keepalive_probes": 4})
     expect([got[name] for name in ("keepalive", "keepalive_time", "keepalive_interval", "keepalive_probes")],
            [1, 77, 11, 4])
 
@@ -153,7 +154,8 @@ def test_datagrams():
     run(["ip", "link", "set", "lo", "multicast", "on"])
     run(["ip", "route", "add", "multicast", "239.0.0.0/8", "dev", "lo"])
     run(["ip", "route", "add", "239.0.0.0/8", "dev", "lo"])
-    text = (f'[service.tell]\nlisten = {inline("udp4:2000", {"broadcast": "true", "join": json.dumps(["239.1.2.3"])})}\n'
+    options = {"broadcast": "true", "join": json.dumps(["239.1.2.3"])}
+    text = (f'[service.tell]\nlisten = {inline("udp4:2000", options)}\n'
             f'user = "nobody"\nexec = {program("tell", "worker", "1", "0")}\n')
     with Superd(text):
         expect_in("030201EF", read_text("/proc/net/igmp"), "239.1.2.3 among the groups")

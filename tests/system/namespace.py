@@ -111,6 +111,7 @@ def prepare():
     for source, target in ((registry.build(), "/run/build"), (here, "/run/tests")):
         os.mkdir(target)
         mount(source, target, flags=MS_BIND)
+    os.environ["SUPERD_BUILD_ON_HOST"] = registry.build()
     os.environ["SUPERD_BUILD"] = "/run/build"
     _replace("/etc/passwd", USERS)
     _replace("/etc/group", GROUPS)

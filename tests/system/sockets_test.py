@@ -7,8 +7,8 @@ import socket
 import stat
 
 import namespace
-from clients import ask, ask_udp, ask_unix, connect_unix, talk, udp_socket
-from harness import Superd, expect, expect_in, program, read_text, run, shell, wait_until, write_text
+from clients import ask, ask_udp, ask_unix, connect_unix, talk
+from harness import Superd, expect, program, read_text, run, shell, wait_until, write_text
 from registry import covers, needs_root, skip
 
 

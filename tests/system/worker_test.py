@@ -4,10 +4,10 @@
 import json
 import os
 import signal
-import socket
 
 from clients import ask, ask_udp, connect, udp_socket
 from harness import Superd, expect, holds_for, program, shell, wait_until
+from hanging_fs import HangingFs
 from registry import covers, needs_root, timeout
 
 
@@ -219,12 +219,17 @@ def test_stop_timeout():
 @covers("launch_timeout")
 def test_launch_timeout():
     """A launch that does not reach its program is killed and counted as failed"""
-    os.mkfifo("/srv/never")
-    text = ('[service.stuck]\nlisten = "tcp:2000"\nexec = ["/bin/true"]\nuser = "nobody"\n'
-            'stderr = "file:/srv/never"\nlaunch_timeout = "500ms"\n'
+    slow = HangingFs("/srv/slow")
+    text = (f'[service.stuck]\nlisten = "tcp:2000"\nexec = ["{slow.program}"]\nuser = "nobody"\n'
+            'launch_timeout = "500ms"\n'
             '[service.fine]\nlisten = "tcp:2001"\nexec = ["/bin/echo", "fine"]\nuser = "nobody"\n')
     with Superd(text) as d:
+        expect(ask(2000), b"late\n")
+        slow.hold()
         with connect(2000) as held:
             expect(ask(2001), b"fine\n", "nobody else waits")
             expect(held.recv(1), b"", "the client's end")
-        wait_until(lambda: d.status("stuck")["failed"] >= 1, what="counted as failed")
+        wait_until(lambda: d.status("stuck")["failed"] == 1, what="counted as failed")
+        slow.release()
+        expect(ask(2000), b"late\n", "the service itself goes on")
+        slow.close()
