@@ -251,7 +251,7 @@ TEST_CASE("refuse: a client that has gone, or takes nothing, does not hold us up
     refuse_connection(std::move(got.connection), ListenerKind::tcp, "late\n");
     client = connect_v4(port_of(listener.get()));
     got = accept_one(listener.get(), ListenerKind::tcp);
-    refuse_connection(std::move(got.connection), ListenerKind::tcp, std::string(64 << 20, 'x'));
+    refuse_connection(std::move(got.connection), ListenerKind::tcp, std::string(16 << 20, 'x'));
     refuse_connection(Fd(), ListenerKind::tcp, "nobody");
 }
 
