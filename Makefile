@@ -42,13 +42,13 @@ PROGRAM_LIBS = $(UV_LIBS) $(TOML_LIBS) $(SYSTEMD_LIBS) $(FMT_LIBS) -lpthread
 ZEN = zen_handler zen_worker zen_threads zen_loop zen_ask
 
 # Programs that tests start: tests/programs/NAME.cc, one source each and nothing of src.
-TEST_PROGRAMS =
+TEST_PROGRAMS = report
 
 UNIT_base    = fd text units address
 UNIT_config  = diagnostics toml loader
 UNIT_policy  = access_index admission backoff hours log_limiter rate sources
 UNIT_log     = log_channel log_format log_json log_lines log_ring
-UNIT_sys     = accept listen_socket repair
+UNIT_sys     = accept listen_socket repair spawner
 UNIT_loop    =
 UNIT_engine  =
 UNIT_control = control frame_gate endpoint
@@ -143,6 +143,12 @@ $(BUILD)/zen/%: $(BUILD)/obj/zen/%.o
 	$(call say,LD)
 	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $< -lpthread
 
+# Static, so that it starts in an empty root; never sanitized, for it is other people's program.
+$(BUILD)/tests/report: tests/programs/report.cc
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CXX) -std=c++20 -D_GNU_SOURCE $(WARNINGS) -O1 -static -o $@ $<
+
 $(BUILD)/tests/%: $(BUILD)/obj/tests/programs/%.o
 	@mkdir -p $(@D)
 	$(call say,LD)
@@ -185,7 +191,7 @@ check-man:
 	@mkdir -p $(BUILD)/results
 	@sh tests/support/check_man $(BUILD)/results/man $(MANUALS)
 
-check-unit: $(BUILD)/unit $(BUILD)/superd-log
+check-unit: $(BUILD)/unit $(BUILD)/superd-log $(BUILD)/tests/report
 	@mkdir -p $(BUILD)/results
 	@sh tests/support/count_catch $(BUILD)/results/unit $(BUILD)/unit $(UNIT_ARGS)
 

@@ -127,6 +127,7 @@ void Reaper::acknowledge(GuardExit& exit) const {
     if (guard > 0) ::kill(guard, guard_signal());
 }
 
+// Without WNOHANG: a child that failed lets its spawner go on a moment before it can be reaped.
 void Reaper::reap(std::uint32_t record) {
     ProcessRecord& process = at(record);
     const std::int32_t pid = process.pid.load();

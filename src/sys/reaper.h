@@ -37,8 +37,8 @@ public:
     void wait(std::vector<Ended>& out);
     // To be called on guard_signal (sys/guard.h), and once after recovery.
     void on_guard_signal(std::vector<Ended>& out);
-    // Lets the kernel forget the process, or the guard do so, and closes the pidfd. The owner
-    // frees the record afterwards.
+    // Lets the kernel forget a process that has ended, or whose launch has failed, or has the
+    // guard do so, and closes the pidfd. The owner frees the record afterwards.
     void reap(std::uint32_t record);
     // For SIGCHLD: reaps children that have no record (their parent died and superd is their
     // subreaper) and finds ends of processes without pidfd. Walks all children in the kernel.

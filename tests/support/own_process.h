@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+// Runs part of a test in a process of its own: for what changes descriptors, signals, identity
+// or the children of the whole process.
+#pragma once
+
+#include <cstdlib>
+#include <functional>
+#include <sstream>
+#include <string>
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace superd::test {
+
+// Collects what did not hold; the framework's own macros say nothing in another process.
+class Checker {
+public:
+    void that(bool holds, const std::string& what) {
+        if (!holds) failures_ << what << "\n";
+    }
+
+    template <class A, class B>
+    void equal(const A& is, const B& expected, const std::string& what) {
+        if (!(is == expected))
+            failures_ << what << ": is " << is << ", not " << expected << "\n";
+    }
+
+    // Ends the process at once: what follows makes no sense without it.
+    void need(bool holds, const std::string& what) {
+        that(holds, what);
+        if (!holds) finish();
+    }
+
+    [[noreturn]] void finish() {
+        const std::string text = failures_.str() + "done\n";
+        (void)!::write(out_, text.data(), text.size());
+        ::_exit(0);
+    }
+
+    explicit Checker(int out) : out_(out) {}
+
+private:
+    std::ostringstream failures_;
+    int out_;
+};
+
+// What failed in there, a line each; "done\n" where nothing did and the process came to its
+// end.
+inline std::string in_own_process(const std::function<void(Checker&)>& body) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return "pipe2 failed";
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        // Above every launch slot.
+        Checker checker(::fcntl(ends[1], F_DUPFD_CLOEXEC, 512));
+        ::close(ends[0]);
+        ::close(ends[1]);
+        body(checker);
+        checker.finish();
+    }
+    ::close(ends[1]);
+    std::string text;
+    char block[4096];
+    for (ssize_t n; (n = ::read(ends[0], block, sizeof block)) > 0;)
+        text.append(block, static_cast<std::size_t>(n));
+    ::close(ends[0]);
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    if (!WIFEXITED(status)) text += "died with wait status " + std::to_string(status) + "\n";
+    return text;
+}
+
+// A program of tests/programs, built beside the one that runs.
+inline std::string test_program(const std::string& name) {
+    char path[4096];
+    const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path);
+    std::string self(path, length > 0 ? static_cast<std::size_t>(length) : 0);
+    return self.substr(0, self.rfind('/') + 1) + "tests/" + name;
+}
+
+}  // namespace superd::test
