@@ -29,13 +29,13 @@ LIB_log     = json format writer channel hub reader lines ring sinks journal ser
 LIB_sys     = notify accept descriptors holder listen_socket node repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state
 LIB_loop    = loop
 LIB_engine  = records watches config_reader service doors directories outputs processes supervisor accepting workers ending reloading last_good orders status recovering
-LIB_control = access call client documents endpoint frame_gate names object server session wait_for
+LIB_control = access call client ctl ctl_file ctl_logs ctl_look ctl_tell documents endpoint frame_gate names object render server session wait_for
 
 LAYERS = base config policy log sys loop engine control
 LIB_SOURCES = $(foreach layer,$(LAYERS),$(patsubst %,src/$(layer)/%.cc,$(LIB_$(layer))))
 
 # program: its main, src/cmd/NAME.cc. superd goes to sbin, superctl to bin, others to libexec/superd.
-PROGRAMS = superd-log
+PROGRAMS = superctl superd-log
 PROGRAM_LIBS = $(UV_LIBS) $(TOML_LIBS) $(SYSTEMD_LIBS) $(FMT_LIBS) -lpthread
 
 # Servers of the demonstration: contrib/zen/NAME.cc, one source each and nothing of src.

@@ -123,7 +123,7 @@ Json diagnostic_json(const Diagnostic& diagnostic) {
     return Json{{"severity", diagnostic.severity == Severity::error ? "error" : "warning"},
             {"file", diagnostic.at.file}, {"line", diagnostic.at.line},
             {"column", diagnostic.at.column}, {"message", diagnostic.message},
-            {"suggestion", diagnostic.suggestion}};
+            {"suggestion", diagnostic.suggestion}, {"source_line", diagnostic.source_line}};
 }
 
 Json state_counts(const Manager& manager) {

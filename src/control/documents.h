@@ -27,8 +27,8 @@
 //
 // reload_document:
 //   version, reload: { code, message, diagnostics: [ { severity, file, line, column, message,
-//   suggestion } ], changes: [ { service, change, keys: [], restart } ] },  change as in
-//   "in_place", "rebind", "added", "removed"
+//   suggestion, source_line } ], changes: [ { service, change, keys: [], restart } ] },  change
+//   as in "in_place", "rebind", "added", "removed"
 #pragma once
 
 #include <string>

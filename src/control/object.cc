@@ -146,7 +146,8 @@ int on_wait(sd_bus_message* message, void* userdata, sd_bus_error*) {
     const auto call = make_call(userdata, message);
     const auto what = parse_wait_for(wanted);
     if (!what) {
-        call->fail(exit_code::usage, "wait for running, ready, stopped, idle or listening");
+        call->fail(exit_code::usage,
+                "wait for ready, running, stopped, idle, listening or another state");
         return 1;
     }
     const auto wait = std::make_shared<Wait>(Wait{call, *what, name, wanted, false, {}});

@@ -4,7 +4,7 @@
 //   Start, Stop, Restart, Pause, Resume, Drain (s service) -> (s message)
 //   Kill (s service, i signal, t connection) -> (s message)      connection 0: every process
 //   ReloadConfig (b dry_run) -> (i code, s message, s json)      reload_document
-//   Wait (s service, s what) -> (s message)      running ready stopped idle listening
+//   Wait (s service, s what) -> (s message)      see control/wait_for.h
 //   Describe () -> (s json)                      daemon_document
 //   ListServices () -> (as names)
 //   Overview () -> (s json)                      overview_document

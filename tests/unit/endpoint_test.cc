@@ -58,20 +58,29 @@ TEST_CASE("wait: every state is judged for everything one can wait for") {
         ServiceStatus service;
         service.state = row.state;
         if (row.process) service.processes.emplace_back();
-        CHECK(check_wait(WaitFor::running, service) == row.running);
-        CHECK(check_wait(WaitFor::ready, service) == row.ready);
-        CHECK(check_wait(WaitFor::stopped, service) == row.stopped);
-        CHECK(check_wait(WaitFor::idle, service) == row.idle);
+        CHECK(check_wait(*parse_wait_for("running"), service) == row.running);
+        CHECK(check_wait(*parse_wait_for("ready"), service) == row.ready);
+        CHECK(check_wait(*parse_wait_for("stopped"), service) == row.stopped);
+        CHECK(check_wait(*parse_wait_for("idle"), service) == row.idle);
+        CHECK(check_wait(*parse_wait_for("paused"), service) ==
+                (row.state == paused ? reached : pending));
     }
+}
+
+TEST_CASE("wait: every name of a state can be waited for, other words cannot") {
+    for (int i = 0; i < static_cast<int>(ServiceState::count); ++i)
+        CHECK(parse_wait_for(state_name(static_cast<ServiceState>(i))));
+    for (const char* word : {"", "green", "Running", "running "})
+        CHECK_FALSE(parse_wait_for(word));
 }
 
 TEST_CASE("wait: listening means that every listener is open") {
     ServiceStatus service;
     service.state = ServiceState::listening;
-    CHECK(check_wait(WaitFor::listening, service) == WaitState::pending);
+    CHECK(check_wait(*parse_wait_for("listening"), service) == WaitState::pending);
     service.listeners.resize(2);
     service.listeners[0].state = service.listeners[1].state = "listening";
-    CHECK(check_wait(WaitFor::listening, service) == WaitState::reached);
+    CHECK(check_wait(*parse_wait_for("listening"), service) == WaitState::reached);
     service.listeners[1].state = "waiting";
-    CHECK(check_wait(WaitFor::listening, service) == WaitState::pending);
+    CHECK(check_wait(*parse_wait_for("listening"), service) == WaitState::pending);
 }

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+// superctl: reads the command line and calls the verb.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+
+#include <unistd.h>
+
+#include "base/units.h"
+#include "control/ctl.h"
+#include "control/names.h"
+
+#include "config.h"
+
+namespace superd {
+
+namespace {
+
+// What the options of all verbs are read into.
+struct Words {
+    std::vector<std::string> names;
+    std::string file, as, key, from, at, what = "ready", signal = "TERM", connection, timeout;
+    bool quiet = false, effective = false, dry_run = false, follow = false, no_colour = false;
+    unsigned lines = 10;
+    std::uint32_t log_lines = 50;
+};
+
+struct Superctl {
+    CLI::App app{"Asks superd and tells it what to do."};
+    CtlGlobals globals;
+    Words words;
+    std::function<int()> verb;
+
+    CLI::App* add(const char* name, const char* help, std::function<int()> run) {
+        auto* sub = app.add_subcommand(name, help);
+        sub->final_callback([this, run = std::move(run)] { verb = run; });
+        return sub;
+    }
+
+    void add_names(CLI::App* sub, bool required) {
+        auto* option = sub->add_option("NAME", words.names, "Services; * ? [ ] match names");
+        if (required) option->required();
+    }
+
+    void add_global_options();
+    void add_looking();
+    void add_telling();
+    void add_file();
+    int run(int argc, char** argv);
+};
+
+void Superctl::add_global_options() {
+    globals.socket = default_control_path();
+    app.require_subcommand(1);
+    app.fallthrough();
+    app.add_option("--socket", globals.socket, "The daemon's control socket");
+    app.add_flag("--json", globals.json, "Print one JSON object instead of text");
+    app.add_option("--timeout", words.timeout, "How long to wait for an answer, like 10s");
+    app.set_version_flag("-V,--version", "superctl " PACKAGE_VERSION);
+}
+
+void Superctl::add_looking() {
+    auto* status = add("status", "The daemon and its services, or some of them in detail",
+            [this] { return ctl_status(globals, words.names, words.quiet, words.lines); });
+    add_names(status, false);
+    status->add_flag("-q,--quiet", words.quiet, "Print nothing; exit 3 where NAME is down");
+    status->add_option("-n,--lines", words.lines, "Lines of the log to show with NAME");
+    add_names(add("list", "The names of the services",
+                      [this] { return ctl_list(globals, words.names); }),
+            false);
+    auto* show = add("show", "A service's options as they are in force",
+            [this] { return ctl_show(globals, words.names, words.effective); });
+    add_names(show, true);
+    show->add_flag(
+            "--effective", words.effective, "Also what is inherited but means nothing here");
+    add_names(add("why", "Why a service is in its state",
+                      [this] { return ctl_why(globals, words.names); }),
+            true);
+    auto* explain = add("explain", "Whether a client would be let in, and by which rule",
+            [this] { return ctl_explain(globals, words.names.front(), words.from, words.at); });
+    explain->add_option("NAME", words.names, "The service")->required()->expected(1);
+    explain->add_option(
+                   "--from", words.from, "198.51.100.7, 2001:db8::1, uid:1000 or user:alice")
+            ->required();
+    explain->add_option("--at", words.at, "18:30 or \"2026-11-23 18:30\"; now without it");
+    add_names(add("sockets", "Every listener and its state",
+                      [this] { return ctl_sockets(globals, words.names); }),
+            false);
+    add_names(add("connections", "Every connection that a handler serves",
+                      [this] { return ctl_connections(globals, words.names); }),
+            false);
+    auto* logs = add("logs", "What services have printed",
+            [this] { return ctl_logs(globals, words.names, words.log_lines, words.follow); });
+    add_names(logs, false);
+    logs->add_option("-n,--lines", words.log_lines, "So many lines of the past");
+    logs->add_flag("-f,--follow", words.follow, "Go on with what comes");
+    add("version", "The versions of superctl and of the daemon",
+            [this] { return ctl_version(globals); });
+}
+
+void Superctl::add_telling() {
+    struct Action {
+        const char *verb, *method, *help;
+    };
+
+    for (const auto& action :
+            {Action{"start", "Start", "Open the listeners, start what starts at boot"},
+                    Action{"stop", "Stop", "Close the listeners and end the processes"},
+                    Action{"restart", "Restart", "Stop, then start"},
+                    Action{"pause", "Pause", "Keep the listeners open and accept nothing"},
+                    Action{"resume", "Resume", "Accept again"},
+                    Action{"drain", "Drain", "Close the listeners, let connections finish"}})
+        add_names(add(action.verb, action.help,
+                          [this, method = action.method] {
+                              return ctl_act(globals, method, words.names);
+                          }),
+                true);
+    auto* kill = add("kill", "Send a signal to a service's processes",
+            [this] { return ctl_kill(globals, words.names, words.signal, words.connection); });
+    add_names(kill, true);
+    kill->add_option("-s,--signal", words.signal, "TERM without it");
+    kill->add_option(
+            "--connection", words.connection, "Only to the handler of this connection");
+    auto* wait = add("wait", "Wait until a service is there",
+            [this] { return ctl_wait(globals, words.names, words.what); });
+    add_names(wait, true);
+    wait->add_option("--for,--state", words.what,
+            "ready, running, stopped, idle, listening or another state; ready without it");
+}
+
+void Superctl::add_file() {
+    auto* check = add("check", "Check the file, without a daemon",
+            [this] { return ctl_check(globals, words.file, words.as); });
+    check->add_option("FILE", words.file, "Another file than the daemon's");
+    check->add_option("--as", words.as, "The path that FILE will have");
+    auto* options = add("options", "The options of superd.toml",
+            [this] { return ctl_options(globals, words.key); });
+    options->add_option("KEY", words.key, "One of them, or xinetd:KEY, inetd:KEY, systemd:KEY");
+    auto* reload = add("reload-config", "Read the file and apply what changed",
+            [this] { return ctl_reload(globals, words.dry_run); });
+    reload->add_flag("--dry-run", words.dry_run, "Only say what would change");
+    add("diff", "What reload-config would change",
+            [this] { return ctl_reload(globals, true); });
+}
+
+int Superctl::run(int argc, char** argv) {
+    add_global_options();
+    add_looking();
+    add_telling();
+    add_file();
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        const int code = app.exit(error);  // prints help, the version or what is wrong
+        return code == 0 ? exit_code::ok : exit_code::usage;
+    }
+    const char* plain = std::getenv("NO_COLOR");
+    globals.colour = ::isatty(1) == 1 && (plain == nullptr || *plain == '\0') && !globals.json;
+    if (!words.timeout.empty()) {
+        const auto timeout = parse_duration(words.timeout);
+        if (!timeout)
+            return ctl_fail(globals, {exit_code::usage, "--timeout: " + timeout.error()});
+        globals.timeout = *timeout;
+    }
+    const int code = verb();
+    return std::fflush(stdout) == 0 ? code : exit_code::failed;
+}
+
+}  // namespace
+
+}  // namespace superd
+
+int main(int argc, char** argv) {
+    return superd::Superctl().run(argc, argv);
+}

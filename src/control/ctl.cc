@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// What the verbs of superctl share.
+#include "control/ctl.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include <fmt/core.h>
+#include <fnmatch.h>
+
+#include "base/text.h"
+#include "control/names.h"
+
+namespace superd {
+
+namespace {
+
+bool is_glob(const std::string& word) {
+    return word.find_first_of("*?[") != std::string::npos;
+}
+
+}  // namespace
+
+int ctl_fail(const CtlGlobals& globals, const Outcome& outcome) {
+    if (globals.json) {
+        const nlohmann::ordered_json error{{"version", 1},
+                {"error", {{"code", outcome.code}, {"message", outcome.message}}}};
+        ctl_print(error.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    } else {
+        std::fflush(stdout);
+        std::fprintf(stderr, "superctl: %s\n", outcome.message.c_str());
+    }
+    return outcome.code;
+}
+
+void ctl_print(const std::string& text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+std::string ctl_lines(const std::string& text) {
+    std::string out;
+    for (const auto line : split(text, '\n'))
+        out += escape(line) + "\n";
+    while (out.ends_with("\n\n"))
+        out.pop_back();
+    return out;
+}
+
+tl::expected<std::vector<std::string>, Outcome> ctl_names(const CtlGlobals& globals,
+        ControlClient& client, const std::vector<std::string>& words) {
+    if (!words.empty() && std::none_of(words.begin(), words.end(), is_glob)) return words;
+    const auto all = client.list(globals.timeout);
+    if (!all) return tl::unexpected(all.error());
+    if (words.empty()) return *all;
+    std::vector<std::string> names;
+    for (const auto& word : words) {
+        const auto before = names.size();
+        if (!is_glob(word)) names.push_back(word);
+        for (const auto& name : *all)
+            if (is_glob(word) && ::fnmatch(word.c_str(), name.c_str(), 0) == 0)
+                names.push_back(name);
+        if (names.size() == before)
+            return tl::unexpected(Outcome{exit_code::no_such_service,
+                    fmt::format("no service matches {}; see superctl list", word)});
+    }
+    return names;
+}
+
+}  // namespace superd

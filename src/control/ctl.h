@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// The verbs of superctl. Each talks to superd or reads the file, prints, and returns an exit
+// code of control/names.h. src/cmd/superctl.cc reads the command line.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "base/clock.h"
+#include "config/config.h"
+#include "control/client.h"
+
+namespace superd {
+
+// What stands before any verb.
+struct CtlGlobals {
+    std::string socket;  // of the daemon
+    bool json = false;
+    bool colour = false;  // standard output is a terminal that wants it
+    Nanoseconds timeout = no_timeout;
+};
+
+// How superctl speaks. Standard output is for answers; errors go to standard error, with --json
+// as {"version": 1, "error": {"code": …, "message": …}} to standard output.
+int ctl_fail(const CtlGlobals& globals, const Outcome& outcome);
+void ctl_print(const std::string& text);
+// Each line escaped: what superd says may quote what others sent.
+[[nodiscard]] std::string ctl_lines(const std::string& text);
+
+// The names that the arguments mean: globs are matched against the daemon's services, other
+// words stand for themselves. No arguments: all services.
+[[nodiscard]] tl::expected<std::vector<std::string>, Outcome> ctl_names(
+        const CtlGlobals& globals, ControlClient& client,
+        const std::vector<std::string>& words);
+
+// ---- looking (ctl_look.cc)
+int ctl_status(const CtlGlobals& globals, const std::vector<std::string>& names, bool quiet,
+        unsigned log_lines);
+int ctl_list(const CtlGlobals& globals, const std::vector<std::string>& names);
+int ctl_show(const CtlGlobals& globals, const std::vector<std::string>& names, bool effective);
+int ctl_why(const CtlGlobals& globals, const std::vector<std::string>& names);
+int ctl_sockets(const CtlGlobals& globals, const std::vector<std::string>& names);
+int ctl_connections(const CtlGlobals& globals, const std::vector<std::string>& names);
+// from: see parse_endpoint(), and "user:NAME"; at: empty for now, "2026-11-23 18:30" or
+// "18:30".
+int ctl_explain(const CtlGlobals& globals, const std::string& name, const std::string& from,
+        const std::string& at);
+int ctl_version(const CtlGlobals& globals);
+
+// ---- telling (ctl_tell.cc)
+// method: of the control object, "Start" ...
+int ctl_act(
+        const CtlGlobals& globals, const char* method, const std::vector<std::string>& names);
+// signal: "TERM", "SIGTERM" or a number; connection: hexadecimal, empty for all.
+int ctl_kill(const CtlGlobals& globals, const std::vector<std::string>& names,
+        const std::string& signal, const std::string& connection);
+int ctl_wait(const CtlGlobals& globals, const std::vector<std::string>& names,
+        const std::string& what);
+int ctl_reload(const CtlGlobals& globals, bool dry_run);
+// The number of a signal; nothing where there is none of that name.
+[[nodiscard]] std::optional<int> parse_signal(const std::string& text);
+// Seconds since 1970 of a time people write, local unless it ends in Z.
+[[nodiscard]] std::optional<std::int64_t> parse_when(const std::string& text, std::int64_t now);
+
+// ---- the file (ctl_file.cc, ctl_edit.cc, ctl_enable.cc)
+// file empty: the daemon's, or the built-in path where no daemon answers. as: see ReadOptions.
+int ctl_check(const CtlGlobals& globals, const std::string& file, const std::string& as);
+int ctl_options(const CtlGlobals& globals, const std::string& key);
+int ctl_edit(const CtlGlobals& globals, const std::string& file, const std::string& name);
+int ctl_enable(const CtlGlobals& globals, const std::string& file,
+        const std::vector<std::string>& names, bool enabled);
+[[nodiscard]] std::string ctl_config_path(const CtlGlobals& globals, const std::string& given);
+// To read path as the daemon would: as root's where the file is root's.
+[[nodiscard]] ReadOptions ctl_read_options(const std::string& path, const std::string& as);
+
+// ---- output of services (ctl_logs.cc)
+int ctl_logs(const CtlGlobals& globals, const std::vector<std::string>& names,
+        std::uint32_t lines, bool follow);
+// The newest lines of one service for `status NAME`; empty where superd-log does not answer.
+[[nodiscard]] std::vector<std::string> ctl_last_lines(
+        const CtlGlobals& globals, const std::string& name, std::uint32_t lines);
+
+}  // namespace superd

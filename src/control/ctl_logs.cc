@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// What services print, from superd-log.
+#include <cerrno>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include <fmt/core.h>
+
+#include "control/ctl.h"
+#include "control/names.h"
+#include "log/reader.h"
+
+namespace superd {
+
+namespace {
+
+// superd-log's socket stands beside the control socket.
+std::string log_socket(const CtlGlobals& globals) {
+    const auto slash = globals.socket.rfind('/');
+    return slash == std::string::npos ? "log" : globals.socket.substr(0, slash) + "/log";
+}
+
+Outcome unreadable(const std::string& path, const Error& error) {
+    if (error.code == EACCES || error.code == EPERM)
+        return {exit_code::not_permitted,
+                fmt::format(
+                        "{} may not be read by you: run superctl as root or a member of the "
+                        "admin group",
+                        path)};
+    return {exit_code::unreachable,
+            fmt::format(
+                    "no superd-log answers at {} ({}); superctl status shows whether superd "
+                    "runs",
+                    path, error.text())};
+}
+
+void print_line(const CtlGlobals& globals, const LogLine& line) {
+    std::string text;
+    if (globals.json) {
+        const nlohmann::ordered_json json{{"version", 1}, {"time", line.time},
+                {"service", line.service}, {"pid", line.pid}, {"text", line.text},
+                {"continued", line.continued}, {"lost", line.lost}};
+        text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    } else {
+        format_line_text(text, line);
+    }
+    if (!text.ends_with('\n')) text += '\n';
+    ctl_print(text);
+}
+
+}  // namespace
+
+int ctl_logs(const CtlGlobals& globals, const std::vector<std::string>& names,
+        std::uint32_t lines, bool follow) {
+    const auto path = log_socket(globals);
+    auto reader = LogReader::open(path, {.services = names, .lines = lines, .follow = follow});
+    if (!reader) return ctl_fail(globals, unreadable(path, reader.error()));
+    for (;;) {
+        const auto line = reader->next();
+        if (!line) return ctl_fail(globals, unreadable(path, line.error()));
+        if (!*line) return exit_code::ok;
+        print_line(globals, **line);
+        if (follow) std::fflush(stdout);
+        if (std::ferror(stdout) != 0) return exit_code::failed;
+    }
+}
+
+std::vector<std::string> ctl_last_lines(
+        const CtlGlobals& globals, const std::string& name, std::uint32_t lines) {
+    std::vector<std::string> result;
+    if (lines == 0) return result;
+    auto reader = LogReader::open(
+            log_socket(globals), {.services = {name}, .lines = lines, .follow = false});
+    if (!reader) return result;
+    for (;;) {
+        const auto line = reader->next();
+        if (!line || !*line) return result;
+        std::string text;
+        format_line_text(text, **line);
+        while (text.ends_with('\n'))
+            text.pop_back();
+        result.push_back(std::move(text));
+    }
+}
+
+}  // namespace superd

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: MIT
+// Control documents as text.
+#include "control/render.h"
+
+#include <algorithm>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "base/units.h"
+
+namespace superd {
+
+namespace {
+
+using Json = nlohmann::json;
+using Row = std::vector<std::string>;
+
+// A document of another superd may lack a field: then it reads as empty.
+std::string text(const Json& json, const char* key) {
+    const auto found = json.find(key);
+    if (found == json.end() || found->is_null()) return {};
+    return found->is_string() ? escape(found->get<std::string>()) : found->dump();
+}
+
+std::uint64_t number(const Json& json, const char* key) {
+    const auto found = json.find(key);
+    return found != json.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+}
+
+const Json& child(const Json& json, const char* key) {
+    static const Json nothing = Json::array();
+    const auto found = json.find(key);
+    return found != json.end() ? *found : nothing;
+}
+
+std::string_view colour_of(std::string_view state) {
+    if (state == "running" || state == "listening") return "32";
+    if (state == "failed") return "1;31";
+    if (state == "disabled" || state == "stopped" || state == "closed") return "2";
+    return "33";
+}
+
+std::string paint(std::string_view what, std::string_view colour, const RenderStyle& style) {
+    if (!style.colour || what.empty()) return std::string(what);
+    return fmt::format("\x1b[{}m{}\x1b[0m", colour, what);
+}
+
+std::string paint_state(const std::string& state, const RenderStyle& style) {
+    return paint(state, colour_of(state), style);
+}
+
+// What a terminal shows: one column for each code point is near enough for names and paths.
+std::size_t width_of(std::string_view cell) {
+    return static_cast<std::size_t>(std::count_if(cell.begin(), cell.end(),
+            [](char byte) { return (static_cast<unsigned char>(byte) & 0xc0) != 0x80; }));
+}
+
+std::optional<Wall> parse_time(std::string_view stamp) {
+    std::tm parts{};
+    const std::string whole(stamp);
+    const char* rest = ::strptime(whole.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
+    if (rest == nullptr) return {};
+    const auto seconds = ::timegm(&parts);
+    if (seconds <= 0) return {};
+    return Wall(std::chrono::seconds(seconds));
+}
+
+// The address as bound where the kernel chose the port.
+std::string shown_address(const Json& listener) {
+    const auto address = text(listener, "address"), bound = text(listener, "bound");
+    return address.ends_with(":0") && !bound.empty() ? bound : address;
+}
+
+std::string sockets_of(const Json& service) {
+    std::string all;
+    for (const auto& listener : child(service, "listeners"))
+        all += (all.empty() ? "" : ",") + shown_address(listener);
+    return all;
+}
+
+std::string connections_of(const Json& service) {
+    const auto& connections = child(service, "connections");
+    if (text(service, "mode") != "handler") return "-";
+    const auto most = text(connections, "max");
+    return fmt::format("{}/{}", number(connections, "now"), most.empty() ? "unlimited" : most);
+}
+
+std::string plural(std::uint64_t count, const char* one) {
+    return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s");
+}
+
+// A block of lines under one label, the label right-aligned before the first.
+void add_lines(
+        std::string& out, std::string_view label, const std::vector<std::string>& lines) {
+    for (std::size_t i = 0; i < lines.size(); ++i)
+        out += fmt::format("{:>12}{} {}\n", i == 0 ? label : "",
+                i == 0 && !label.empty() ? ":" : " ", lines[i]);
+}
+
+void add_line(std::string& out, std::string_view label, const std::string& line) {
+    if (!line.empty()) add_lines(out, label, {line});
+}
+
+std::string refusals_of(const Json& service) {
+    std::string all;
+    for (const auto& [reason, count] : child(service, "refused").items())
+        all += fmt::format("{}{} {}", all.empty() ? "" : ", ", count.dump(), escape(reason));
+    return all;
+}
+
+std::vector<std::string> listener_lines(const Json& service, const RenderStyle& style) {
+    std::vector<std::string> lines;
+    for (const auto& listener : child(service, "listeners")) {
+        const auto detail = text(listener, "detail");
+        lines.push_back(fmt::format("{} {}{}{}", shown_address(listener),
+                paint_state(text(listener, "state"), style), detail.empty() ? "" : ": ",
+                detail));
+    }
+    return lines;
+}
+
+std::vector<std::string> process_lines(const Json& service, const RenderStyle& style) {
+    constexpr std::size_t shown = 10;
+    std::vector<std::string> lines;
+    const auto& processes = child(service, "processes");
+    for (const auto& process : processes) {
+        if (lines.size() == shown) {
+            lines.push_back(fmt::format("and {} more: superctl connections {}",
+                    processes.size() - shown, text(service, "name")));
+            break;
+        }
+        std::string line = fmt::format("pid {} {}, {}", text(process, "pid"),
+                text(process, "kind"), age_of(text(process, "since"), style));
+        if (process.contains("connection"))
+            line += fmt::format(", connection {} from {}", text(process, "connection"),
+                    text(process, "peer"));
+        lines.push_back(std::move(line));
+    }
+    return lines;
+}
+
+std::string state_line(const Json& service, const RenderStyle& style) {
+    const auto since = text(service, "since"), detail = text(service, "detail");
+    const auto age = age_of(since, style);
+    std::string line = paint_state(text(service, "state"), style);
+    if (age != "-") line += fmt::format(" since {} ({} ago)", since, age);
+    if (!detail.empty()) line += ": " + detail;
+    return line;
+}
+
+std::string counts_line(const Json& service) {
+    auto line = fmt::format(
+            "{} started, {} ended", number(service, "started"), number(service, "exited"));
+    if (const auto failed = number(service, "failed"); failed > 0)
+        line += fmt::format(", {} could not be started", failed);
+    if (const auto dropped = number(service, "dropped_datagrams"); dropped > 0)
+        line += fmt::format(", {} dropped unread", plural(dropped, "datagram"));
+    return line;
+}
+
+void render_value(std::string& out, const std::string& key, const Json& value) {
+    if (value.is_object()) {
+        for (const auto& [name, inner] : value.items())
+            render_value(out, key.empty() ? name : key + "." + name, inner);
+    } else if (value.is_array() && !value.empty() && value[0].is_object()) {
+        for (std::size_t i = 0; i < value.size(); ++i)
+            render_value(out, fmt::format("{}[{}]", key, i), value[i]);
+    } else {
+        out += fmt::format(
+                "{} = {}\n", key, value.dump(-1, ' ', false, Json::error_handler_t::replace));
+    }
+}
+
+std::string sign_of(std::string_view change) {
+    if (change == "added") return "+";
+    if (change == "removed") return "-";
+    return "~";
+}
+
+std::string change_line(const Json& change) {
+    const auto what = text(change, "change");
+    std::string line = fmt::format("{} {}", sign_of(what), text(change, "service"));
+    std::string keys;
+    for (const auto& key : child(change, "keys"))
+        keys += (keys.empty() ? "" : ", ") + escape(key.get<std::string>());
+    if (!keys.empty()) line += ": " + keys;
+    if (what == "rebind") line += " (listeners are opened anew)";
+    if (change.value("restart", false)) line += " (after a restart)";
+    return line + "\n";
+}
+
+}  // namespace
+
+std::string age_of(std::string_view timestamp, const RenderStyle& style) {
+    const auto since = parse_time(timestamp);
+    if (!since) return "-";
+    return approximate_duration(std::max(style.now - *since, Nanoseconds::zero()));
+}
+
+std::string render_table(
+        const std::vector<Row>& rows, const RenderStyle& style, std::size_t painted) {
+    std::vector<Row> cells = rows;
+    std::vector<std::size_t> widths;
+    for (auto& row : cells) {
+        widths.resize(std::max(widths.size(), row.size()));
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            if (row[i].empty()) row[i] = "-";
+            widths[i] = std::max(widths[i], width_of(row[i]));
+        }
+    }
+    std::string out;
+    for (std::size_t r = 0; r < cells.size(); ++r) {
+        std::string line;
+        for (std::size_t i = 0; i < cells[r].size(); ++i) {
+            const auto& cell = cells[r][i];
+            line += r > 0 && i == painted ? paint_state(cell, style) : cell;
+            if (i + 1 < cells[r].size()) line.append(widths[i] - width_of(cell) + 2, ' ');
+        }
+        out += (r == 0 ? paint(line, "1", style) : line) + "\n";
+    }
+    return out;
+}
+
+std::string render_daemon(const Json& daemon, const RenderStyle& style) {
+    std::string out;
+    const auto& config = child(daemon, "config");
+    const auto trouble = text(config, "state");
+    if (!trouble.empty()) out += paint(trouble, "1;31", style) + "\n";
+    std::uint64_t services = 0;
+    for (const auto& entry : child(daemon, "services"))
+        services += entry.get<std::uint64_t>();
+    const auto most = number(daemon, "max_processes");
+    out += fmt::format("superd {}, pid {} (guard {}), up {}, {}, {}, {}{}\n",
+            text(daemon, "version"), text(daemon, "pid"), text(daemon, "guard_pid"),
+            age_of(text(daemon, "since"), style), text(config, "path"),
+            plural(services, "service"), plural(number(daemon, "processes"), "process"),
+            most > 0 ? fmt::format(" of {}", most) : "");
+    if (const auto starts = number(daemon, "starts"); starts > 1)
+        out += fmt::format(
+                "it has died and been started again {}\n", plural(starts - 1, "time"));
+    return out;
+}
+
+std::string render_overview(const Json& services, const RenderStyle& style) {
+    std::vector<Row> rows = {
+            {"NAME", "STATE", "PID", "SINCE", "CONNECTIONS", "SOCKETS", "DETAIL"}};
+    for (const auto& service : services) {
+        const auto processes = number(service, "process_count");
+        auto pid = text(service, "pid");
+        if (processes > 1) pid += fmt::format("+{}", processes - 1);
+        rows.push_back({text(service, "name"), text(service, "state"), pid,
+                age_of(text(service, "since"), style), connections_of(service),
+                sockets_of(service), text(service, "detail")});
+    }
+    return render_table(rows, style, 1);
+}
+
+std::string render_service(const Json& service, const RenderStyle& style) {
+    const auto state = text(service, "state"), about = text(service, "description");
+    std::string out = fmt::format("{} {}{}{}\n", paint("●", colour_of(state), style),
+            paint(text(service, "name"), "1", style), about.empty() ? "" : " - ", about);
+    add_line(out, "State", state_line(service, style));
+    auto mode = text(service, "mode");
+    if (const auto start = text(service, "start"); !start.empty())
+        mode += ", start on " + start;
+    add_line(out, "Mode", mode);
+    add_line(out, "Defined at", text(service, "defined_at"));
+    add_lines(out, "Sockets", listener_lines(service, style));
+    if (text(service, "mode") == "handler")
+        add_line(out, "Connections",
+                fmt::format("{} now, {} accepted", connections_of(service),
+                        number(service, "accepted")));
+    add_line(out, "Refused", refusals_of(service));
+    add_line(out, "Processes", counts_line(service));
+    add_lines(out, "", process_lines(service, style));
+    add_line(out, "Last exit", text(service, "last_exit"));
+    add_line(out, "Last failure", paint(text(service, "last_failure"), "31", style));
+    return out;
+}
+
+std::string render_sockets(const Json& services, const RenderStyle& style) {
+    std::vector<Row> rows = {{"SERVICE", "ADDRESS", "STATE", "NAME", "DETAIL"}};
+    for (const auto& service : services)
+        for (const auto& listener : child(service, "listeners"))
+            rows.push_back({text(service, "name"), shown_address(listener),
+                    text(listener, "state"), text(listener, "name"), text(listener, "detail")});
+    return render_table(rows, style, 2);
+}
+
+std::string render_connections(const std::vector<Json>& services, const RenderStyle& style) {
+    std::vector<Row> rows = {{"CONNECTION", "SERVICE", "PID", "SINCE", "FROM", "TO"}};
+    for (const auto& service : services)
+        for (const auto& process : child(service, "processes"))
+            if (process.contains("connection"))
+                rows.push_back({text(process, "connection"), text(service, "name"),
+                        text(process, "pid"), age_of(text(process, "since"), style),
+                        text(process, "peer"), text(process, "local")});
+    return render_table(rows, style);
+}
+
+std::string render_reload(const Json& reload, bool dry_run) {
+    std::string out;
+    const auto& changes = child(reload, "changes");
+    for (const auto& change : changes)
+        out += change_line(change);
+    if (number(reload, "code") != 0) return out;
+    if (changes.empty()) return "nothing changes\n";
+    return out + (dry_run ? "apply with superctl reload-config\n" : "");
+}
+
+std::string render_explanation(const Json& explanation) {
+    const bool admitted = explanation.value("admitted", false);
+    std::string out = fmt::format("{} from {}: {}\n", text(explanation, "service"),
+            text(explanation, "from"),
+            admitted ? "let in" : "refused, " + text(explanation, "reason"));
+    const auto sentence = text(explanation, "text"), rule = text(explanation, "rule");
+    if (!sentence.empty()) out += sentence + "\n";
+    if (!rule.empty()) out += fmt::format("decided at {}\n", rule);
+    return out;
+}
+
+std::string render_plan(const Json& plan) {
+    std::string out;
+    for (const auto& [key, value] : plan.items())
+        if (key != "skipped" && key != "version") render_value(out, key, value);
+    for (const auto& option : child(plan, "skipped"))
+        out += fmt::format("# {} is inherited and left out: {}\n", text(option, "key"),
+                text(option, "reason"));
+    return out;
+}
+
+}  // namespace superd
