@@ -325,6 +325,19 @@ struct ExecPlan {
     }
 };
 
+// A value that was inherited but means nothing for this service, and so does not count.
+struct SkippedOption {
+    std::string key, reason;
+    Origin origin;
+
+    bool operator==(const SkippedOption&) const = default;
+    static constexpr auto fields() {
+        using P = SkippedOption;
+        return std::tuple{Field{"key", &P::key}, Field{"reason", &P::reason},
+                Field{"origin", &P::origin}};
+    }
+};
+
 // One service, whole.
 struct ServicePlan {
     std::string name;
@@ -341,6 +354,7 @@ struct ServicePlan {
     Nanoseconds stop_timeout{std::chrono::seconds(10)};
     Nanoseconds launch_timeout{std::chrono::seconds(30)};
     OnStop on_stop = OnStop::leave;
+    std::vector<SkippedOption> skipped;  // for `superctl show --effective`
 
     bool operator==(const ServicePlan&) const = default;
     static constexpr auto fields() {
@@ -351,7 +365,8 @@ struct ServicePlan {
                 Field{"workers", &P::workers}, Field{"listen", &P::listeners},
                 Field{"admission", &P::admission}, Field{"process", &P::exec},
                 Field{"stop_timeout", &P::stop_timeout},
-                Field{"launch_timeout", &P::launch_timeout}, Field{"on_stop", &P::on_stop}};
+                Field{"launch_timeout", &P::launch_timeout}, Field{"on_stop", &P::on_stop},
+                Field{"skipped", &P::skipped}};
     }
 };
 

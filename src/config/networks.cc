@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#include "config/networks.h"
+
+#include <cerrno>
+
+#include "base/result.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "config/host.h"
+#include "config/inherit.h"
+
+namespace superd {
+
+namespace {
+
+constexpr std::size_t largest_list = 64u << 20;
+constexpr std::size_t most_mistakes = 20;  // of one list file
+
+void take_block(const Node& node, const std::string& name, Values& values,
+        std::vector<Network>& blocks) {
+    const std::string* text = values.text(node, "a block of network " + quoted(name));
+    if (text == nullptr) return;
+    std::string why;
+    if (const auto network = Network::parse(*text, &why)) return blocks.push_back(*network);
+    std::string hint = why;
+    if (text->starts_with('@')) hint = "a network is made of blocks, not of other networks";
+    if (text->starts_with('/'))
+        hint = "write { file = \"" + escape(*text) + "\" } for a list in a file";
+    values.report().error(
+            node.at, quoted(*text) + " is not an address or block", std::move(hint));
+}
+
+// Beside the file that names it, where it is not absolute.
+std::string beside(const std::string& including, const std::string& file) {
+    const auto slash = including.rfind('/');
+    if (file.starts_with('/') || slash == std::string::npos) return file;
+    return including.substr(0, slash + 1) + file;
+}
+
+// The `file` of { file = "..." }; nothing, and an error, where the table is another one.
+std::optional<std::string> file_of(
+        const TableValue& table, const WrittenNetwork& written, Values& values) {
+    for (const Member& member : table.members)
+        if (member.key != "file") {
+            values.report().error(member.at,
+                    "unknown key " + quoted(member.key) + " in a network",
+                    "write { file = \"/path\" }");
+            return std::nullopt;
+        }
+    const Member* file = table.find("file");
+    if (file == nullptr) {
+        values.report().error(written.at, "network " + quoted(written.name) + " is empty",
+                "write a list of blocks, or { file = \"/path\" }");
+        return std::nullopt;
+    }
+    const std::string* text = values.text(*file->value, "file");
+    if (text == nullptr) return std::nullopt;
+    if (!text->empty())
+        return beside(values.report().document().files[written.at.file].path, *text);
+    values.report().error(file->value->at, "file is empty");
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<Network> parse_network_list(
+        std::string_view text, const std::string& path, Diagnostics& diagnostics) {
+    std::vector<Network> blocks;
+    std::size_t mistakes = 0;
+    std::uint32_t number = 0;
+    for (const std::string_view line : split(text, '\n')) {
+        ++number;
+        const std::string_view block = trim(line.substr(0, line.find('#')));
+        if (block.empty()) continue;
+        std::string why;
+        if (const auto network = Network::parse(block, &why)) {
+            blocks.push_back(*network);
+        } else if (++mistakes <= most_mistakes) {
+            Diagnostic diagnostic;
+            diagnostic.at = {path, number, static_cast<std::uint32_t>(line.find(block) + 1)};
+            diagnostic.message = quoted(block) + " is not an address or block";
+            diagnostic.suggestion = why;
+            diagnostic.source_line = line;
+            diagnostics.add(std::move(diagnostic));
+        }
+    }
+    return blocks;
+}
+
+std::optional<std::vector<Network>> read_network_file(
+        const std::string& path, const Position& at, Diagnostics& diagnostics) {
+    const auto text = read_small_file(path, largest_list);
+    if (!text) {
+        diagnostics.error(
+                at, "cannot read the list " + escape(path) + ": " + errno_text(errno));
+        return std::nullopt;
+    }
+    Diagnostics mistakes;
+    auto blocks = parse_network_list(*text, path, mistakes);
+    for (const Diagnostic& mistake : mistakes.all())
+        diagnostics.add(mistake);
+    if (mistakes.has_errors()) return std::nullopt;
+    return blocks;
+}
+
+std::vector<NetworkPlan> resolve_networks(
+        const std::vector<WrittenNetwork>& written, Values& values, Diagnostics& diagnostics) {
+    std::vector<NetworkPlan> networks;
+    networks.reserve(written.size());
+    for (const WrittenNetwork& one : written) {
+        NetworkPlan plan{one.name, {}, {}, Values::origin(one.at)};
+        if (const auto* table = std::get_if<TableValue>(&one.node->value)) {
+            if (auto file = file_of(*table, one, values)) {
+                plan.file = std::move(*file);
+                const Position at = values.report().document().position(one.node->at);
+                plan.blocks = read_network_file(plan.file, at, diagnostics)
+                                      .value_or(std::vector<Network>{});
+            }
+        } else {
+            for (const Node* item : as_items(*one.node))
+                take_block(*item, one.name, values, plan.blocks);
+        }
+        networks.push_back(std::move(plan));
+    }
+    return networks;
+}
+
+std::vector<NetworkPlan> reread_networks(const Plan& plan, Diagnostics& diagnostics) {
+    std::vector<NetworkPlan> networks = plan.networks;
+    for (NetworkPlan& network : networks) {
+        if (network.file.empty()) continue;
+        Position at;
+        if (network.origin.file < plan.files.size())
+            at = {plan.files[network.origin.file], network.origin.line, network.origin.column};
+        if (auto blocks = read_network_file(network.file, at, diagnostics))
+            network.blocks = std::move(*blocks);
+    }
+    return networks;
+}
+
+}  // namespace superd

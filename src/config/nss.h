@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+// Users, groups and service ports by name, through NSS, each asked once.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace superd {
+
+struct UserEntry {
+    std::uint32_t uid = 0, gid = 0;
+    std::string name, home, shell;
+};
+
+// Blocks where a directory service is asked. Not thread-safe. Virtual for tests.
+class NameService {
+public:
+    virtual ~NameService() = default;
+
+    // By name, or by number where name is all digits. Nothing: there is none, or it cannot be
+    // told now (then an unknown user refuses the file, which is the safe side).
+    [[nodiscard]] const UserEntry* user(const std::string& name);
+    [[nodiscard]] const UserEntry* user(std::uint32_t uid);
+    [[nodiscard]] std::optional<std::uint32_t> group(const std::string& name);
+    // The user's supplementary groups with `gid` among them, sorted.
+    [[nodiscard]] const std::vector<std::uint32_t>& groups_of(
+            const std::string& user, std::uint32_t gid);
+    // protocol: "tcp" or "udp".
+    [[nodiscard]] std::optional<std::uint16_t> port(
+            const std::string& service, const char* protocol);
+
+protected:
+    [[nodiscard]] virtual std::optional<UserEntry> ask_user(const std::string& name);
+    [[nodiscard]] virtual std::optional<std::uint32_t> ask_group(const std::string& name);
+    [[nodiscard]] virtual std::vector<std::uint32_t> ask_groups(
+            const std::string& user, std::uint32_t gid);
+    [[nodiscard]] virtual std::optional<std::uint16_t> ask_port(
+            const std::string& service, const char* protocol);
+
+private:
+    std::unordered_map<std::string, std::optional<UserEntry>> users_;
+    std::unordered_map<std::string, std::optional<std::uint32_t>> groups_;
+    std::unordered_map<std::string, std::vector<std::uint32_t>> memberships_;
+    std::unordered_map<std::string, std::optional<std::uint16_t>> ports_;
+};
+
+}  // namespace superd

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: MIT
+#include "config/options.h"
+
+#include <array>
+#include <unordered_map>
+
+#include "config/plan.h"
+
+namespace superd {
+
+namespace {
+
+using T = ValueType;
+
+constexpr std::uint8_t superd_only = in_superd;
+// Limits, logging and identity are inherited; what a service is, is not.
+constexpr std::uint8_t inherited = in_defaults | in_profile | in_service | in_override;
+constexpr std::uint8_t own = in_service | in_override;
+constexpr std::uint8_t node = in_listener;
+constexpr std::uint8_t socket_option = inherited | in_listener;
+
+constexpr KindBits kind(ListenerKind one) {
+    return static_cast<KindBits>(1u << static_cast<unsigned>(one));
+}
+
+constexpr KindBits tcp = kind(ListenerKind::tcp);
+constexpr KindBits ip = tcp | kind(ListenerKind::udp);
+constexpr KindBits unix_sockets = kind(ListenerKind::unix_stream) |
+                                  kind(ListenerKind::unix_dgram) |
+                                  kind(ListenerKind::unix_seqpacket);
+constexpr KindBits connections = tcp | kind(ListenerKind::unix_stream) |
+                                 kind(ListenerKind::unix_seqpacket) | kind(ListenerKind::vsock);
+constexpr KindBits sockets = ip | unix_sockets | kind(ListenerKind::vsock);
+constexpr KindBits paths = unix_sockets | kind(ListenerKind::fifo);
+constexpr KindBits every_kind = sockets | paths;
+
+constexpr std::int64_t day_ms = 86'400'000;
+constexpr std::int64_t max_u31 = 0x7fffffff;
+constexpr std::int64_t max_u32 = 0xffffffff;
+
+// In the order of the manual page.
+// clang-format off
+constexpr std::array table{
+    // ---- the daemon itself
+    Option{.key = "log", .type = T::sinks, .where = superd_only, .effect = Effect::at_once,
+        .default_text = R"("stderr")", .xinetd = "log_type",
+        .help = "Where superd's own log goes: \"stderr\", \"syslog\", \"journal\" or \"file:/path\", one or a list."},
+    Option{.key = "log_format", .type = T::choice, .where = superd_only, .effect = Effect::at_once,
+        .default_text = R"("text")", .words = "text json",
+        .help = "The form of a log line."},
+    Option{.key = "admin_group", .type = T::group, .where = superd_only, .effect = Effect::at_once,
+        .help = "The group that may change things with superctl beside root."},
+    Option{.key = "max_processes", .type = T::integer, .where = superd_only, .effect = Effect::at_once,
+        .default_text = "0.8 of what the system allows", .low = 1, .high = 4'194'304,
+        .help = "The most processes of all services together."},
+    Option{.key = "broken_file", .type = T::choice, .where = superd_only, .effect = Effect::next_start,
+        .default_text = R"("last_good")", .words = "last_good refuse",
+        .help = "What a start with a broken file does: run the last accepted configuration, or exit 1."},
+    Option{.key = "dump_file", .type = T::path, .where = superd_only, .effect = Effect::at_once,
+        .help = "Where SIGUSR1 writes the state; the log where it is not set."},
+
+    // ---- what a service is
+    Option{.key = "description", .type = T::text, .where = own, .effect = Effect::at_once,
+        .systemd = "Description", .help = "One line for people, shown by superctl status."},
+    Option{.key = "enabled", .type = T::boolean, .where = own, .effect = Effect::at_once,
+        .default_text = "true", .xinetd = "disable",
+        .help = "A service that is not enabled is checked but neither listens nor runs."},
+    Option{.key = "profile", .type = T::profile, .where = own, .effect = Effect::next_start,
+        .help = "The [profile.NAME] whose values stand between [defaults] and the service's own."},
+    Option{.key = "listen", .type = T::addresses, .where = own,
+        .modes = for_handler | for_worker, .effect = Effect::rebind,
+        .xinetd = "port protocol socket_type bind", .inetd = "service-name protocol",
+        .systemd = "ListenStream ListenDatagram ListenSequentialPacket ListenFIFO",
+        .help = "The addresses to bind: text, a table with options, or a list of both; without any the service is only supervised."},
+    Option{.key = "mode", .type = T::choice, .where = own, .modes = for_handler | for_worker,
+        .effect = Effect::next_start, .default_text = R"("handler", or "worker" where no listener is a stream)",
+        .words = "handler worker", .xinetd = "wait", .inetd = "wait nowait", .systemd = "Accept",
+        .help = "A handler is started for each connection; a worker is given the listening sockets themselves."},
+    Option{.key = "start", .type = T::choice, .where = inherited, .effect = Effect::at_once,
+        .default_text = R"("demand", or "boot" without listen)", .words = "demand boot manual",
+        .help = "When processes start: with the first client, with superd, or only by superctl start."},
+    Option{.key = "workers", .type = T::workers, .where = inherited, .modes = for_worker,
+        .effect = Effect::next_start, .default_text = "1", .low = 1, .high = 1024,
+        .help = "How many workers share the listeners: a number, or \"cores\"."},
+    Option{.key = "pass", .type = T::choice, .where = inherited, .modes = for_handler | for_worker,
+        .effect = Effect::next_start,
+        .default_text = R"("stdin", or "listen_fds" for a worker with streams)",
+        .words = "stdin listen_fds", .systemd = "StandardInput",
+        .help = "How a process is given its socket: on descriptor 0, or from 3 up with LISTEN_FDS; never both."},
+    Option{.key = "exec", .type = T::command, .where = own, .effect = Effect::next_start,
+        .xinetd = "server server_args", .inetd = "server-program", .systemd = "ExecStart",
+        .help = "The program by absolute path and its arguments: a list, or a string split at blanks with quotes and nothing else."},
+    Option{.key = "argv0", .type = T::text, .where = own, .effect = Effect::next_start,
+        .default_text = "the program's path", .xinetd = "flags=NAMEINARGS",
+        .help = "What the program sees as its own name."},
+
+    // ---- who may come in, and how many
+    Option{.key = "allow", .type = T::access, .where = inherited, .modes = for_handler,
+        .effect = Effect::at_once, .xinetd = "only_from", .systemd = "IPAddressAllow",
+        .help = "Who may connect: addresses, blocks, \"@network\", \"uid:N\", \"user:NAME\", \"gid:N\", \"group:NAME\" or \"all\"; nobody else once it is set."},
+    Option{.key = "deny", .type = T::access, .where = inherited, .modes = for_handler,
+        .effect = Effect::at_once, .xinetd = "no_access", .systemd = "IPAddressDeny",
+        .help = "Who may not connect; the most specific match of allow and deny wins, equal length denies."},
+    Option{.key = "hours", .type = T::hours, .where = inherited, .modes = for_handler,
+        .effect = Effect::at_once, .default_text = "always", .xinetd = "access_times",
+        .help = "When connections are let in, local time: \"Mon..Fri 07:00-19:00\"; an end before the start is on the following day."},
+    Option{.key = "max_connections", .type = T::bound, .where = inherited, .modes = for_handler,
+        .effect = Effect::at_once, .default_text = "200", .low = 1, .high = max_u31,
+        .xinetd = "instances", .inetd = ".max-child", .systemd = "MaxConnections",
+        .help = "The most connections of the service at one time."},
+    Option{.key = "max_per_source", .type = T::bound, .where = inherited, .modes = for_handler,
+        .effect = Effect::at_once, .default_text = "20", .low = 1, .high = max_u31,
+        .xinetd = "per_source", .systemd = "MaxConnectionsPerSource",
+        .help = "The most connections of one source: an IPv4 address, an IPv6 /64, the uid behind a UNIX socket."},
+    Option{.key = "rate", .type = T::rate, .where = inherited, .modes = for_handler | for_worker,
+        .effect = Effect::at_once, .default_text = "none", .xinetd = "cps", .inetd = ".max",
+        .systemd = "TriggerLimitIntervalSec TriggerLimitBurst",
+        .help = "How often the service may be started: \"50/s\" or { limit, burst, pause }; at the limit superd stops accepting for the pause."},
+    Option{.key = "rate_per_source", .type = T::rate, .where = inherited, .modes = for_handler,
+        .effect = Effect::at_once, .default_text = "none",
+        .help = "How often one source may connect: \"6/min\" or { limit, burst, pause }; beyond it that source is refused for the pause."},
+    Option{.key = "max_load", .type = T::number, .where = inherited, .modes = for_handler,
+        .effect = Effect::at_once, .default_text = "none", .low = 0, .high = 1'000'000, .xinetd = "max_load",
+        .help = "Refuse while the one-minute load average is above this."},
+    Option{.key = "on_limit", .type = T::choice, .where = inherited, .modes = for_handler,
+        .effect = Effect::at_once, .default_text = R"("queue")", .words = "queue refuse",
+        .help = "At max_connections: leave clients in the kernel's queue, or refuse them."},
+    Option{.key = "refuse_text", .type = T::text, .where = inherited, .modes = for_handler,
+        .effect = Effect::at_once, .high = 4096, .xinetd = "banner_fail",
+        .help = "What a refused client is sent before its connection is closed."},
+
+    // ---- identity and limits of the processes
+    Option{.key = "user", .type = T::user, .where = inherited, .effect = Effect::next_start,
+        .xinetd = "user", .inetd = "user", .systemd = "User",
+        .help = "The user to run as; must be named where superd is root."},
+    Option{.key = "group", .type = T::group, .where = inherited, .effect = Effect::next_start,
+        .default_text = "the user's", .xinetd = "group", .inetd = "group", .systemd = "Group",
+        .help = "The primary group to run as."},
+    Option{.key = "groups", .type = T::groups, .where = inherited, .effect = Effect::next_start,
+        .default_text = "the user's", .xinetd = "groups", .systemd = "SupplementaryGroups",
+        .help = "The supplementary groups instead of the user's; { add, remove } edits the user's."},
+    Option{.key = "umask", .type = T::mode, .where = inherited, .effect = Effect::next_start,
+        .default_text = R"("0022")", .high = 0777, .xinetd = "umask", .systemd = "UMask",
+        .help = "The file mode creation mask."},
+    Option{.key = "nice", .type = T::integer, .where = inherited, .effect = Effect::next_start,
+        .default_text = "superd's", .low = -20, .high = 19, .xinetd = "nice", .systemd = "Nice",
+        .help = "The scheduling priority."},
+    Option{.key = "ionice", .type = T::ionice, .where = inherited, .effect = Effect::next_start,
+        .default_text = "superd's", .systemd = "IOSchedulingClass IOSchedulingPriority",
+        .help = "The disk priority: \"idle\", \"best-effort:0\" to \"best-effort:7\", \"realtime:0\" to \"realtime:7\"."},
+    Option{.key = "cpu_affinity", .type = T::cpus, .where = inherited, .effect = Effect::next_start,
+        .default_text = "all", .high = 1023, .systemd = "CPUAffinity",
+        .help = "The processors to run on: numbers and ranges like \"0-3\"."},
+    Option{.key = "oom_score_adjust", .type = T::integer, .where = inherited,
+        .effect = Effect::next_start, .default_text = "0", .low = -1000, .high = 1000,
+        .systemd = "OOMScoreAdjust", .help = "How early the kernel ends the process when memory is short."},
+    Option{.key = "rlimits", .type = T::rlimits, .where = inherited, .effect = Effect::next_start,
+        .default_text = "what superd was started with",
+        .xinetd = "rlimit_as rlimit_cpu rlimit_data rlimit_rss rlimit_stack rlimit_files",
+        .systemd = "LimitCPU LimitFSIZE LimitDATA LimitSTACK LimitCORE LimitRSS LimitNOFILE LimitAS LimitNPROC LimitMEMLOCK LimitLOCKS LimitSIGPENDING LimitMSGQUEUE LimitNICE LimitRTPRIO LimitRTTIME",
+        .help = "Resource limits by name (as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack): one value, or \"SOFT:HARD\"."},
+    Option{.key = "directory", .type = T::path, .where = inherited, .effect = Effect::next_start,
+        .default_text = R"("/")", .systemd = "WorkingDirectory",
+        .help = "The working directory, inside root where that is set."},
+    Option{.key = "root", .type = T::path, .where = inherited, .effect = Effect::next_start,
+        .systemd = "RootDirectory", .help = "The directory that the process sees as \"/\"."},
+    Option{.key = "runtime_directory", .type = T::directories, .where = inherited,
+        .effect = Effect::next_start, .systemd = "RuntimeDirectory",
+        .help = "Directories below /run that superd makes for the user before it starts the service."},
+    Option{.key = "state_directory", .type = T::directories, .where = inherited,
+        .effect = Effect::next_start, .systemd = "StateDirectory", .help = "The same below /var/lib."},
+    Option{.key = "cache_directory", .type = T::directories, .where = inherited,
+        .effect = Effect::next_start, .systemd = "CacheDirectory", .help = "The same below /var/cache."},
+    Option{.key = "logs_directory", .type = T::directories, .where = inherited,
+        .effect = Effect::next_start, .systemd = "LogsDirectory", .help = "The same below /var/log."},
+    Option{.key = "environment", .type = T::text_table, .where = inherited,
+        .effect = Effect::next_start, .xinetd = "env", .systemd = "Environment",
+        .help = "Variables to set, as a table."},
+    Option{.key = "pass_environment", .type = T::variables, .where = inherited,
+        .effect = Effect::next_start, .xinetd = "passenv", .systemd = "PassEnvironment",
+        .help = "Names of superd's own variables to hand on; nothing else is inherited."},
+    Option{.key = "environment_file", .type = T::path_list, .where = inherited,
+        .effect = Effect::next_start, .systemd = "EnvironmentFile",
+        .help = "Files of NAME=value lines to set before environment; root's and closed to others where superd is root; never shown."},
+    Option{.key = "credentials", .type = T::path_table, .where = inherited,
+        .effect = Effect::next_start, .systemd = "LoadCredential",
+        .help = "Files that the service finds, by these names, in $CREDENTIALS_DIRECTORY, readable by it alone."},
+    Option{.key = "stderr", .type = T::output, .where = inherited, .effect = Effect::next_start,
+        .default_text = R"("log")", .words = "log socket null file", .systemd = "StandardError",
+        .help = "Where descriptor 2 goes: \"log\", \"socket\" (handlers only), \"null\" or \"file:/path\"."},
+    Option{.key = "stdout", .type = T::output, .where = inherited, .modes = for_worker | for_daemon,
+        .effect = Effect::next_start, .default_text = R"("log")", .words = "log null file",
+        .systemd = "StandardOutput",
+        .help = "Where descriptor 1 of a worker or daemon goes: \"log\", \"null\" or \"file:/path\"."},
+    Option{.key = "launch_timeout", .type = T::duration, .where = inherited, .effect = Effect::next_start,
+        .default_text = R"("30s")", .low = 100, .high = 3'600'000,
+        .help = "How long a launch may take until the program runs; then it is killed."},
+    Option{.key = "stop_timeout", .type = T::duration, .where = inherited, .effect = Effect::at_once,
+        .default_text = R"("10s")", .low = 0, .high = day_ms, .systemd = "TimeoutStopSec",
+        .help = "How long a process has to end after TERM before it is killed."},
+    Option{.key = "on_stop", .type = T::choice, .where = inherited, .modes = for_handler,
+        .effect = Effect::at_once, .default_text = R"("leave")", .words = "leave end",
+        .systemd = "KillMode", .help = "What becomes of handlers when superd stops."},
+
+    // ---- listeners
+    Option{.key = "address", .type = T::address, .where = node, .modes = for_handler | for_worker,
+        .kinds = every_kind, .effect = Effect::rebind,
+        .help = "The address of a listener that is written as a table."},
+    Option{.key = "name", .type = T::name, .where = node, .modes = for_handler | for_worker,
+        .kinds = every_kind, .effect = Effect::next_start, .default_text = "the service's",
+        .systemd = "FileDescriptorName", .help = "The listener's name, handed over in LISTEN_FDNAMES."},
+    Option{.key = "backlog", .type = T::integer, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = connections, .effect = Effect::at_once,
+        .default_text = "4096", .low = 1, .high = max_u31, .systemd = "Backlog",
+        .help = "How many connections may wait in the kernel's queue; net.core.somaxconn cuts it."},
+    Option{.key = "interface", .type = T::text, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = ip, .effect = Effect::rebind, .high = 15,
+        .systemd = "BindToDevice", .help = "The network interface that packets must come in by."},
+    Option{.key = "v6only", .type = T::boolean, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = ip, .effect = Effect::rebind,
+        .default_text = "false for tcp: and udp:, true for tcp6: and udp6:", .xinetd = "v6only",
+        .systemd = "BindIPv6Only", .help = "Whether an IPv6 socket takes IPv6 clients only."},
+    Option{.key = "reuse_port", .type = T::boolean, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = ip, .effect = Effect::rebind,
+        .default_text = "false", .systemd = "ReusePort",
+        .help = "Let other sockets with this option bind the same address."},
+    Option{.key = "free_bind", .type = T::boolean, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = ip, .effect = Effect::rebind,
+        .default_text = "false", .systemd = "FreeBind",
+        .help = "Bind an address that the host does not have yet."},
+    Option{.key = "transparent", .type = T::boolean, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = ip, .effect = Effect::rebind,
+        .default_text = "false", .systemd = "Transparent",
+        .help = "Take packets for addresses that are not the host's own (TPROXY)."},
+    Option{.key = "defer_accept", .type = T::duration, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = tcp, .effect = Effect::at_once,
+        .low = 1000, .high = 3'600'000, .systemd = "DeferAcceptSec",
+        .help = "Wait so long for the client's first bytes before the connection counts."},
+    Option{.key = "keepalive", .type = T::boolean, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = tcp, .effect = Effect::at_once,
+        .default_text = "false", .xinetd = "flags=KEEPALIVE", .systemd = "KeepAlive",
+        .help = "Probe idle connections."},
+    Option{.key = "keepalive_time", .type = T::duration, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = tcp, .effect = Effect::at_once,
+        .default_text = "the kernel's", .low = 1000, .high = 32'767'000, .systemd = "KeepAliveTimeSec",
+        .help = "How long a connection is idle before the first probe."},
+    Option{.key = "keepalive_interval", .type = T::duration, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = tcp, .effect = Effect::at_once,
+        .default_text = "the kernel's", .low = 1000, .high = 32'767'000, .systemd = "KeepAliveIntervalSec",
+        .help = "The time between two probes."},
+    Option{.key = "keepalive_probes", .type = T::integer, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = tcp, .effect = Effect::at_once,
+        .default_text = "the kernel's", .low = 1, .high = 127, .systemd = "KeepAliveProbes",
+        .help = "How many probes go unanswered before the connection is given up."},
+    Option{.key = "no_delay", .type = T::boolean, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = tcp, .effect = Effect::at_once,
+        .default_text = "false", .xinetd = "flags=NODELAY", .systemd = "NoDelay",
+        .help = "Send small packets at once."},
+    Option{.key = "send_buffer", .type = T::size, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = sockets, .effect = Effect::at_once,
+        .default_text = "the kernel's", .low = 1, .high = max_u31, .inetd = ",sndbuf",
+        .systemd = "SendBuffer", .help = "The size of the socket's send buffer."},
+    Option{.key = "receive_buffer", .type = T::size, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = sockets, .effect = Effect::at_once,
+        .default_text = "the kernel's", .low = 1, .high = max_u31, .inetd = ",rcvbuf",
+        .systemd = "ReceiveBuffer", .help = "The size of the socket's receive buffer."},
+    Option{.key = "priority", .type = T::integer, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = ip, .effect = Effect::at_once,
+        .default_text = "0", .low = 0, .high = max_u31, .systemd = "Priority",
+        .help = "The queueing priority of what is sent; above 6 needs root."},
+    Option{.key = "tos", .type = T::integer, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = ip, .effect = Effect::at_once,
+        .default_text = "0", .low = 0, .high = 255, .systemd = "IPTOS",
+        .help = "The type-of-service (IPv4) or traffic-class (IPv6) byte of what is sent."},
+    Option{.key = "mark", .type = T::integer, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = ip, .effect = Effect::at_once,
+        .default_text = "0", .low = 0, .high = max_u32, .systemd = "Mark",
+        .help = "The firewall mark of what is sent; needs root."},
+    Option{.key = "fast_open", .type = T::integer, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = tcp, .effect = Effect::at_once,
+        .default_text = "0", .low = 0, .high = 65535,
+        .help = "How many connections may wait with data in their first packet (TCP Fast Open)."},
+    Option{.key = "congestion", .type = T::text, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = tcp, .effect = Effect::at_once,
+        .default_text = "the kernel's", .high = 15, .systemd = "TCPCongestion",
+        .help = "The congestion control algorithm."},
+    Option{.key = "mptcp", .type = T::boolean, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = tcp, .effect = Effect::rebind,
+        .default_text = "false", .systemd = "SocketProtocol",
+        .help = "Accept multipath TCP; plain TCP where the kernel has none."},
+    Option{.key = "broadcast", .type = T::boolean, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = kind(ListenerKind::udp), .effect = Effect::at_once,
+        .default_text = "false", .systemd = "Broadcast", .help = "Allow sending to broadcast addresses."},
+    Option{.key = "join", .type = T::multicast, .where = node, .modes = for_handler | for_worker,
+        .kinds = kind(ListenerKind::udp), .effect = Effect::rebind,
+        .help = "Multicast groups to join: \"239.1.2.3\", \"ff02::1%eth0\"."},
+    Option{.key = "pass_credentials", .type = T::boolean, .where = socket_option,
+        .modes = for_handler | for_worker, .kinds = unix_sockets, .effect = Effect::at_once,
+        .default_text = "false", .systemd = "PassCredentials",
+        .help = "Let the program receive the sender's pid, uid and gid (SO_PASSCRED)."},
+    Option{.key = "mode", .type = T::mode, .where = node, .modes = for_handler | for_worker,
+        .kinds = paths, .effect = Effect::at_once, .default_text = R"("0666")", .high = 0777,
+        .systemd = "SocketMode", .help = "The permissions of the socket or FIFO in the file system."},
+    Option{.key = "owner", .type = T::user, .where = node, .modes = for_handler | for_worker,
+        .kinds = paths, .effect = Effect::at_once, .default_text = "superd's user",
+        .systemd = "SocketUser", .help = "The owner of the socket or FIFO in the file system."},
+    Option{.key = "group", .type = T::group, .where = node, .modes = for_handler | for_worker,
+        .kinds = paths, .effect = Effect::at_once, .default_text = "superd's group",
+        .systemd = "SocketGroup", .help = "The group of the socket or FIFO in the file system."},
+    Option{.key = "directory_mode", .type = T::mode, .where = node, .modes = for_handler | for_worker,
+        .kinds = paths, .effect = Effect::rebind, .default_text = R"("0755")", .high = 07777,
+        .systemd = "DirectoryMode", .help = "The permissions of directories made for the socket or FIFO."},
+    Option{.key = "remove_on_stop", .type = T::boolean, .where = node, .modes = for_handler | for_worker,
+        .kinds = paths, .effect = Effect::at_once, .default_text = "true",
+        .systemd = "RemoveOnStop", .help = "Remove the socket or FIFO when it is closed."},
+};
+
+// clang-format on
+
+// Options by key; a key has one entry, or two of different scopes.
+const std::unordered_multimap<std::string_view, const Option*>& index() {
+    static const auto made = [] {
+        std::unordered_multimap<std::string_view, const Option*> map;
+        for (const Option& option : table)
+            map.emplace(option.key, &option);
+        return map;
+    }();
+    return made;
+}
+
+}  // namespace
+
+std::span<const Option> all_options() {
+    return table;
+}
+
+const Option* find_option(std::string_view key, Scope scope) {
+    const auto [first, last] = index().equal_range(key);
+    for (auto it = first; it != last; ++it)
+        if (it->second->where & scope) return it->second;
+    return nullptr;
+}
+
+const Option* find_option(std::string_view name) {
+    constexpr std::string_view listen = "listen.", daemon = "superd.", service = "service.";
+    if (name.starts_with(listen)) return find_option(name.substr(listen.size()), in_listener);
+    if (name.starts_with(daemon)) return find_option(name.substr(daemon.size()), in_superd);
+    if (name.starts_with(service)) return find_option(name.substr(service.size()), in_service);
+    for (const Scope scope : {in_service, in_superd, in_listener})
+        if (const Option* option = find_option(name, scope)) return option;
+    return nullptr;
+}
+
+std::string option_name(const Option& option) {
+    if (option.where == in_superd) return "superd." + std::string(option.key);
+    if (option.where == in_listener) return "listen." + std::string(option.key);
+    return std::string(option.key);
+}
+
+const std::vector<std::string_view>& option_keys(Scope scope) {
+    static const auto made = [] {
+        std::array<std::vector<std::string_view>, 64> keys;
+        for (const unsigned one : {1u, 2u, 4u, 8u, 16u, 32u})
+            for (const Option& option : table)
+                if (option.where & one) keys[one].push_back(option.key);
+        return keys;
+    }();
+    return made[scope & 63u];
+}
+
+bool is_list(ValueType type) {
+    switch (type) {
+        case T::addresses:
+        case T::access:
+        case T::hours:
+        case T::path_list:
+        case T::directories:
+        case T::variables:
+        case T::groups:
+        case T::sinks:
+        case T::cpus:
+        case T::multicast: return true;
+        default: return false;
+    }
+}
+
+bool is_table(ValueType type) {
+    return type == T::rlimits || type == T::text_table || type == T::path_table;
+}
+
+bool is_access_rule(const Option& option) {
+    return option.type == T::access || option.type == T::hours;
+}
+
+}  // namespace superd

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: MIT
+// A service's plan as JSON: the keys and the spelling of superd.toml.
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <type_traits>
+
+#include "config/codec.h"
+#include "config/values.h"
+
+namespace superd {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <class T>
+concept Structure = requires {
+    T::fields();
+};
+
+std::string_view word(Mode mode) {
+    constexpr std::string_view words[]{"handler", "worker", "daemon"};
+    return words[static_cast<unsigned>(mode)];
+}
+
+std::string_view word(Start start) {
+    constexpr std::string_view words[]{"demand", "boot", "manual"};
+    return words[static_cast<unsigned>(start)];
+}
+
+std::string_view word(ListenerKind kind) {
+    constexpr std::string_view words[]{
+            "tcp", "udp", "unix", "unixgram", "seqpacket", "fifo", "vsock"};
+    return words[static_cast<unsigned>(kind)];
+}
+
+std::string_view word(OnLimit on_limit) {
+    return on_limit == OnLimit::queue ? "queue" : "refuse";
+}
+
+std::string_view word(Pass pass) {
+    return pass == Pass::in_stdin ? "stdin" : "listen_fds";
+}
+
+std::string_view word(OnStop on_stop) {
+    return on_stop == OnStop::leave ? "leave" : "end";
+}
+
+class Maker {
+public:
+    explicit Maker(const Plan& plan) : plan_(plan) {}
+
+    Json service(const ServicePlan& service) const {
+        Json json = Json::object();
+        add_fields(json, service);
+        return json;
+    }
+
+private:
+    // ---- values by their type
+
+    template <class T>
+    Json value(std::string_view, const std::optional<T>& optional) const {
+        return optional ? value({}, *optional) : Json(nullptr);
+    }
+
+    template <class T>
+    Json value(std::string_view name, const std::vector<T>& list) const {
+        Json json = Json::array();
+        for (const T& item : list)
+            json.push_back(value(name, item));
+        return json;
+    }
+    template <class T>
+    requires std::is_enum_v<T> Json value(std::string_view, T one)
+    const { return word(one); }
+    template <class T>
+    requires std::is_arithmetic_v<T> Json value(std::string_view name, T number)
+    const {
+        if constexpr (!std::is_same_v<T, bool> && std::is_unsigned_v<T>)
+            if (name == "mode" || name == "directory_mode" || name == "umask")
+                return format_mode(static_cast<std::uint32_t>(number));
+        return number;
+    }
+
+    Json value(std::string_view, const std::string& text) const { return text; }
+
+    Json value(std::string_view, Nanoseconds duration) const {
+        return format_duration(duration);
+    }
+
+    Json value(std::string_view, const IpAddress& ip) const { return ip.text(); }
+
+    Json value(std::string_view, const Origin& origin) const { return plan_.where(origin); }
+
+    Json value(std::string_view, const Bound& bound) const {
+        return bound.value ? Json(*bound.value) : Json("unlimited");
+    }
+
+    Json value(std::string_view, const AccessRule& rule) const {
+        return {{"rule", rule.text}, {"origin", plan_.where(rule.origin)}};
+    }
+
+    Json value(std::string_view, const RatePlan& rate) const {
+        return {{"limit", format_frequency(rate.limit)}, {"burst", rate.burst},
+                {"pause", format_duration(rate.pause)}, {"origin", plan_.where(rate.origin)}};
+    }
+
+    Json value(std::string_view, const HoursWindow& window) const {
+        return {{"hours", hours_text(window)}, {"origin", plan_.where(window.origin)}};
+    }
+
+    Json value(std::string_view, const Output& output) const { return output_text(output); }
+
+    Json value(std::string_view, const SkippedOption& skipped) const {
+        return {{"key", skipped.key}, {"reason", skipped.reason},
+                {"origin", plan_.where(skipped.origin)}};
+    }
+
+    Json value(std::string_view, const ListenerPlan& listener) const {
+        return listener_json(listener);
+    }
+
+    static std::string output_text(const Output& output) {
+        switch (output.kind) {
+            case OutputKind::log: return "log";
+            case OutputKind::socket: return "socket";
+            case OutputKind::null: return "null";
+            case OutputKind::file: return "file:" + output.path;
+        }
+        return {};
+    }
+
+    static std::string hours_text(const HoursWindow& window) {
+        constexpr std::string_view names[]{"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
+        std::string text;
+        for (unsigned day = 0; day < 7 && window.days != 0x7f; ++day) {
+            if ((window.days & (1u << day)) == 0) continue;
+            if (!text.empty()) text += ',';
+            text += names[day];
+        }
+        if (!text.empty()) text += ' ';
+        const auto time = [](unsigned minutes) {
+            const std::string hour = std::to_string(minutes / 60),
+                              minute = std::to_string(minutes % 60);
+            return (hour.size() < 2 ? "0" : "") + hour + ":" + (minute.size() < 2 ? "0" : "") +
+                   minute;
+        };
+        return text + time(window.from) + "-" + time(window.to);
+    }
+
+    // What was left to the kernel and what belongs to other kinds of listener is left out.
+    Json listener_json(const ListenerPlan& listener) const {
+        Json json = Json::object();
+        const auto one = [&](const auto& field) {
+            if (is_part_of_address(field.name) || !is_written_for(listener, field.name)) return;
+            Json made = value(field.name, listener.*field.member);
+            if (!made.is_null() && made != Json("") && made != Json::array())
+                json[std::string(field.name)] = std::move(made);
+        };
+        std::apply([&](const auto&... field) { (one(field), ...); }, ListenerPlan::fields());
+        return json;
+    }
+
+    static bool is_part_of_address(std::string_view name) {
+        for (const std::string_view part :
+                {"kind", "ip_family", "ip", "interface_zone", "port", "cid", "path"})
+            if (part == name) return true;
+        return false;
+    }
+
+    static bool is_written_for(const ListenerPlan& listener, std::string_view name) {
+        const Option* option = find_option(name, in_listener);
+        return option == nullptr ||
+               (option->kinds & (1u << static_cast<unsigned>(listener.kind))) != 0;
+    }
+
+    // ---- fields whose place or form differs from the plan's
+
+    template <class T>
+    void add_fields(Json& json, const T& object) const {
+        std::apply(
+                [&](const auto&... field) {
+                    (add(json, field.name, object.*field.member), ...);
+                },
+                T::fields());
+    }
+
+    template <class M>
+    void add(Json& json, std::string_view name, const M& member) const {
+        json[std::string(name)] = value(name, member);
+    }
+
+    void add(Json& json, std::string_view, const AdmissionPlan& admission) const {
+        add_fields(json, admission);
+    }
+
+    void add(Json& json, std::string_view, const ExecPlan& exec) const {
+        add_fields(json, exec);
+    }
+
+    void add(Json& json, std::string_view, const std::vector<AccessRule>& access) const {
+        json["allow"] = Json::array();
+        json["deny"] = Json::array();
+        for (const AccessRule& rule : access)
+            json[rule.allow ? "allow" : "deny"].push_back(value({}, rule));
+    }
+
+    void add(Json& json, std::string_view, const IdentityPlan& identity) const {
+        json["user"] = identity.user;
+        json["uid"] = identity.uid;
+        json["gid"] = identity.gid;
+        json["groups"] = identity.groups;
+    }
+
+    void add(Json& json, std::string_view, const std::vector<RlimitPlan>& limits) const {
+        Json table = Json::object();
+        for (const RlimitPlan& limit : limits)
+            table[std::string(rlimit_name(limit.resource))] =
+                    limit_text(limit.resource, limit.soft) + ":" +
+                    limit_text(limit.resource, limit.hard);
+        json["rlimits"] = std::move(table);
+    }
+
+    void add(Json& json, std::string_view, const std::vector<Variable>& variables) const {
+        Json table = Json::object();
+        for (const Variable& variable : variables)
+            if (!variable.secret) table[variable.name] = variable.value;
+        json["environment"] = std::move(table);
+    }
+
+    void add(Json& json, std::string_view,
+            const std::vector<CredentialPlan>& credentials) const {
+        Json table = Json::object();
+        for (const CredentialPlan& credential : credentials)
+            table[credential.name] = credential.path;
+        json["credentials"] = std::move(table);
+    }
+
+    void add(Json& json, std::string_view name,
+            const std::optional<std::uint8_t>& member) const {
+        if (name == "ionice_level") {
+            if (json["ionice"] == Json("best-effort") || json["ionice"] == Json("realtime"))
+                json["ionice"] = json["ionice"].get<std::string>() + ":" +
+                                 std::to_string(member.value_or(0));
+            return;
+        }
+        constexpr std::string_view classes[]{"none", "realtime", "best-effort", "idle"};
+        json["ionice"] = member ? Json(classes[*member & 3u]) : Json(nullptr);
+    }
+
+    static std::string limit_text(int resource, std::uint64_t amount) {
+        if (amount == std::numeric_limits<std::uint64_t>::max()) return "unlimited";
+        const auto count = static_cast<std::int64_t>(amount & 0x7fffffffffffffffu);
+        switch (rlimit_form(resource)) {
+            case 'd': return format_duration(std::chrono::seconds(count));
+            case 'u': return format_duration(std::chrono::microseconds(count));
+            case 's': return format_size(amount);
+            default: return std::to_string(amount);
+        }
+    }
+
+    const Plan& plan_;
+};
+
+}  // namespace
+
+std::string plan_json(const Plan& plan, const ServicePlan& service) {
+    return Maker(plan).service(service).dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace superd

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: MIT
+#include "config/resolve.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "config/networks.h"
+
+namespace superd {
+
+namespace {
+
+std::string_view mode_word(Mode mode) {
+    switch (mode) {
+        case Mode::handler: return "handler";
+        case Mode::worker: return "worker";
+        case Mode::daemon: return "service without listen";
+    }
+    return {};
+}
+
+unsigned mode_bit(Mode mode) {
+    return 1u << static_cast<unsigned>(mode);
+}
+
+// ---- layers
+
+// The profile that the service or its overrides name; an unknown one is an error.
+const Section* find_profile(ResolveContext& context, const ServiceInput& own) {
+    const Written* written = own.layers.last("profile");
+    if (written == nullptr) return nullptr;
+    const std::string* name = context.values.text(*written->node, "profile");
+    if (name == nullptr) return nullptr;
+    const auto found = context.config.profiles.find(*name);
+    if (found != context.config.profiles.end()) return &found->second;
+    std::vector<std::string_view> names;
+    for (const auto& [profile, section] : context.config.profiles)
+        names.push_back(profile);
+    const std::string_view near = nearest(*name, names);
+    context.report.error(written->node->at, "there is no [profile." + *name + "]",
+            near.empty() ? "" : "did you mean " + quoted(near) + "?");
+    return nullptr;
+}
+
+// Overrides over the service over its profile over [defaults].
+void layer_up(ResolveContext& context, ServiceInput& input) {
+    const auto overrides = context.config.overrides.find(input.section.name);
+    const auto add_own = [&] {
+        input.layers.add(input.section, Layer::service);
+        if (overrides == context.config.overrides.end()) return;
+        for (const Section& section : overrides->second)
+            input.layers.add(section, Layer::override_table);
+    };
+    add_own();
+    const Section* profile = find_profile(context, input);
+    input.layers = {};
+    if (context.config.defaults) input.layers.add(*context.config.defaults, Layer::defaults);
+    if (profile != nullptr) input.layers.add(*profile, Layer::profile);
+    add_own();
+    if (overrides !=
+            context.config.overrides.end())  // an overridden value is checked all the same
+        for (const Setting& setting : input.section.settings)
+            check_value(context, setting);
+}
+
+// ---- mode
+
+bool has_kind(const ServiceInput& input, bool connections) {
+    return std::any_of(
+            input.listeners.begin(), input.listeners.end(), [&](const ListenerInput& listener) {
+                return is_connection_kind(listener.spec.kind) == connections;
+            });
+}
+
+Mode inferred_mode(ResolveContext& context, const ServiceInput& input) {
+    const bool streams = has_kind(input, true), packets = has_kind(input, false);
+    if (streams && packets)
+        context.report.error(input.layers.last("listen")->at,
+                "streams and datagrams in one service need a mode",
+                R"(write mode = "worker", or two services)");
+    return packets ? Mode::worker : Mode::handler;
+}
+
+Mode resolve_mode(ResolveContext& context, const ServiceInput& input) {
+    const Written* written = input.layers.last("mode");
+    const bool listens = input.layers.last("listen") != nullptr;
+    if (!listens) {
+        if (written != nullptr)
+            context.report.error(written->at, "mode means nothing for a service without listen",
+                    "leave it out, or write listen");
+        return Mode::daemon;
+    }
+    const auto word = choice_of(context, input.layers, "mode");
+    if (!word) return inferred_mode(context, input);
+    const Mode mode = *word == 0 ? Mode::handler : Mode::worker;
+    if (mode == Mode::handler && has_kind(input, false))
+        context.report.error(written->node->at,
+                "a handler takes connections; datagrams and FIFOs have none",
+                R"(write mode = "worker")");
+    return mode;
+}
+
+// ---- what means nothing for the mode
+
+void unenforceable(
+        ResolveContext& context, const ServiceInput& input, const Option& option, Mode mode) {
+    const auto list = fold_list(input.layers, option.key, context.report);
+    if (!list || (list->items.empty() && !list->edited)) return;
+    const std::string key(option.key);
+    const Written* written = input.layers.last(option.key);
+    const std::string who = mode == Mode::daemon ? "it has no listener"
+                                                 : "superd does not see a worker's clients";
+    context.report.error(written->at,
+            key + " cannot be enforced for " + input.label + ": " + who,
+            is_own(written->layer)
+                    ? "leave it out"
+                    : "write " + key + " = [] in " + input.label + " to do without");
+}
+
+// Errors for what the service itself says in vain; what is inherited in vain is recorded.
+void drop_meaningless(ResolveContext& context, ServiceInput& input, ServicePlan& plan) {
+    std::vector<const Option*> dropped;
+    for (const Written& written : input.layers.everything()) {
+        const Option& option = *written.option;
+        if ((option.modes & mode_bit(plan.mode)) != 0 || option.key == "listen" ||
+                option.key == "mode")
+            continue;
+        const bool first = std::find(dropped.begin(), dropped.end(), &option) == dropped.end();
+        if (first) dropped.push_back(&option);
+        if (is_access_rule(option)) {
+            if (first) unenforceable(context, input, option, plan.mode);
+            continue;
+        }
+        const std::string reason = "means nothing for a " + std::string(mode_word(plan.mode));
+        if (is_own(written.layer))
+            context.report.error(written.at, std::string(option.key) + " " + reason,
+                    "leave it out; it is for: " + modes_text(option));
+        else
+            plan.skipped.push_back(
+                    {std::string(option.key), reason, Values::origin(written.at)});
+    }
+    for (const Option* option : dropped)
+        input.layers.drop(option);
+}
+
+// ---- how it runs
+
+Start resolve_start(ResolveContext& context, const ServiceInput& input, ServicePlan& plan) {
+    const Start usual = plan.mode == Mode::daemon ? Start::boot : Start::demand;
+    const Written* written = input.layers.last("start");
+    const auto word = choice_of(context, input.layers, "start");
+    if (!word) return usual;
+    const auto start = static_cast<Start>(*word);
+    std::string reason;
+    if (plan.mode == Mode::daemon && start == Start::demand)
+        reason = "nothing can demand a service without listen";
+    if (plan.mode == Mode::handler && start == Start::boot)
+        reason = "a handler starts when somebody connects";
+    if (reason.empty()) return start;
+    if (is_own(written->layer))
+        context.report.error(written->node->at,
+                "start = " + quoted(*word == 0 ? "demand" : "boot") + " cannot be: " + reason,
+                *word == 0 ? R"(write "boot" or "manual")" : R"(write "demand" or "manual")");
+    else
+        plan.skipped.push_back({"start", reason, Values::origin(written->at)});
+    return usual;
+}
+
+// Descriptor 0 holds one socket; several need names and numbers.
+Pass resolve_pass(ResolveContext& context, const ServiceInput& input, const ServicePlan& plan) {
+    const bool worker = plan.mode == Mode::worker;
+    const Written* written = input.layers.last("pass");
+    const auto word = choice_of(context, input.layers, "pass");
+    const bool streams = has_kind(input, true);
+    Pass pass = worker && streams ? Pass::listen_fds : Pass::in_stdin;
+    if (word) pass = *word == 0 ? Pass::in_stdin : Pass::listen_fds;
+    if (worker && pass == Pass::in_stdin && input.listeners.size() > 1)
+        context.report.error(
+                written != nullptr ? written->node->at : input.layers.last("listen")->at,
+                "only one of the " + std::to_string(input.listeners.size()) +
+                        " sockets fits on descriptor 0",
+                R"(write pass = "listen_fds", or a service for each)");
+    return pass;
+}
+
+std::uint32_t resolve_workers(ResolveContext& context, const ServiceInput& input) {
+    const Written* written = input.layers.last("workers");
+    if (written == nullptr) return 1;
+    const auto* text = std::get_if<std::string>(&written->node->value);
+    if (text != nullptr && *text == "cores") return context.host.processors();
+    if (text != nullptr && !parse_decimal(*text)) {
+        context.report.error(written->node->at, quoted(*text) + " is not a number of workers",
+                R"(write a number or "cores")");
+        return 1;
+    }
+    return static_cast<std::uint32_t>(
+            context.values.integer(*written->node, *written->option).value_or(1));
+}
+
+void resolve_running(ResolveContext& context, const ServiceInput& input, ServicePlan& plan) {
+    plan.description = line_of(context, input.layers, "description").value_or("");
+    plan.enabled = boolean_of(context, input.layers, "enabled").value_or(true);
+    plan.start = resolve_start(context, input, plan);
+    if (plan.mode != Mode::daemon) plan.pass = resolve_pass(context, input, plan);
+    if (plan.mode == Mode::worker) plan.workers = resolve_workers(context, input);
+    plan.stop_timeout =
+            duration_of(context, input.layers, "stop_timeout").value_or(plan.stop_timeout);
+    plan.launch_timeout =
+            duration_of(context, input.layers, "launch_timeout").value_or(plan.launch_timeout);
+    if (const auto word = choice_of(context, input.layers, "on_stop"))
+        plan.on_stop = static_cast<OnStop>(*word);
+}
+
+std::shared_ptr<const ServicePlan> resolve_service(
+        ResolveContext& context, const Section& section) {
+    ServiceInput input{section, {}, {}, "[service." + section.name + "]"};
+    layer_up(context, input);
+    auto plan = std::make_shared<ServicePlan>();
+    plan->name = section.name;
+    plan->origin = Values::origin(section.at);
+    resolve_addresses(context, input);
+    plan->mode = resolve_mode(context, input);
+    drop_meaningless(context, input, *plan);
+    resolve_running(context, input, *plan);
+    resolve_listeners(context, input, *plan);
+    resolve_admission(context, input, *plan);
+    resolve_process(context, input, *plan);
+    return plan;
+}
+
+void check_sections(ResolveContext& context) {
+    if (context.config.defaults)
+        for (const Setting& setting : context.config.defaults->settings)
+            check_value(context, setting);
+    for (const auto& [name, profile] : context.config.profiles)
+        for (const Setting& setting : profile.settings)
+            check_value(context, setting);
+}
+
+template <class Convert>
+auto value_of(const Layers& layers, std::string_view key, Convert&& convert)
+        -> decltype(convert(std::declval<const Written&>())) {
+    const Written* written = layers.last(key);
+    if (written == nullptr) return std::nullopt;
+    return convert(*written);
+}
+
+}  // namespace
+
+bool ResolveContext::privileged(
+        const Place& at, const std::string& what, const std::string& reason) {
+    if (options.root) return true;
+    report.error(at, what + " needs root: " + reason);
+    return false;
+}
+
+std::optional<bool> boolean_of(
+        ResolveContext& context, const Layers& layers, std::string_view key) {
+    return value_of(layers, key,
+            [&](const Written& w) { return context.values.boolean(*w.node, key); });
+}
+
+std::optional<std::int64_t> integer_of(
+        ResolveContext& context, const Layers& layers, std::string_view key) {
+    return value_of(layers, key,
+            [&](const Written& w) { return context.values.integer(*w.node, *w.option); });
+}
+
+std::optional<Nanoseconds> duration_of(
+        ResolveContext& context, const Layers& layers, std::string_view key) {
+    return value_of(layers, key,
+            [&](const Written& w) { return context.values.duration(*w.node, *w.option); });
+}
+
+std::optional<std::uint64_t> size_of(
+        ResolveContext& context, const Layers& layers, std::string_view key) {
+    return value_of(layers, key,
+            [&](const Written& w) { return context.values.size(*w.node, *w.option); });
+}
+
+std::optional<std::string> line_of(
+        ResolveContext& context, const Layers& layers, std::string_view key) {
+    return value_of(layers, key,
+            [&](const Written& w) { return context.values.line(*w.node, *w.option); });
+}
+
+std::optional<std::size_t> choice_of(
+        ResolveContext& context, const Layers& layers, std::string_view key) {
+    return value_of(layers, key,
+            [&](const Written& w) { return context.values.choice(*w.node, *w.option); });
+}
+
+std::optional<std::uint32_t> mode_of(
+        ResolveContext& context, const Layers& layers, std::string_view key) {
+    return value_of(layers, key,
+            [&](const Written& w) { return context.values.mode(*w.node, *w.option); });
+}
+
+Plan resolve_document(const Document& document, const ReadOptions& options, NameService& names,
+        Diagnostics& diagnostics) {
+    Report report(document, diagnostics);
+    Values values(report);
+    Host host;
+    const Config config = make_config(document, report);
+    ResolveContext context{config, options, report, diagnostics, values, names, host, {}};
+    Plan plan;
+    for (const SourceFile& file : document.files)
+        plan.files.push_back(file.path);
+    plan.networks = resolve_networks(config.networks, values, diagnostics);
+    for (const WrittenNetwork& network : config.networks)
+        context.networks.insert(network.name);
+    plan.daemon = resolve_daemon(context);
+    check_sections(context);
+    plan.services.reserve(config.services.size());
+    for (const Section& section : config.services)
+        plan.services.push_back(resolve_service(context, section));
+    check_conflicts(plan.services, report);
+    std::sort(plan.services.begin(), plan.services.end(),
+            [](const auto& a, const auto& b) { return a->name < b->name; });
+    return plan;
+}
+
+}  // namespace superd

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// From the configuration as written to the plan. Internal to the config layer: read_config()
+// (config/config.h) is the entrance.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "config/address_spec.h"
+#include "config/config.h"
+#include "config/host.h"
+#include "config/inherit.h"
+#include "config/nss.h"
+#include "config/plan.h"
+#include "config/report.h"
+#include "config/values.h"
+#include "config/written.h"
+
+namespace superd {
+
+// What all services are resolved with.
+struct ResolveContext {
+    const Config& config;
+    const ReadOptions& options;
+    Report& report;
+    Diagnostics& diagnostics;
+    Values& values;
+    NameService& names;
+    Host& host;
+    std::unordered_set<std::string_view> networks;  // names
+
+    // "KEY needs root: REASON", where superd will not be root. False then.
+    bool privileged(const Place& at, const std::string& what, const std::string& reason);
+};
+
+// One listener as written, before its options.
+struct ListenerInput {
+    AddressSpec spec;
+    Place at;                       // of the address
+    std::vector<Setting> settings;  // of its table; empty where it was plain text
+};
+
+// One service while it is resolved.
+struct ServiceInput {
+    const Section& section;
+    Layers layers;
+    std::vector<ListenerInput> listeners;
+    std::string label;  // "[service.ssh]"
+};
+
+// A file's resolved plan; errors end in the diagnostics, and then the plan is not for use.
+// document must outlive nothing: the plan borrows none of it.
+[[nodiscard]] Plan resolve_document(const Document& document, const ReadOptions& options,
+        NameService& names, Diagnostics& diagnostics);
+
+[[nodiscard]] DaemonPlan resolve_daemon(ResolveContext& context);
+
+// The last value written for a key, converted; nothing where there is none or it is wrong.
+[[nodiscard]] std::optional<bool> boolean_of(
+        ResolveContext& context, const Layers& layers, std::string_view key);
+[[nodiscard]] std::optional<std::int64_t> integer_of(
+        ResolveContext& context, const Layers& layers, std::string_view key);
+[[nodiscard]] std::optional<Nanoseconds> duration_of(
+        ResolveContext& context, const Layers& layers, std::string_view key);
+[[nodiscard]] std::optional<std::uint64_t> size_of(
+        ResolveContext& context, const Layers& layers, std::string_view key);
+[[nodiscard]] std::optional<std::string> line_of(
+        ResolveContext& context, const Layers& layers, std::string_view key);
+[[nodiscard]] std::optional<std::size_t> choice_of(
+        ResolveContext& context, const Layers& layers, std::string_view key);
+[[nodiscard]] std::optional<std::uint32_t> mode_of(
+        ResolveContext& context, const Layers& layers, std::string_view key);
+
+// ---- by topic, each filling its part of the plan
+
+void resolve_addresses(ResolveContext& context, ServiceInput& input);
+void resolve_listeners(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
+void resolve_admission(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
+void resolve_process(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
+[[nodiscard]] IdentityPlan resolve_identity(ResolveContext& context, const ServiceInput& input);
+
+// Reports two enabled listeners, of one or two services, on one address.
+void check_conflicts(
+        const std::vector<std::shared_ptr<const ServicePlan>>& services, Report& report);
+
+// Checks one value by its type alone, wherever it was written and whether or not it counts.
+void check_value(ResolveContext& context, const Setting& setting);
+
+// One entry of allow or deny.
+[[nodiscard]] std::optional<AccessRule> read_access_rule(
+        ResolveContext& context, const Node& node, bool allow);
+// Where key's last word is an edit that left nothing: fail closed, with an error.
+void refuse_emptied(
+        ResolveContext& context, const std::optional<FoldedList>& list, std::string_view key);
+
+// A user or group by name; an unknown one is an error at node.
+[[nodiscard]] const UserEntry* read_user(
+        ResolveContext& context, const Node& node, std::string_view what);
+[[nodiscard]] std::optional<std::uint32_t> read_group(
+        ResolveContext& context, const Node& node, std::string_view what);
+
+}  // namespace superd

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// Nodes of a document to values: one converter a type, each mistake reported where it stands.
+//
+// All converters return nothing where the value is wrong; the report then has the reason.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/options.h"
+#include "config/plan.h"
+#include "config/report.h"
+#include "config/tree.h"
+
+namespace superd {
+
+// "\"text\"", with what a terminal should not see escaped.
+[[nodiscard]] std::string quoted(std::string_view text);
+
+class Values {
+public:
+    explicit Values(Report& report) : report_(report) {}
+
+    [[nodiscard]] Report& report() { return report_; }
+
+    // `what` names the value in messages: the option's key, mostly.
+    [[nodiscard]] const std::string* text(const Node& node, std::string_view what);
+    [[nodiscard]] std::optional<bool> boolean(const Node& node, std::string_view what);
+    [[nodiscard]] std::optional<std::int64_t> integer(const Node& node, const Option& option);
+    [[nodiscard]] std::optional<double> number(const Node& node, const Option& option);
+    // A number, or "unlimited": then `value` is empty.
+    [[nodiscard]] std::optional<Bound> bound(const Node& node, const Option& option);
+    [[nodiscard]] std::optional<Nanoseconds> duration(const Node& node, std::string_view what);
+    [[nodiscard]] std::optional<Nanoseconds> duration(const Node& node, const Option& option);
+    [[nodiscard]] std::optional<std::uint64_t> size(const Node& node, std::string_view what);
+    [[nodiscard]] std::optional<std::uint64_t> size(const Node& node, const Option& option);
+    [[nodiscard]] std::optional<std::uint32_t> mode(const Node& node, const Option& option);
+    // The index of the word in option.words.
+    [[nodiscard]] std::optional<std::size_t> choice(const Node& node, const Option& option);
+    // An absolute path without "." and ".." in it.
+    [[nodiscard]] std::optional<std::string> path(const Node& node, std::string_view what);
+    // One line of text of at most option.high bytes.
+    [[nodiscard]] std::optional<std::string> line(const Node& node, const Option& option);
+
+    // ---- values with a form of their own (values_special.cc)
+
+    // argv: the program's absolute path first.
+    [[nodiscard]] std::optional<std::vector<std::string>> command(const Node& node);
+    [[nodiscard]] std::optional<HoursWindow> hours(const Node& node);
+    [[nodiscard]] std::optional<Output> output(const Node& node, const Option& option);
+    [[nodiscard]] std::optional<SinkPlan> sink(const Node& node);
+    [[nodiscard]] std::optional<Frequency> frequency(const Node& node, std::string_view what);
+    [[nodiscard]] std::optional<RlimitPlan> rlimit(
+            const std::string& name, const Place& at, const Node& node);
+
+    struct IoPriority {
+        std::uint8_t scheduling_class = 0,
+                     level = 0;  // ioprio_set(2): 1 realtime, 2 best-effort, 3 idle
+    };
+
+    [[nodiscard]] std::optional<IoPriority> ionice(const Node& node);
+    // Appends the processors of "0-3", "5" or 5.
+    bool cpus(const Node& node, std::vector<std::uint32_t>& into);
+    // "sshd", "shop/cache": relative, no "." or "..".
+    [[nodiscard]] std::optional<std::string> directory_name(
+            const Node& node, std::string_view what);
+    [[nodiscard]] std::optional<std::string> variable_name(const Node& node);
+    // "239.1.2.3", "ff02::1%eth0"
+    [[nodiscard]] std::optional<std::string> multicast(const Node& node);
+
+    // Place as an Origin of the plan, whose files are the document's.
+    [[nodiscard]] static Origin origin(const Place& place) {
+        return {place.file, place.line, place.column};
+    }
+
+private:
+    void wrong_type(const Node& node, std::string_view what, std::string_view wanted);
+    bool in_range(const Node& node, const Option& option, std::int64_t value);
+    std::optional<std::uint64_t> limit_value(
+            std::string_view text, char form, std::string& why) const;
+
+    Report& report_;
+};
+
+// A string split at blanks, with single and double quotes and nothing else; nothing where a
+// quote is left open.
+[[nodiscard]] std::optional<std::vector<std::string>> split_command(std::string_view text);
+// [A-Za-z_][A-Za-z0-9_]*
+[[nodiscard]] bool is_variable_name(std::string_view name);
+// "cpu" -> RLIMIT_CPU; -1 where there is none.
+[[nodiscard]] int rlimit_by_name(std::string_view name);
+[[nodiscard]] std::string_view rlimit_name(int resource);
+// How a limit is written: 'd' seconds, 'u' microseconds, 's' bytes, 'n' a number.
+[[nodiscard]] char rlimit_form(int resource);
+
+}  // namespace superd
