@@ -116,17 +116,18 @@ bool Collector::turn(int wanted) {
     if (ended_) return false;
     epoll_event events[64];
     const int count = ::epoll_wait(epoll_.get(), events, 64, timeout(wanted));
+    bool asked = false;
     for (int i = 0; i < count; ++i) {
         const auto id = static_cast<std::uint32_t>(events[i].data.u64);
         switch (static_cast<Kind>(events[i].data.u64 >> 32)) {
             case Kind::channel: on_channel(); break;
             case Kind::stop: stop(); break;
-            case Kind::server: server_.on_ready(clock_.now()); break;
+            case Kind::server: asked = true; break;
             case Kind::stream: on_stream(id); break;
         }
     }
     flush_partials();
-    flush_out();
+    flush_out(asked);
     if ((leaving_ || draining_) && streams_.empty()) finish();
     return !ended_;
 }
@@ -320,7 +321,8 @@ void Collector::say(const std::string& text) {
     said(daemon_, line);
 }
 
-void Collector::flush_out() {
+// Sinks first: what a reader sees stands in the files already.
+void Collector::flush_out(bool asked) {
     const Mono now = clock_.now();
     sinks_.flush(now, news_);
     if (!news_.empty()) {
@@ -329,6 +331,7 @@ void Collector::flush_out() {
         news_.clear();
         sinks_.flush(now, news_);
     }
+    if (asked) server_.on_ready(now);
     server_.flush(now);
 }
 
@@ -337,7 +340,7 @@ void Collector::finish() {
     const Mono until = clock_.now() + leave_time;
     while (sinks_.pending() && clock_.now() < until) {
         ::poll(nullptr, 0, 10);
-        flush_out();
+        flush_out(false);
     }
     streams_.clear();
     ended_ = true;

@@ -73,7 +73,7 @@ private:
     void said(std::int32_t pid, std::string_view line);
     void say(const std::string& text);
     void flush_partials();
-    void flush_out();
+    void flush_out(bool asked);
     void finish();
     [[nodiscard]] int timeout(int wanted) const;
 

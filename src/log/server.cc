@@ -59,17 +59,17 @@ void LogServer::set_access(std::uint32_t owner, std::optional<std::uint32_t> adm
 void LogServer::on_ready(Mono now) {
     epoll_event events[reader_bound + 1];
     const int count = ::epoll_wait(epoll_.get(), events, reader_bound + 1, 0);
+    bool arrivals = false;
     for (int i = 0; i < count; ++i) {
         auto* reader = static_cast<Reader*>(events[i].data.ptr);
-        if (reader == nullptr) {
-            accept_all(now);
-            continue;
-        }
+        arrivals = arrivals || reader == nullptr;
+        if (reader == nullptr) continue;
         if ((events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP)) != 0)
             on_question(*reader);
         if (!reader->closed) send_some(*reader);
     }
     remove_closed();
+    if (arrivals) accept_all(now);  // after those who went have made room
 }
 
 void LogServer::accept_all(Mono now) {
@@ -151,13 +151,15 @@ void LogServer::append(Reader& reader, std::string_view text) {
         ++reader.lost;
         return;
     }
-    if (reader.lost > 0) {
-        LogLine lost;
-        lost.lost = std::exchange(reader.lost, 0);
-        format_line(reader.out, lost);
-        reader.out += '\n';
-    }
+    if (reader.lost > 0) tell_lost(reader);
     reader.out += text;
+}
+
+void LogServer::tell_lost(Reader& reader) {
+    LogLine lost;
+    lost.lost = std::exchange(reader.lost, 0);
+    format_line(reader.out, lost);
+    reader.out += '\n';
 }
 
 void LogServer::publish(const LogLine& line) {
@@ -187,6 +189,7 @@ void LogServer::send_some(Reader& reader) {
             return;
         }
         reader.sent += static_cast<std::size_t>(n);
+        if (reader.waiting() == 0 && reader.lost > 0) tell_lost(reader);
     }
     if (reader.waiting() == 0) {
         reader.out.clear();

@@ -54,7 +54,8 @@ private:
     void on_question(Reader& reader);
     void answer(Reader& reader, std::string_view question);
     void send_history(Reader& reader);
-    void append(Reader& reader, std::string_view text);
+    static void append(Reader& reader, std::string_view text);
+    static void tell_lost(Reader& reader);
     void send_some(Reader& reader);
     void watch(Reader& reader);
     void remove_closed();

@@ -59,6 +59,7 @@ std::optional<std::string> Sink::news(Mono now) {
     if (said_ && now - *said_ < news_interval) return std::nullopt;
     said_ = now;
     said_error_ = error_;
+    if (error_ == EBADF) return name() + ": could not be opened";
     if (error_ != 0) return name() + ": " + errno_text(error_);
     std::string text = name() + ": works";
     if (lost_ != told_) text += ", " + std::to_string(lost_ - told_) + " lines were lost";
