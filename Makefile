@@ -45,7 +45,7 @@ ZEN = zen_handler zen_worker zen_threads zen_loop zen_ask
 TEST_PROGRAMS = report
 
 UNIT_base    = fd text units address
-UNIT_config  = diagnostics toml loader
+UNIT_config  = manual diagnostics toml loader
 UNIT_policy  = access_index admission backoff hours log_limiter rate sources
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer
 UNIT_sys     = accept listen_socket repair spawner
