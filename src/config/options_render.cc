@@ -130,11 +130,11 @@ void render_mdoc_item(std::string& out, const Option& option) {
     out += mdoc(option.help) + "\n.br\n";
     std::string facts = "Takes " + type_text(option) + ".";
     if (!option.default_text.empty())
-        facts += " Default: " + std::string(option.default_text) + ".";
+        facts += "\nDefault: " + std::string(option.default_text) + ".";
     if (const std::string modes = modes_text(option); !modes.empty())
-        facts += " For: " + modes + ".";
-    facts += " In " + scope_text(option) + ".";
-    facts += " A change takes effect " + std::string(effect_text(option.effect)) + ".";
+        facts += "\nFor: " + modes + ".";
+    facts += "\nIn " + scope_text(option) + ".";
+    facts += "\nA change takes effect " + std::string(effect_text(option.effect)) + ".";
     out += mdoc(facts) + "\n";
 }
 
