@@ -35,7 +35,7 @@ LAYERS = base config policy log sys loop engine control
 LIB_SOURCES = $(foreach layer,$(LAYERS),$(patsubst %,src/$(layer)/%.cc,$(LIB_$(layer))))
 
 # program: its main, src/cmd/NAME.cc. superd goes to sbin, superctl to bin, others to libexec/superd.
-PROGRAMS = superctl superd-log
+PROGRAMS = superd superctl superd-log
 PROGRAM_LIBS = $(UV_LIBS) $(TOML_LIBS) $(SYSTEMD_LIBS) $(FMT_LIBS) -lpthread
 
 # Servers of the demonstration: contrib/zen/NAME.cc, one source each and nothing of src.

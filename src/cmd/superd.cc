@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: MIT
+// superd: options and wiring. See superd(8).
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <pwd.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "config/codec.h"
+#include "control/server.h"
+#include "engine/config_reader.h"
+#include "engine/last_good.h"
+#include "engine/supervisor.h"
+#include "sys/descriptors.h"
+#include "sys/guard.h"
+#include "sys/notify.h"
+
+namespace superd {
+
+namespace {
+
+struct Options {
+    std::string file = SUPERD_SYSCONFDIR "/superd.toml";
+    std::string as, pid_file, run, state, socket;
+    bool check = false, debug = false, background = false, no_guard = false;
+    std::string spawn;  // "", "shared", "vfork", "fork"
+};
+
+constexpr std::string_view usage_text =
+        "usage: superd [-c FILE] [-t] [--as FILE] [-d] [--background] [--pid-file FILE]\n"
+        "              [--run DIR] [--state DIR] [--socket PATH] [--no-guard] [-V]\n"
+        "see superd(8)\n";
+
+bool is_root() { return ::geteuid() == 0; }
+
+std::string environment_or(const char* name, std::string fallback) {
+    const char* value = std::getenv(name);
+    return value != nullptr && *value != '\0' ? value : std::move(fallback);
+}
+
+// Exits for --version, --help and wrong usage.
+Options parse_options(int argc, char** argv) {
+    enum { as_option = 256, background_option, pid_file_option, run_option, state_option,
+        socket_option, no_guard_option, spawn_option };
+    static constexpr std::array<option, 13> long_options{{{"config", required_argument, nullptr, 'c'},
+            {"check", no_argument, nullptr, 't'}, {"debug", no_argument, nullptr, 'd'},
+            {"version", no_argument, nullptr, 'V'}, {"help", no_argument, nullptr, 'h'},
+            {"as", required_argument, nullptr, as_option},
+            {"background", no_argument, nullptr, background_option},
+            {"pid-file", required_argument, nullptr, pid_file_option},
+            {"run", required_argument, nullptr, run_option},
+            {"state", required_argument, nullptr, state_option},
+            {"socket", required_argument, nullptr, socket_option},
+            {"no-guard", no_argument, nullptr, no_guard_option},
+            {"spawn", required_argument, nullptr, spawn_option}}};
+    std::array<option, long_options.size() + 1> table{};
+    std::copy(long_options.begin(), long_options.end(), table.begin());
+    Options options;
+    for (;;) {
+        const int letter = ::getopt_long(argc, argv, "c:tdVh", table.data(), nullptr);
+        if (letter < 0) break;
+        switch (letter) {
+            case 'c': options.file = optarg; break;
+            case 't': options.check = true; break;
+            case 'd': options.debug = true; break;
+            case as_option: options.as = optarg; break;
+            case background_option: options.background = true; break;
+            case pid_file_option: options.pid_file = optarg; break;
+            case run_option: options.run = optarg; break;
+            case state_option: options.state = optarg; break;
+            case socket_option: options.socket = optarg; break;
+            case no_guard_option: options.no_guard = true; break;
+            case spawn_option: options.spawn = optarg; break;
+            case 'V': std::puts("superd " PACKAGE_VERSION); std::exit(0);
+            case 'h': std::fputs(usage_text.data(), stdout); std::exit(0);
+            default: std::fputs(usage_text.data(), stderr); std::exit(2);
+        }
+    }
+    if (optind < argc) {
+        std::fprintf(stderr, "superd: \"%s\": no such argument\n%s", argv[optind], usage_text.data());
+        std::exit(2);
+    }
+    return options;
+}
+
+void fill_defaults(Options& options) {
+    const std::string home = environment_or("HOME", "/");
+    if (options.run.empty()) {
+        options.run = is_root() ? "/run/superd"
+                                : environment_or("XDG_RUNTIME_DIR", "/tmp/superd-" + std::to_string(::geteuid())) +
+                        "/superd";
+    }
+    if (options.state.empty()) {
+        options.state = is_root() ? "/var/lib/superd"
+                                  : environment_or("XDG_STATE_HOME", home + "/.local/state") + "/superd";
+    }
+    if (options.socket.empty()) options.socket = environment_or("SUPERD_CONTROL", options.run + "/control");
+    std::array<char, 4096> absolute;
+    if (::realpath(options.file.c_str(), absolute.data()) != nullptr && options.as.empty() && options.file[0] != '/')
+        options.file = absolute.data();
+}
+
+Prefixes prefixes_of(const Options& options) {
+    Prefixes prefixes;
+    if (!is_root()) {
+        const std::string home = environment_or("HOME", "/");
+        prefixes.runtime = environment_or("XDG_RUNTIME_DIR", options.run);
+        prefixes.state = environment_or("XDG_STATE_HOME", home + "/.local/state");
+        prefixes.cache = environment_or("XDG_CACHE_HOME", home + "/.cache");
+        prefixes.logs = prefixes.state + "/log";
+    }
+    prefixes.credentials = options.run + "/credentials";
+    return prefixes;
+}
+
+ReadOptions read_options_of(const Options& options) {
+    const Prefixes prefixes = prefixes_of(options);
+    return {.path = options.file,
+            .as = options.as,
+            .root = is_root(),
+            .check_ownership = is_root(),
+            .runtime_prefix = prefixes.runtime,
+            .state_prefix = prefixes.state,
+            .cache_prefix = prefixes.cache,
+            .logs_prefix = prefixes.logs};
+}
+
+// `superd -t`: a file that belongs to root is checked as root's superd would read it, whoever asks.
+int check_file(const Options& options) {
+    ReadOptions read = read_options_of(options);
+    struct stat facts {};
+    if (::stat(options.file.c_str(), &facts) == 0 && facts.st_uid == 0) read.root = true;
+    read.check_ownership = false;
+    const ReadResult result = read_config(read);
+    std::fputs(render(result.diagnostics, ::isatty(2) == 1).c_str(), stderr);
+    if (!result.plan) return 1;
+    std::printf("%s: %zu services, no errors\n", read.as.empty() ? read.path.c_str() : read.as.c_str(),
+            result.plan->services.size());
+    return 0;
+}
+
+Result<void> make_folder(const std::string& path) {
+    for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
+        const std::string part = path.substr(0, slash);
+        if (::mkdir(part.c_str(), 0755) != 0 && errno != EEXIST) return fail("mkdir", part);
+        if (slash == std::string::npos) return {};
+    }
+}
+
+// One superd for each run directory: the lock is held by the guard and every superd it starts.
+Result<Fd> take_lock(const Options& options) {
+    const std::string path = options.run + "/superd.lock";
+    Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+    if (!file) return fail("open", path);
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+        std::array<char, 32> text{};
+        const ssize_t length = ::read(file.get(), text.data(), text.size() - 1);
+        if (length <= 0) text[0] = 0;
+        return fail(0, "another superd, pid " + std::to_string(std::atoi(text.data())) +
+                        ", uses " + options.run + "; superctl status shows it");
+    }
+    const std::string pid = std::to_string(::getpid()) + "\n";
+    if (::ftruncate(file.get(), 0) != 0 || ::write(file.get(), pid.data(), pid.size()) < 0)
+        return fail("write", path);
+    return file;
+}
+
+// superd-log beside this program (a build tree), else where it was installed to.
+std::string find_log_program() {
+    std::array<char, 4096> self{};
+    const ssize_t length = ::readlink("/proc/self/exe", self.data(), self.size() - 1);
+    std::string path(self.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+    path = path.substr(0, path.rfind('/')) + "/superd-log";
+    if (::access(path.c_str(), X_OK) == 0) return path;
+    path = SUPERD_LIBEXECDIR "/superd-log";
+    return ::access(path.c_str(), X_OK) == 0 ? path : "";
+}
+
+IdentityPlan log_identity() {
+    IdentityPlan identity;
+    if (!is_root()) return identity;
+    const passwd* user = ::getpwnam("superd-log");  // NOLINT(concurrency-mt-unsafe): one thread yet
+    if (user == nullptr) user = ::getpwnam("nobody");  // NOLINT(concurrency-mt-unsafe)
+    if (user == nullptr) return identity;
+    identity.change = true;
+    identity.uid = user->pw_uid;
+    identity.gid = user->pw_gid;
+    identity.user = user->pw_name;
+    return identity;
+}
+
+SpawnerOptions spawner_options(const Options& options) {
+    SpawnerOptions spawner;
+    if (options.spawn == "fork") spawner.method = SpawnMethod::fork;
+    else if (options.spawn == "vfork") spawner.method = SpawnMethod::vfork;
+    else spawner.method = probe_spawn_method();
+    return spawner;
+}
+
+SupervisorOptions supervisor_options(const Options& options, const Notifier& notifier) {
+    SupervisorOptions result;
+    result.read = read_options_of(options);
+    result.version = PACKAGE_VERSION;
+    result.run_directory = options.run;
+    result.state_directory = options.state;
+    result.log_program = find_log_program();
+    result.log_identity = log_identity();
+    result.prefixes = prefixes_of(options);
+    result.spawner = spawner_options(options);
+    if (const auto before = raise_descriptor_limit(); before && before->rlim_cur != before->rlim_max) {
+        result.spawn_context.original_rlimits.push_back(
+                {RLIMIT_NOFILE, before->rlim_cur, before->rlim_max});
+    }
+    for (char** entry = environ; *entry != nullptr; ++entry)
+        result.spawn_context.own_environment.emplace_back(*entry);
+    result.spawn_context.runtime_prefix = result.prefixes.runtime;
+    result.spawn_context.state_prefix = result.prefixes.state;
+    result.spawn_context.cache_prefix = result.prefixes.cache;
+    result.spawn_context.logs_prefix = result.prefixes.logs;
+    result.spawn_context.credentials_prefix = result.prefixes.credentials;
+    result.root = is_root();
+    result.notify = [&notifier](std::string_view text) { notifier.send(text); };
+    return result;
+}
+
+// The plan of a first start: the file's, or the last accepted one where the file is broken.
+std::shared_ptr<const Plan> first_plan(const Options& options, std::string& trouble) {
+    auto read = ConfigReader::read_now(read_options_of(options));
+    if (!read) std::fprintf(stderr, "superd: %s\n", read.error().text().c_str());
+    else std::fputs(render(read->diagnostics, ::isatty(2) == 1).c_str(), stderr);
+    if (read && read->plan) return std::make_shared<const Plan>(std::move(*read->plan));
+    auto last = load_last_good(options.state);
+    if (!last || last->daemon.broken_file == BrokenFile::refuse) return nullptr;
+    trouble = "running the last accepted configuration: " + options.file + " has errors";
+    return std::make_shared<const Plan>(std::move(*last));
+}
+
+int serve(const Options& options, const Notifier& notifier, State& state, int lock) {
+    const bool fresh = state.header().plan_sequence.load() == 0;
+    const Recovery recovery = fresh ? Recovery{} : recover_launches(state, std::array{lock});
+    SupervisorOptions wanted = supervisor_options(options, notifier);
+    std::shared_ptr<const Plan> plan;
+    if (fresh) {
+        plan = first_plan(options, wanted.config_trouble);
+        if (!plan) return exit_first_start_failed;
+        if (const auto saved = state.commit_plan(encode_plan(*plan)); !saved) {
+            std::fprintf(stderr, "superd: %s\n", saved.error().text().c_str());
+            return exit_first_start_failed;
+        }
+        if (wanted.config_trouble.empty()) (void)keep_last_good(options.state, *plan);
+    } else {
+        const auto bytes = state.committed_plan();
+        auto saved = bytes ? decode_plan(*bytes) : std::nullopt;
+        if (!saved) return 1;  // cannot happen with our own bytes; the guard tries again
+        plan = std::make_shared<const Plan>(std::move(*saved));
+    }
+    Loop loop;
+    const auto admin_gid = plan->daemon.admin_gid;
+    Supervisor supervisor(loop, state, std::move(wanted));
+    if (!fresh) supervisor.recover(plan, recovery);
+    auto control = ControlServer::open(loop, supervisor,
+            {.path = options.socket, .admin_gid = admin_gid, .log = &supervisor.log()});
+    if (!control) {
+        std::fprintf(stderr, "superd: %s\n", control.error().c_str());
+        if (fresh) return exit_first_start_failed;
+    } else {
+        supervisor.on_admin_changed([&control](std::optional<std::uint32_t> gid) { (*control)->set_admin_gid(gid); });
+    }
+    if (fresh) supervisor.start(plan);
+    return supervisor.run();
+}
+
+int run(const Options& options) {
+    ::umask(022);
+    if (const auto reserved = reserve_slots(); !reserved) {
+        std::fprintf(stderr, "superd: %s\n", reserved.error().text().c_str());
+        return 1;
+    }
+    for (const std::string& folder : {options.run, options.state}) {
+        if (const auto made = make_folder(folder); !made) {
+            std::fprintf(stderr, "superd: %s\n", made.error().text().c_str());
+            return 1;
+        }
+    }
+    if (options.background && ::daemon(0, 1) != 0) return 1;
+    const auto lock = take_lock(options);
+    auto state = State::create({});
+    if (!lock || !state) {
+        std::fprintf(stderr, "superd: %s\n", (lock ? state.error() : lock.error()).text().c_str());
+        return 1;
+    }
+    if (!options.pid_file.empty()) {
+        const Fd file(::open(options.pid_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
+        const std::string pid = std::to_string(::getpid()) + "\n";
+        if (!file || ::write(file.get(), pid.data(), pid.size()) < 0) {
+            std::fprintf(stderr, "superd: %s: %s\n", options.pid_file.c_str(), errno_text(errno).c_str());
+            return 1;
+        }
+    }
+    const Notifier notifier = Notifier::from_environment();
+    const int code = run_guard(*state, {.no_guard = options.no_guard},
+            [&](State& shared) { return serve(options, notifier, shared, lock->get()); });
+    if (!options.pid_file.empty()) ::unlink(options.pid_file.c_str());
+    return code;
+}
+
+}  // namespace
+
+}  // namespace superd
+
+int main(int argc, char** argv) {
+    if (argc > 1 && std::string_view(argv[1]) == "--read-plan")
+        return superd::run_config_reader({argv + 2, argv + argc});
+    superd::Options options = superd::parse_options(argc, argv);
+    superd::fill_defaults(options);
+    if (options.check) return superd::check_file(options);
+    return superd::run(options);
+}

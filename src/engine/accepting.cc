@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+// From a knock at a listener to a handler: the hot path. One clock read, no allocation that a
+// pool could serve, nothing that waits.
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+
+#include <fmt/format.h>
+
+#include "base/units.h"
+#include "engine/supervisor.h"
+#include "sys/accept.h"
+
+namespace superd {
+
+namespace {
+
+// Connections taken from one listener before the loop looks at the others.
+constexpr int batch_size = 16;
+// Launches of one service in hand; above it clients wait in the kernel's queue.
+constexpr std::size_t launches_in_hand = 64;
+constexpr auto no_descriptors_pause = std::chrono::milliseconds(200);
+
+Hold hold_for(Refusal reason) {
+    switch (reason) {
+        case Refusal::rate: return Hold::rate;
+        case Refusal::max_processes: return Hold::processes;
+        default: return Hold::connections;
+    }
+}
+
+double one_minute_load() {
+    double load = 0;
+    return ::getloadavg(&load, 1) == 1 ? load : 0;
+}
+
+}  // namespace
+
+void Supervisor::on_knock(Service& service, Listener& listener) {
+    if (service.plan->mode == Mode::handler)
+        accept_batch(service, listener);
+    else
+        start_workers(service);
+}
+
+void Supervisor::accept_batch(Service& service, Listener& listener) {
+    for (int i = 0; i < batch_size; ++i) {
+        if (!may_accept(service)) return;
+        Endpoint peer;
+        Accepted accepted = accept_connection(listener.fd.get(), listener.plan.kind, peer);
+        switch (accepted.outcome) {
+            case AcceptOutcome::accepted:
+                consider(service, listener, std::move(accepted.connection), peer);
+                break;
+            case AcceptOutcome::gone: break;
+            case AcceptOutcome::empty: return;
+            case AcceptOutcome::no_resources:
+                on_no_descriptors(service, listener, accepted.error);
+                return;
+            case AcceptOutcome::broken:
+                outputs_.log().log(FailEvent{.service = service.name(),
+                        .stage = "accept",
+                        .subject = listener.plan.address,
+                        .error = accepted.error,
+                        .detail = "the listener is opened anew"});
+                doors_.close(service, listener, false);
+                doors_.open(service, listener);
+                doors_.watch(service);
+                return;
+        }
+    }
+}
+
+bool Supervisor::may_accept(Service& service) {
+    if (processes_.spawner().pending(service.index) >= launches_in_hand) {
+        hold(service, Hold::launches);
+        return false;
+    }
+    const Decision decision = decide_accepting(book_of(service), loop_.now());
+    const auto* wait = std::get_if<Wait>(&decision);
+    if (wait == nullptr) return true;
+    if (limiter_.allow(service.index, wait->reason, loop_.now())) {
+        outputs_.log().log(NoticeEvent{.level = Level::notice,
+                .service = service.name(),
+                .text = fmt::format("paused: {} reached, rule={}", refusal_name(wait->reason),
+                        plan_->where(wait->rule))});
+    }
+    hold(service, hold_for(wait->reason), wait->until);
+    return false;
+}
+
+AdmissionBook Supervisor::book_of(const Service& service) const {
+    ServiceRecord& record = *service.record;
+    return {.plan = &service.plan->admission,
+            .access = &service.access,
+            .sources = const_cast<SourceTable*>(&sources_),
+            .rate = {&record.tokens, &record.tokens_at, &record.paused_until},
+            .service = service.index,
+            .connections = service.active,
+            .processes = live_,
+            .max_processes = plan_->daemon.max_processes,
+            .stopping = stopping_ || service.stopping};
+}
+
+AdmissionFacts Supervisor::facts_of(const Service& service, const Endpoint& peer) const {
+    AdmissionFacts facts;
+    facts.peer = peer;
+    if (!service.plan->admission.hours.empty()) facts.local = local_time(loop_.wall());
+    if (service.plan->admission.max_load) {
+        const Mono now = loop_.now();
+        if (now - load_at_ >= std::chrono::seconds(1)) {
+            load_at_ = now;
+            load_ = one_minute_load();
+        }
+        facts.load = load_;
+    }
+    return facts;
+}
+
+void Supervisor::consider(
+        Service& service, Listener& listener, Fd connection, const Endpoint& peer) {
+    const Mono now = loop_.now();
+    AdmissionFacts facts = facts_of(service, peer);
+    std::vector<std::uint32_t> groups;
+    if (peer.family == Family::unix && service.access.needs_groups()) {
+        // Without them no group can be matched: what only a group allows is refused.
+        groups = peer_groups(connection.get()).value_or(std::vector<std::uint32_t>{});
+        facts.groups = groups;
+    }
+    ++service.record->accepted;
+    const Decision decision = decide(facts, book_of(service), now);
+    if (const auto* refusal = std::get_if<Refuse>(&decision)) {
+        refuse(service, listener, std::move(connection), peer, *refusal);
+        return;
+    }
+    const auto index = processes_.records().take();
+    if (!index || std::holds_alternative<Wait>(decision)) {
+        if (index) processes_.records().give_back(*index);
+        refuse(service, listener, std::move(connection), peer, Refuse{Refusal::max_processes, {}});
+        return;
+    }
+    ProcessRecord& record = processes_.records().at(*index);
+    record.kind = ProcessKind::handler;
+    record.service = service.index;
+    record.generation = static_cast<std::uint32_t>(state_.header().plan_sequence.load(std::memory_order_relaxed));
+    record.listener = static_cast<std::uint32_t>(&listener - service.listeners.data());
+    record.source = std::get<Admit>(decision).source;
+    record.cookie = socket_cookie(connection.get());
+    record.id = ++state_.header().next_connection;
+    record.started = to_nanoseconds(now);
+    record.peer = peer;
+    record.local = local_endpoint(connection.get());
+    record.connection.store(connection.get(), std::memory_order_relaxed);
+    // Last: from here on a superd that comes after this one starts the handler.
+    record.state.store(RecordState::accepted, std::memory_order_release);
+    if (record.source != no_source) ++sources_.at(record.source).active;
+    start_handler(service, *index, std::move(connection));
+}
+
+// The counts of source are taken already: by consider(), or again by a recovery.
+void Supervisor::start_handler(Service& service, std::uint32_t index, Fd connection) {
+    const ProcessRecord& record = processes_.records().at(index);
+    ++service.active;
+    ++service.launching;
+    ++live_;
+    Launch launch;
+    launch.record = index;
+    launch.service = service.index;
+    launch.plan = service.spawn;
+    const auto& listeners = service.plan->listeners;
+    const ListenerPlan& from = listeners[std::min<std::size_t>(record.listener, listeners.size() - 1)];
+    launch.facts = {from.kind, record.peer, record.local, from.path};
+    launch.connection = connection.release();
+    launch.standard_error = outputs_.descriptor_for(service, service.plan->exec.standard_error);
+    processes_.launch(std::move(launch));
+}
+
+void Supervisor::refuse(Service& service, Listener& listener, Fd connection, const Endpoint& peer,
+        const Refuse& why) {
+    ++service.record->refused[static_cast<std::size_t>(why.reason)];
+    if (const auto suppressed = limiter_.allow(service.index, why.reason, loop_.now())) {
+        outputs_.log().log(RefuseEvent{.service = service.name(),
+                .connection = ++state_.header().next_connection,
+                .peer = peer,
+                .local = local_endpoint(connection.get()),
+                .reason = refusal_name(why.reason),
+                .rule = plan_->where(why.rule),
+                .suppressed = *suppressed});
+    }
+    refuse_connection(std::move(connection), listener.plan.kind, service.plan->admission.refuse_text);
+}
+
+void Supervisor::on_no_descriptors(Service& service, Listener& listener, int error) {
+    ++service.record->refused[static_cast<std::size_t>(Refusal::no_descriptors)];
+    if (limiter_.allow(service.index, Refusal::no_descriptors, loop_.now())) {
+        outputs_.log().log(FailEvent{.service = service.name(),
+                .stage = "accept",
+                .subject = listener.plan.address,
+                .error = error,
+                .detail = "accepting pauses; clients wait in the kernel's queue"});
+    }
+    hold(service, Hold::descriptors, loop_.now() + no_descriptors_pause);
+}
+
+void Supervisor::hold(Service& service, Hold what, Mono until) {
+    service.holds.set(what, until);
+    if (what == Hold::processes) any_process_hold_ = true;
+    doors_.watch(service);
+    if (until != Mono::max()) arm_timer(service);
+    changed(service);
+}
+
+void Supervisor::release(Service& service, Hold what) {
+    if (!service.holds.has(what)) return;
+    service.holds.clear(what);
+    doors_.watch(service);
+    changed(service);
+}
+
+void Supervisor::arm_timer(Service& service) {
+    const Mono next = std::min(service.holds.next(), service.kill_at);
+    if (next == Mono::max()) return;
+    if (!service.timer)
+        service.timer = std::make_unique<Timer>(loop_, [this, &service] { on_service_timer(service); });
+    service.timer->start(std::max(next - loop_.now(), Nanoseconds{0}));
+}
+
+void Supervisor::on_service_timer(Service& service) {
+    const Mono now = loop_.now();
+    service.holds.expire(now);
+    if (service.kill_at <= now) {
+        service.kill_at = Mono::max();
+        outputs_.log().log(NoticeEvent{.level = Level::warning,
+                .service = service.name(),
+                .text = fmt::format("{} process{} still there after stop_timeout: KILL", service.active,
+                        service.active == 1 ? "" : "es")});
+        signal_all(service, SIGKILL);
+    }
+    doors_.watch(service);
+    arm_timer(service);
+    changed(service);
+}
+
+}  // namespace superd

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+#include "engine/config_reader.h"
+
+#include <csignal>
+#include <utility>
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "config/codec.h"
+
+namespace superd {
+
+namespace {
+
+// A generous bound on what the reader may answer: 10,000 services need about 20 MB.
+constexpr off_t answer_limit = off_t{512} << 20;
+
+struct Child {
+    pid_t pid = -1;
+    Fd pidfd;
+    Fd answer;  // memory file that the child writes
+};
+
+std::vector<std::string> to_arguments(const ReadOptions& options) {
+    return {"file", options.path, options.as, options.root ? "root" : "",
+            options.check_ownership ? "owned" : "", options.runtime_prefix, options.state_prefix,
+            options.cache_prefix, options.logs_prefix};
+}
+
+ReadOptions from_arguments(const std::vector<std::string>& a) {
+    ReadOptions options;
+    options.path = a[1];
+    options.as = a[2];
+    options.root = !a[3].empty();
+    options.check_ownership = !a[4].empty();
+    options.runtime_prefix = a[5];
+    options.state_prefix = a[6];
+    options.cache_prefix = a[7];
+    options.logs_prefix = a[8];
+    return options;
+}
+
+Result<std::string> read_whole(int fd) {
+    struct stat facts {};
+    if (::fstat(fd, &facts) != 0) return fail("fstat", "the reader's answer");
+    if (facts.st_size > answer_limit) return fail(EFBIG, "read", "the reader's answer");
+    std::string bytes(static_cast<std::size_t>(facts.st_size), '\0');
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+        const ssize_t got = ::pread(fd, bytes.data() + done, bytes.size() - done,
+                static_cast<off_t>(done));
+        if (got <= 0) return fail("read", "the reader's answer");
+        done += static_cast<std::size_t>(got);
+    }
+    return bytes;
+}
+
+Result<Child> start_child(const std::vector<std::string>& arguments, int input) {
+    Child child;
+    child.answer.reset(::memfd_create("superd-answer", MFD_CLOEXEC));
+    if (!child.answer) return fail("memfd_create");
+    std::vector<std::string> words{"superd", "--read-plan"};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    std::vector<char*> argv;
+    for (auto& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawnattr_init(&attributes);
+    if (input >= 0) ::posix_spawn_file_actions_adddup2(&actions, input, 0);
+    ::posix_spawn_file_actions_adddup2(&actions, child.answer.get(), 1);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::posix_spawnattr_setsigmask(&attributes, &none);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+    const int error = ::posix_spawn(
+            &child.pid, "/proc/self/exe", &actions, &attributes, argv.data(), environ);
+    ::posix_spawn_file_actions_destroy(&actions);
+    ::posix_spawnattr_destroy(&attributes);
+    if (error != 0) return fail(error, "start", "the configuration's reader");
+    child.pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
+    if (!child.pidfd) return fail("pidfd_open", "the configuration's reader");
+    return child;
+}
+
+// The child has ended. Its status may be gone (an orphan sweep was faster): the answer decides.
+Result<ReadResult> answer_of(Child& child) {
+    siginfo_t info{};
+    ::waitid(P_PIDFD, static_cast<id_t>(child.pidfd.get()), &info, WEXITED);
+    auto bytes = read_whole(child.answer.get());
+    if (!bytes) return tl::unexpected(bytes.error());
+    auto result = decode_read_result(*bytes);
+    if (result) return std::move(*result);
+    const std::string how = info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED
+            ? "it was ended by signal " + std::to_string(info.si_status)
+            : "it answered nothing that can be read";
+    return fail(0, "the configuration's reader failed: " + how);
+}
+
+}  // namespace
+
+struct ConfigReader::Running {
+    Child child;
+    Callback callback;
+    std::unique_ptr<Poll> poll;
+};
+
+void ConfigReader::read(const ReadOptions& options, Callback callback) {
+    submit({to_arguments(options), -1, std::move(callback)});
+}
+
+void ConfigReader::reread_networks(int plan_fd, Callback callback) {
+    submit({{"networks"}, plan_fd, std::move(callback)});
+}
+
+void ConfigReader::submit(Request request) {
+    queue_.push_back(std::move(request));
+    start_next();
+}
+
+void ConfigReader::start_next() {
+    while (!running_ && !queue_.empty()) {
+        Request request = std::move(queue_.front());
+        queue_.pop_front();
+        auto child = start_child(request.arguments, request.input);
+        if (!child) {
+            request.callback(tl::unexpected(child.error()));
+            continue;
+        }
+        running_ = std::make_shared<Running>();
+        running_->child = std::move(*child);
+        running_->callback = std::move(request.callback);
+        running_->poll = std::make_unique<Poll>(
+                loop_, running_->child.pidfd.get(), [this](int, int) { finish(); });
+        running_->poll->start(Poll::readable);
+    }
+}
+
+void ConfigReader::finish() {
+    auto ended = std::exchange(running_, nullptr);
+    ended->poll.reset();
+    ended->callback(answer_of(ended->child));
+    start_next();
+}
+
+Result<ReadResult> ConfigReader::read_now(const ReadOptions& options) {
+    auto child = start_child(to_arguments(options), -1);
+    if (!child) return tl::unexpected(child.error());
+    return answer_of(*child);
+}
+
+int run_config_reader(const std::vector<std::string>& arguments) {
+    ReadResult result;
+    if (arguments.size() == 9 && arguments[0] == "file") {
+        result = read_config(from_arguments(arguments));
+    } else if (arguments.size() == 1 && arguments[0] == "networks") {
+        auto bytes = read_whole(0);
+        if (bytes) result.plan = decode_plan(*bytes);
+        if (!result.plan) return 1;
+        result.plan->networks = reread_networks(*result.plan, result.diagnostics);
+    } else {
+        return 2;
+    }
+    const std::string answer = encode_read_result(result);
+    std::size_t done = 0;
+    while (done < answer.size()) {
+        const ssize_t wrote = ::write(1, answer.data() + done, answer.size() - done);
+        if (wrote <= 0) return 1;
+        done += static_cast<std::size_t>(wrote);
+    }
+    return 0;
+}
+
+}  // namespace superd

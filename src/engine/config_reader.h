@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// Reads superd.toml in a process of its own, so that neither a hostile file (stack overflows in
+// the parser) nor a slow name service (NSS) nor the memory of 10,000 parsed tables is superd's.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+#include "config/config.h"
+#include "loop/loop.h"
+
+namespace superd {
+
+class ConfigReader {
+public:
+    using Callback = std::function<void(Result<ReadResult>)>;
+
+    explicit ConfigReader(Loop& loop) : loop_(loop) {}
+
+    // One at a time, in order. The callback comes from the loop, once, unless the reader goes first.
+    void read(const ReadOptions& options, Callback callback);
+    // plan_fd: a loan, the committed plan's memory file. The result's plan has fresh networks.
+    void reread_networks(int plan_fd, Callback callback);
+    [[nodiscard]] bool busy() const { return running_ != nullptr || !queue_.empty(); }
+
+    // The same, waiting for the end: for the first start, when nothing is served yet.
+    [[nodiscard]] static Result<ReadResult> read_now(const ReadOptions& options);
+
+private:
+    struct Request {
+        std::vector<std::string> arguments;
+        int input = -1;
+        Callback callback;
+    };
+    struct Running;
+
+    void submit(Request request);
+    void start_next();
+    void finish();
+
+    Loop& loop_;
+    std::deque<Request> queue_;
+    std::shared_ptr<Running> running_;
+};
+
+// The other side: `superd --read-plan …` in cmd/superd calls this with what follows it. Writes an
+// encoded ReadResult to descriptor 1 and returns the exit status.
+[[nodiscard]] int run_config_reader(const std::vector<std::string>& arguments);
+
+}  // namespace superd

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+#include "engine/directories.h"
+
+#include <array>
+#include <cerrno>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/text.h"
+
+namespace superd {
+
+namespace {
+
+constexpr std::size_t credential_limit = std::size_t{1} << 20;
+
+Result<void> set_owner(int fd, const IdentityPlan& identity, mode_t mode, const std::string& path) {
+    if (identity.change && ::fchown(fd, identity.uid, identity.gid) != 0) return fail("chown", path);
+    if (::fchmod(fd, mode) != 0) return fail("chmod", path);
+    return {};
+}
+
+// Opens prefix, then each part of name below it, making what is missing.
+Result<Fd> make_below(const std::string& prefix, const std::string& name, mode_t mode) {
+    Fd folder(::open(prefix.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!folder && errno == ENOENT && ::mkdir(prefix.c_str(), 0755) == 0)
+        folder.reset(::open(prefix.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!folder) return fail("open", prefix);
+    std::string path = prefix;
+    for (const auto part : split(name, '/')) {
+        if (part.empty()) continue;
+        const std::string step(part);
+        path += '/' + step;
+        if (::mkdirat(folder.get(), step.c_str(), mode) != 0 && errno != EEXIST)
+            return fail("mkdir", path);
+        Fd next(::openat(folder.get(), step.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        if (!next) return fail("open", path);
+        folder = std::move(next);
+    }
+    return folder;
+}
+
+void make_each(const std::vector<std::string>& names, const std::string& prefix,
+        const IdentityPlan& identity, std::vector<Error>& errors) {
+    for (const std::string& name : names) {
+        auto folder = make_below(prefix, name, 0755);
+        if (!folder) {
+            errors.push_back(folder.error());
+            continue;
+        }
+        if (auto done = set_owner(folder->get(), identity, 0755, prefix + '/' + name); !done)
+            errors.push_back(done.error());
+    }
+}
+
+Result<std::string> read_credential(const std::string& path) {
+    const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    struct stat facts {};
+    if (!file || ::fstat(file.get(), &facts) != 0) return fail("open", path);
+    if (!S_ISREG(facts.st_mode)) return fail(EINVAL, "open", path);
+    std::string bytes;
+    std::array<char, 4096> block;
+    for (;;) {
+        const ssize_t got = ::read(file.get(), block.data(), block.size());
+        if (got < 0) return fail("read", path);
+        if (got == 0) return bytes;
+        bytes.append(block.data(), static_cast<std::size_t>(got));
+        if (bytes.size() > credential_limit) return fail(EFBIG, "read", path);
+    }
+}
+
+// Written under a name of its own and renamed, so that a program never reads half a secret.
+Result<void> write_credential(int folder, const CredentialPlan& credential,
+        const IdentityPlan& identity, const std::string& bytes) {
+    const std::string fresh = "." + credential.name;
+    ::unlinkat(folder, fresh.c_str(), 0);
+    const Fd file(::openat(folder, fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400));
+    if (!file) return fail("create", credential.name);
+    if (::write(file.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
+        return fail("write", credential.name);
+    if (auto owned = set_owner(file.get(), identity, 0400, credential.name); !owned) return owned;
+    if (::renameat(folder, fresh.c_str(), folder, credential.name.c_str()) != 0)
+        return fail("rename", credential.name);
+    return {};
+}
+
+Result<void> copy_credentials(const ServicePlan& service, const Prefixes& prefixes) {
+    auto folder = make_below(prefixes.credentials, service.name, 0700);
+    if (!folder) return tl::unexpected(folder.error());
+    // Root writes into it whatever the mode; without root it must be writable for a moment.
+    if (::fchmod(folder->get(), 0700) != 0) return fail("chmod", prefixes.credentials);
+    for (const CredentialPlan& credential : service.exec.credentials) {
+        auto bytes = read_credential(credential.path);
+        if (!bytes) return tl::unexpected(bytes.error());
+        auto written = write_credential(folder->get(), credential, service.exec.identity, *bytes);
+        if (!written) return written;
+    }
+    return set_owner(folder->get(), service.exec.identity, 0500, prefixes.credentials + '/' + service.name);
+}
+
+std::vector<std::string> names_in(Fd folder) {
+    std::vector<std::string> names;
+    DIR* listing = ::fdopendir(folder.get());
+    if (listing == nullptr) return names;
+    (void)folder.release();  // closedir(3) closes it
+    while (const dirent* entry = ::readdir(listing)) names.emplace_back(entry->d_name);
+    ::closedir(listing);
+    return names;
+}
+
+}  // namespace
+
+std::vector<Error> make_directories(const ServicePlan& service, const Prefixes& prefixes) {
+    std::vector<Error> errors;
+    const IdentityPlan& identity = service.exec.identity;
+    make_each(service.exec.runtime_directory, prefixes.runtime, identity, errors);
+    make_each(service.exec.state_directory, prefixes.state, identity, errors);
+    make_each(service.exec.cache_directory, prefixes.cache, identity, errors);
+    make_each(service.exec.logs_directory, prefixes.logs, identity, errors);
+    if (!service.exec.credentials.empty()) {
+        if (auto copied = copy_credentials(service, prefixes); !copied) errors.push_back(copied.error());
+    }
+    return errors;
+}
+
+void remove_credentials(const std::string& service, const Prefixes& prefixes) {
+    const std::string path = prefixes.credentials + '/' + service;
+    const Fd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!folder) return;
+    ::fchmod(folder.get(), 0700);
+    // Only what superd puts there: plain files, no folders.
+    if (Fd listing(::fcntl(folder.get(), F_DUPFD_CLOEXEC, 0)); listing) {
+        for (const auto& name : names_in(std::move(listing))) ::unlinkat(folder.get(), name.c_str(), 0);
+    }
+    ::rmdir(path.c_str());
+}
+
+}  // namespace superd

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+#include "engine/doors.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "sys/listen_socket.h"
+
+namespace superd {
+
+namespace {
+
+// How often an address that is not there yet, or is somebody else's, is tried again.
+constexpr auto retry_interval = std::chrono::seconds(2);
+
+}  // namespace
+
+std::string listener_key(std::string_view service, const ListenerPlan& plan) {
+    return std::string(service) + ' ' + plan.address;
+}
+
+Doors::Doors(Loop& loop, ListenerRecords& records, EventSink& log, DoorSink& sink)
+        : loop_(loop), records_(records), log_(log), sink_(sink), retry_(loop, [this] { retry(); }) {}
+
+void Doors::open(Service& service, Listener& listener) {
+    const std::string key = listener_key(service.name(), listener.plan);
+    if (const auto known = records_.find(key)) {
+        listener.record = *known;
+        adopt(service, listener, Fd(records_.at(*known).fd));
+        return;
+    }
+    auto fd = open_listener(listener.plan);
+    if (!fd) {
+        make_wait(service, listener, fd.error());
+        return;
+    }
+    if (const auto record = records_.add(key, fd->get())) listener.record = *record;
+    adopt(service, listener, std::move(*fd));
+}
+
+void Doors::open_all(Service& service) {
+    for (Listener& listener : service.listeners) {
+        if (listener.condition == Listener::Condition::closed) open(service, listener);
+    }
+}
+
+void Doors::open_wanted(Service& service) {
+    if (service.wants_listeners()) open_all(service);
+}
+
+void Doors::adopt(Service& service, Listener& listener, Fd fd) {
+    listener.fd = std::move(fd);
+    listener.condition = Listener::Condition::open;
+    listener.detail.clear();
+    listener.bound = bound_text(listener.fd.get(), listener.plan.kind);
+    arm(service, listener);
+}
+
+void Doors::arm(Service& service, Listener& listener) {
+    // The place of a listener in its vector is fixed for the life of the plan; the poll is made
+    // anew when a plan takes over (rename).
+    listener.poll = std::make_unique<Poll>(loop_, listener.fd.get(),
+            [this, &service, &listener](int, int) { sink_.on_knock(service, listener); });
+}
+
+void Doors::make_wait(Service& service, Listener& listener, const Error& error) {
+    std::string detail;
+    if (error.code == EADDRINUSE) {
+        const std::string holder = describe_holder(listener.plan);
+        detail = holder.empty() ? "the address is in use" : "in use by " + holder;
+    } else if (is_not_there_yet(error)) {
+        detail = "waiting for address (" + errno_text(error.code) + ")";
+    } else {
+        detail = error.text();
+    }
+    if (listener.condition != Listener::Condition::waiting || listener.detail != detail) {
+        log_.log(FailEvent{.service = service.name(),
+                .stage = error.operation,
+                .subject = listener.plan.address,
+                .error = error.code,
+                .detail = detail});
+    }
+    listener.condition = Listener::Condition::waiting;
+    listener.detail = detail;
+    if (std::find(waiting_.begin(), waiting_.end(), &service) == waiting_.end())
+        waiting_.push_back(&service);
+    if (!retry_.active()) retry_.start(retry_interval, retry_interval);
+}
+
+void Doors::retry() {
+    auto services = std::exchange(waiting_, {});
+    for (Service* service : services) {
+        bool opened = false;
+        for (Listener& listener : service->listeners) {
+            if (listener.condition != Listener::Condition::waiting) continue;
+            open(*service, listener);
+            opened = opened || listener.condition == Listener::Condition::open;
+        }
+        if (opened) {
+            log_.log(NoticeEvent{.service = service->name(), .text = "an address it waited for is open now"});
+            sink_.on_doors_changed(*service);
+        }
+    }
+    if (waiting_.empty()) retry_.stop();
+}
+
+void Doors::close(Service& service, Listener& listener, bool remove_nodes) {
+    listener.poll.reset();
+    if (listener.record != ~std::uint32_t{0}) records_.remove(listener.record);
+    listener.record = ~std::uint32_t{0};
+    listener.fd.reset();
+    if (remove_nodes && listener.condition == Listener::Condition::open) remove_node(listener.plan);
+    listener.condition = Listener::Condition::closed;
+    listener.bound.clear();
+    listener.detail.clear();
+    (void)service;
+}
+
+void Doors::close_all(Service& service, bool remove_nodes) {
+    for (Listener& listener : service.listeners) close(service, listener, remove_nodes);
+    forget(service);
+}
+
+void Doors::move(Listener& from, Service& service, Listener& to) {
+    from.poll.reset();
+    to.condition = std::exchange(from.condition, Listener::Condition::closed);
+    to.detail = from.detail;
+    to.unread = from.unread;
+    if (to.condition != Listener::Condition::open) {
+        to.condition = Listener::Condition::closed;  // opened, or found waiting, by open_all()
+        return;
+    }
+    // The new key is written down before the old one goes: a superd that is killed in between
+    // finds the descriptor under whichever plan is committed.
+    const std::uint32_t old = std::exchange(from.record, ~std::uint32_t{0});
+    if (old != ~std::uint32_t{0} && records_.at(old).key == listener_key(service.name(), to.plan)) {
+        to.record = old;
+    } else {
+        to.record = records_.add(listener_key(service.name(), to.plan), from.fd.get())
+                            .value_or(~std::uint32_t{0});
+        if (old != ~std::uint32_t{0}) records_.remove(old);
+    }
+    adopt(service, to, std::move(from.fd));
+}
+
+void Doors::adopt_bound(Service& service, Listener& to, Fd fd) {
+    if (const auto record = records_.add(listener_key(service.name(), to.plan), fd.get())) to.record = *record;
+    adopt(service, to, std::move(fd));
+}
+
+void Doors::watch(Service& service) {
+    const bool open = service.holds.none() && service.order() != Order::pause && !service.removed &&
+            !service.stopping;
+    for (Listener& listener : service.listeners) {
+        if (!listener.poll || listener.poll->active() == open) continue;
+        if (open)
+            listener.poll->start(Poll::readable);
+        else
+            listener.poll->stop();
+    }
+}
+
+void Doors::forget(const Service& service) { std::erase(waiting_, &service); }
+
+}  // namespace superd

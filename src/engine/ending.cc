@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+// What launches and processes come to: counted, logged, and what follows from it.
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include <fmt/format.h>
+#include <sys/wait.h>
+
+#include "engine/supervisor.h"
+
+namespace superd {
+
+namespace {
+
+bool is_clean(int status) {
+    if (WIFEXITED(status)) return WEXITSTATUS(status) == 0;
+    const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    return signal == SIGHUP || signal == SIGINT || signal == SIGTERM || signal == SIGPIPE;
+}
+
+std::string describe_failure(const SpawnPlan& plan, const LaunchResult& result) {
+    if (result.timed_out) return "not exec'd within launch_timeout: killed";
+    const bool is_exec = result.stage == SpawnStage::exec;
+    return Error{result.error, std::string(stage_name(result.stage)), is_exec ? plan.program : ""}.text();
+}
+
+}  // namespace
+
+void Supervisor::on_started(std::uint32_t index) {
+    const ProcessRecord& record = processes_.records().at(index);
+    if (record.kind == ProcessKind::log) {
+        log_channel_.reset();
+        return;
+    }
+    Service& service = *by_index_[record.service];
+    --service.launching;
+    ++service.record->started;
+    outputs_.log().log(StartEvent{.service = service.name(),
+            .connection = record.id,
+            .pid = record.pid.load(std::memory_order_relaxed),
+            .peer = record.peer,
+            .local = record.local});
+    if (service.holds.has(Hold::launches)) release(service, Hold::launches);
+    if (record.kind != ProcessKind::handler || !waiters_.empty()) changed(service);
+}
+
+void Supervisor::on_launch_failed(std::uint32_t index, const LaunchResult& result) {
+    const ProcessRecord& record = processes_.records().at(index);
+    if (record.kind == ProcessKind::log) {
+        log_channel_.reset();
+        outputs_.fall_back();
+        outputs_.log().log(FailEvent{.service = "superd-log",
+                .stage = stage_name(result.stage),
+                .subject = options_.log_program,
+                .error = result.error});
+        on_log_program_gone(index);
+        return;
+    }
+    Service& service = *by_index_[record.service];
+    --service.launching;
+    ++service.record->failed;
+    ++service.record->failures;
+    service.record->last_stage = static_cast<std::uint8_t>(result.stage);
+    service.record->last_error = result.error;
+    service.record->last_failure = to_nanoseconds(loop_.now());
+    log_launch_failure(service, record, result);
+    if (record.kind == ProcessKind::daemon) service.failed = true;
+    forget_process(index);
+    if (service.holds.has(Hold::launches)) release(service, Hold::launches);
+    if (service.active == 0) on_service_empty(service);
+    changed(service);
+}
+
+void Supervisor::log_launch_failure(
+        Service& service, const ProcessRecord& record, const LaunchResult& result) {
+    service.last_failure = describe_failure(*service.spawn, result);
+    // The limiter counts by reasons of refusals; failures have a limiter of their own.
+    if (!failure_limiter_.allow(service.index, Refusal::stopping, loop_.now())) return;
+    outputs_.log().log(FailEvent{.service = service.name(),
+            .connection = record.id,
+            .peer = record.peer,
+            .stage = stage_name(result.stage),
+            .subject = result.stage == SpawnStage::exec ? std::string_view(service.spawn->program) : "",
+            .error = result.error,
+            .detail = result.timed_out ? "not exec'd within launch_timeout: killed" : ""});
+}
+
+void Supervisor::on_ended(std::uint32_t index, int status) {
+    const ProcessRecord& record = processes_.records().at(index);
+    if (record.kind == ProcessKind::log) {
+        on_log_program_gone(index);
+        return;
+    }
+    Service& service = *by_index_[record.service];
+    const ProcessKind kind = record.kind;
+    ++service.record->exited;
+    service.record->last_status = status;
+    outputs_.log().log(ExitEvent{.service = service.name(),
+            .connection = record.id,
+            .pid = record.pid.load(std::memory_order_relaxed),
+            .status = status,
+            .duration = loop_.now() - from_nanoseconds(record.started),
+            .peer = record.peer});
+    forget_process(index);
+    const bool clean = service.stopping || (status >= 0 && is_clean(status));
+    service.record->failures = clean ? 0 : service.record->failures + 1;
+    if (kind == ProcessKind::daemon && !clean) {
+        service.failed = true;
+        service.last_failure = "it ended: " + exit_text(status);
+    }
+    if (service.active == 0) on_service_empty(service);
+    if (kind != ProcessKind::handler || !waiters_.empty()) changed(service);
+}
+
+void Supervisor::forget_process(std::uint32_t index) {
+    const ProcessRecord& record = processes_.records().at(index);
+    Service& service = *by_index_[record.service];
+    if (record.source != no_source) {
+        SourceEntry& source = sources_.at(record.source);
+        if (source.active > 0) --source.active;
+    }
+    --service.active;
+    --live_;
+    if (service.holds.has(Hold::connections)) release(service, Hold::connections);
+    if (!any_process_hold_) return;
+    any_process_hold_ = false;
+    for (auto& [name, other] : services_) release(*other, Hold::processes);
+}
+
+void Supervisor::on_service_empty(Service& service) {
+    if (service.stopping) {
+        service.stopping = false;
+        service.kill_at = Mono::max();
+        service.holds.clear(Hold::worker);
+        remove_credentials(service.name(), options_.prefixes);
+    }
+    if (service.removed) {
+        remove_service(service);  // the reference is gone after the turn
+        return;
+    }
+    if (stopping_) {
+        maybe_finish();
+        return;
+    }
+    if (!service.wants_listeners()) return;
+    if (service.plan->mode == Mode::worker) on_workers_gone(service);
+    doors_.watch(service);
+    if (std::exchange(service.again, false)) start_processes(service);
+}
+
+void Supervisor::signal_all(Service& service, int signal) {
+    processes_.records().for_each([&](std::uint32_t index, const ProcessRecord& record) {
+        if (record.service == service.index && record.kind != ProcessKind::log)
+            processes_.send_signal(index, signal);
+    });
+}
+
+// TERM, then CONT so that a stopped process sees it; KILL after stop_timeout.
+void Supervisor::end_processes(Service& service) {
+    if (service.active == 0) return;
+    service.stopping = true;
+    signal_all(service, SIGTERM);
+    signal_all(service, SIGCONT);
+    service.kill_at = loop_.now() + service.plan->stop_timeout;
+    arm_timer(service);
+}
+
+void Supervisor::on_log_program_gone(std::uint32_t index) {
+    if (log_record_ != index) return;  // one that a former superd had started
+    log_record_ = ~std::uint32_t{0};
+    log_restart_.start(backoff_delay(log_failures_++));
+}
+
+}  // namespace superd

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// The last accepted configuration, kept in the state directory for a cold start with a broken
+// file: the resolved plan, and copies of the files it was read from for people to look at.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "config/plan.h"
+
+namespace superd {
+
+// STATE/last-good/plan and STATE/last-good/0-superd.toml …; each replaced by rename. Failure
+// loses nothing but this copy: it is returned to be said.
+Result<void> keep_last_good(const std::string& state_directory, const Plan& plan);
+// Nothing where there is none or it cannot be read.
+[[nodiscard]] std::optional<Plan> load_last_good(const std::string& state_directory);
+
+}  // namespace superd

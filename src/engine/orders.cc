@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+// What an administrator orders: start, stop, pause, drain, kill, wait.
+#include <algorithm>
+#include <csignal>
+
+#include <fmt/format.h>
+
+#include "engine/supervisor.h"
+
+namespace superd {
+
+namespace {
+
+constexpr int code_failed = 1;
+constexpr int code_not_running = 3;
+constexpr int code_no_such_service = 4;
+
+Outcome no_such(std::string_view name) {
+    return {code_no_such_service, fmt::format("no service \"{}\"; superctl list shows them", name)};
+}
+
+bool is_settled(const ServiceStatus& status) {
+    return status.state != ServiceState::stopping && status.state != ServiceState::starting;
+}
+
+}  // namespace
+
+void Supervisor::start(std::string_view name, Reply reply) {
+    Service* service = find(name);
+    if (service == nullptr) return reply(no_such(name));
+    const ServicePlan& plan = *service->plan;
+    service->set_order(plan.enabled && plan.start != Start::manual ? Order::none : Order::start);
+    service->failed = false;
+    service->fruitless = 0;
+    service->record->failures = 0;
+    service->holds.clear(Hold::backoff);
+    doors_.open_all(*service);
+    doors_.watch(*service);
+    const bool on_demand = service->plan->mode == Mode::worker && service->plan->start == Start::demand;
+    if (!on_demand) start_processes(*service);
+    changed(*service);
+    const std::string text(name);
+    wait(name, is_settled, [this, text, reply](const Outcome& outcome) {
+        const Service* settled = find(text);
+        if (settled != nullptr && settled->failed)
+            return reply({code_failed, settled->last_failure + "; superctl why " + text});
+        reply(outcome);
+    });
+}
+
+void Supervisor::stop(std::string_view name, Reply reply) {
+    Service* service = find(name);
+    if (service == nullptr) return reply(no_such(name));
+    service->set_order(Order::stop);
+    service->again = false;
+    service->failed = false;
+    doors_.close_all(*service, true);
+    end_processes(*service);
+    changed(*service);
+    wait(name, is_settled, std::move(reply));
+}
+
+// The listeners stay open: clients of the moment between wait in the kernel's queue.
+void Supervisor::restart(std::string_view name, Reply reply) {
+    Service* service = find(name);
+    if (service == nullptr) return reply(no_such(name));
+    if (service->active == 0) return start(name, std::move(reply));
+    service->again = true;
+    end_processes(*service);
+    doors_.open_all(*service);
+    doors_.watch(*service);
+    changed(*service);
+    wait(name, is_settled, std::move(reply));
+}
+
+void Supervisor::pause(std::string_view name, Reply reply) {
+    Service* service = find(name);
+    if (service == nullptr) return reply(no_such(name));
+    if (service->order() == Order::stop || service->order() == Order::drain)
+        return reply({code_not_running, fmt::format("{} is stopped; superctl start {}", name, name)});
+    service->set_order(Order::pause);
+    doors_.watch(*service);
+    changed(*service);
+    reply({});
+}
+
+void Supervisor::resume(std::string_view name, Reply reply) {
+    Service* service = find(name);
+    if (service == nullptr) return reply(no_such(name));
+    if (service->order() != Order::pause)
+        return reply({code_failed, fmt::format("{} is not paused; superctl why {}", name, name)});
+    service->set_order(Order::none);
+    doors_.watch(*service);
+    changed(*service);
+    reply({});
+}
+
+// Connections finish; a worker, which has the listener itself, is asked to end by TERM and never
+// killed.
+void Supervisor::drain(std::string_view name, Reply reply) {
+    Service* service = find(name);
+    if (service == nullptr) return reply(no_such(name));
+    service->set_order(Order::drain);
+    doors_.close_all(*service, true);
+    if (service->plan->mode != Mode::handler) signal_all(*service, SIGTERM);
+    changed(*service);
+    wait(name, [](const ServiceStatus& status) { return status.state != ServiceState::draining; },
+            std::move(reply));
+}
+
+void Supervisor::kill(
+        std::string_view name, int signal, std::uint64_t connection, Reply reply) {
+    Service* service = find(name);
+    if (service == nullptr) return reply(no_such(name));
+    unsigned told = 0;
+    processes_.records().for_each([&](std::uint32_t index, const ProcessRecord& record) {
+        if (record.service != service->index || record.kind == ProcessKind::log) return;
+        if (connection != 0 && record.id != connection) return;
+        if (processes_.send_signal(index, signal)) ++told;
+    });
+    if (told == 0) {
+        return reply({code_not_running, connection != 0
+                        ? fmt::format("{} has no connection {:x}; superctl connections {}", name, connection, name)
+                        : fmt::format("{} has no process", name)});
+    }
+    reply({0, fmt::format("{} process{} told", told, told == 1 ? "" : "es")});
+}
+
+std::uint64_t Supervisor::wait(std::string_view name,
+        std::function<bool(const ServiceStatus&)> test, Reply reply) {
+    const Service* service = find(name);
+    if (service == nullptr) {
+        reply(no_such(name));
+        return 0;
+    }
+    if (test(status_of(*service))) {
+        reply({});
+        return 0;
+    }
+    waiters_.push_back({next_token_, std::string(name), std::move(test), std::move(reply)});
+    return next_token_++;
+}
+
+void Supervisor::forget_wait(std::uint64_t token) {
+    std::erase_if(waiters_, [token](const Waiter& waiter) { return waiter.token == token; });
+}
+
+}  // namespace superd

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// Where services' stderr and stdout go, and superd's own log: owner of the hub, of output files
+// and of what superd-log needs to be told.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/fd.h"
+#include "engine/service.h"
+#include "log/hub.h"
+#include "log/writer.h"
+#include "loop/loop.h"
+
+namespace superd {
+
+class Outputs {
+public:
+    // on_channel_lost: superd-log has gone; start another with open_channel().
+    Outputs(Loop& loop, std::uint32_t own_uid, std::function<void()> on_channel_lost);
+
+    [[nodiscard]] LogWriter& log() { return log_; }
+
+    // Sinks from the plan; log files and services' output files are opened anew.
+    void configure(const DaemonPlan& plan);
+    // The socket of `superctl logs`.
+    void open_reader_socket(const std::string& path, std::optional<std::uint32_t> admin_gid);
+
+    // The end that becomes descriptor 0 of a superd-log about to be started. From then on superd's
+    // events go there.
+    [[nodiscard]] Result<Fd> open_channel();
+    // Back to plain lines on stderr: superd-log cannot be started.
+    void fall_back();
+    // superd stops for good.
+    void finish();
+
+    // A loan for Launch: the service's log stream, an output file, or -1 where the plan wants
+    // /dev/null or the socket. What cannot be opened is logged and becomes the log stream.
+    [[nodiscard]] int descriptor_for(Service& service, const Output& output);
+    void adopt_streams(Service& service);
+    void drop(const Service& service);
+
+    void flush();
+
+private:
+    [[nodiscard]] int stream_of(Service& service);
+    void watch_channel();
+
+    Loop& loop_;
+    LogWriter log_;
+    LogHub hub_;
+    std::function<void()> on_channel_lost_;
+    std::unique_ptr<Poll> channel_poll_;
+    Timer retry_;  // what could not be written at once
+    bool events_open_ = false;
+    std::map<std::string, Fd, std::less<>> files_;  // by path
+};
+
+}  // namespace superd

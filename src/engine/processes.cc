@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include "engine/processes.h"
+
+#include <cstdlib>
+#include <utility>
+
+#include "sys/process.h"
+
+namespace superd {
+
+namespace {
+
+// While launches are in hand somebody must see that they neither hang nor wait for a thread.
+constexpr auto tick_interval = std::chrono::milliseconds(5);
+
+Reaper make_reaper(const State& state) {
+    auto reaper = Reaper::create(state);
+    if (!reaper) std::abort();  // no descriptors at the very start: the guard tries again
+    return std::move(*reaper);
+}
+
+}  // namespace
+
+Processes::Processes(Loop& loop, State& state, const SpawnerOptions& options, ProcessSink& sink)
+        : records_(state), sink_(sink), spawner_(state, options), reaper_(make_reaper(state)),
+          results_poll_(loop, spawner_.event_fd(), [this](int, int) { take_results(); }),
+          ended_poll_(loop, reaper_.fd(),
+                  [this](int, int) {
+                      take_results();  // a process has started before it ends
+                      reaper_.wait(ended_);
+                      take_ended();
+                  }),
+          tick_(loop, [this] { on_tick(); }) {
+    results_poll_.start(Poll::readable);
+    ended_poll_.start(Poll::readable);
+}
+
+void Processes::launch(Launch launch) {
+    spawner_.submit(std::move(launch));
+    if (!tick_.active()) tick_.start(tick_interval, tick_interval);
+}
+
+void Processes::on_tick() {
+    spawner_.tick(std::chrono::steady_clock::now());
+    if (spawner_.pending() == 0) tick_.stop();
+}
+
+void Processes::adopt(std::uint32_t index) { (void)reaper_.add(index); }
+
+bool Processes::send_signal(std::uint32_t index, int signal) {
+    return signal_process(records_.at(index), signal);
+}
+
+void Processes::sweep_orphans() {
+    take_results();
+    reaper_.sweep(ended_);
+    take_ended();
+}
+
+void Processes::on_guard_news() {
+    reaper_.on_guard_signal(ended_);
+    take_ended();
+}
+
+void Processes::take_results() {
+    spawner_.drain(results_);
+    for (std::size_t i = 0; i < results_.size(); ++i) {
+        const LaunchResult result = results_[i];
+        if (result.stage == SpawnStage::none) {
+            (void)reaper_.add(result.record);
+            sink_.on_started(result.record);
+            continue;
+        }
+        sink_.on_launch_failed(result.record, result);
+        if (records_.at(result.record).pid.load(std::memory_order_relaxed) > 0) reaper_.reap(result.record);
+        records_.give_back(result.record);
+    }
+    results_.clear();
+}
+
+void Processes::take_ended() {
+    // The sink may start processes; it never asks for ends.
+    for (std::size_t i = 0; i < ended_.size(); ++i) {
+        const Ended end = ended_[i];
+        sink_.on_ended(end.record, end.status);
+        reaper_.reap(end.record);
+        records_.give_back(end.record);
+    }
+    ended_.clear();
+}
+
+}  // namespace superd

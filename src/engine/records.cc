@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: MIT
+#include "engine/records.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <sys/stat.h>
+
+namespace superd {
+
+namespace {
+
+// A freed place, else the first that was never used, else nothing.
+std::optional<std::uint32_t> next_place(
+        std::vector<std::uint32_t>& freed, std::uint32_t& high, std::size_t capacity) {
+    if (!freed.empty()) {
+        const std::uint32_t index = freed.back();
+        freed.pop_back();
+        return index;
+    }
+    if (high >= capacity) return std::nullopt;
+    return high++;
+}
+
+template <std::size_t N>
+std::string_view text_of(const char (&field)[N]) {
+    return {field, ::strnlen(field, N)};
+}
+
+template <std::size_t N>
+bool store(char (&field)[N], std::string_view text) {
+    if (text.size() >= N) return false;
+    std::copy(text.begin(), text.end(), field);
+    field[text.size()] = '\0';
+    return true;
+}
+
+}  // namespace
+
+ProcessRecords::ProcessRecords(const State& state)
+        : header_(state.header()), records_(state.processes()) {
+    for (std::uint32_t i = 0; i < header_.process_high; ++i) {
+        if (records_[i].state.load() == RecordState::free)
+            freed_.push_back(i);
+        else
+            ++in_use_;
+    }
+}
+
+std::optional<std::uint32_t> ProcessRecords::take() {
+    const auto index = next_place(freed_, header_.process_high, records_.size());
+    if (!index) return std::nullopt;
+    ProcessRecord& record = records_[*index];
+    record.pid.store(0, std::memory_order_relaxed);
+    record.pidfd.store(-1, std::memory_order_relaxed);
+    record.connection.store(-1, std::memory_order_relaxed);
+    record.error.store(0, std::memory_order_relaxed);
+    record.stage.store(0, std::memory_order_relaxed);
+    record.attempts = 0;
+    record.flags = 0;
+    record.source = ~std::uint32_t{0};
+    record.listener = 0;
+    record.cookie = 0;
+    record.id = 0;
+    record.peer = {};
+    record.local = {};
+    ++in_use_;
+    return index;
+}
+
+void ProcessRecords::give_back(std::uint32_t index) {
+    records_[index].state.store(RecordState::free, std::memory_order_release);
+    freed_.push_back(index);
+    --in_use_;
+}
+
+ServiceRecords::ServiceRecords(const State& state)
+        : header_(state.header()), records_(state.services()) {
+    for (std::uint32_t i = 0; i < header_.service_high; ++i) {
+        const auto name = text_of(records_[i].name);
+        if (name.empty())
+            freed_.push_back(i);
+        else
+            by_name_.emplace(name, i);
+    }
+}
+
+std::optional<std::uint32_t> ServiceRecords::find_or_make(std::string_view name) {
+    const auto known = by_name_.find(std::string(name));
+    if (known != by_name_.end()) return known->second;
+    if (name.size() >= sizeof ServiceRecord::name) return std::nullopt;
+    const auto index = next_place(freed_, header_.service_high, records_.size());
+    if (!index) return std::nullopt;
+    ServiceRecord& record = records_[*index];
+    record = ServiceRecord{};
+    record.log_read = record.log_write = -1;
+    store(record.name, name);
+    by_name_.emplace(name, *index);
+    return index;
+}
+
+void ServiceRecords::remove(std::uint32_t index) {
+    by_name_.erase(std::string(text_of(records_[index].name)));
+    records_[index].name[0] = '\0';
+    freed_.push_back(index);
+}
+
+ListenerRecords::ListenerRecords(const State& state)
+        : header_(state.header()), records_(state.listeners()) {
+    for (std::uint32_t i = 0; i < header_.listener_high; ++i) {
+        const ListenerRecord& record = records_[i];
+        if (record.fd < 0 || inode_of(record.fd) != record.inode) {
+            freed_.push_back(i);
+            continue;
+        }
+        by_key_.emplace(text_of(record.key), i);
+    }
+}
+
+std::optional<std::uint32_t> ListenerRecords::add(std::string_view key, int fd) {
+    if (key.size() >= sizeof ListenerRecord::key) return std::nullopt;
+    const auto index = next_place(freed_, header_.listener_high, records_.size());
+    if (!index) return std::nullopt;
+    ListenerRecord& record = records_[*index];
+    record.inode = inode_of(fd);
+    store(record.key, key);
+    record.fd = fd;
+    by_key_[std::string(key)] = *index;
+    return index;
+}
+
+std::optional<std::uint32_t> ListenerRecords::find(std::string_view key) const {
+    const auto known = by_key_.find(std::string(key));
+    if (known == by_key_.end()) return std::nullopt;
+    const ListenerRecord& record = records_[known->second];
+    if (record.fd < 0 || inode_of(record.fd) != record.inode) return std::nullopt;
+    return known->second;
+}
+
+void ListenerRecords::remove(std::uint32_t index) {
+    const std::string key(text_of(records_[index].key));
+    const auto known = by_key_.find(key);
+    if (known != by_key_.end() && known->second == index) by_key_.erase(known);
+    records_[index].fd = -1;
+    freed_.push_back(index);
+}
+
+std::uint64_t inode_of(int fd) {
+    struct stat facts {};
+    return fd >= 0 && ::fstat(fd, &facts) == 0 ? facts.st_ino : 0;
+}
+
+}  // namespace superd

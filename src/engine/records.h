@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// Which records of the shared state are free. The records themselves are plain data there.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "sys/state.h"
+
+namespace superd {
+
+// Process records, taken and given back in O(1); the most recently freed one first, so that few
+// pages are touched.
+class ProcessRecords {
+public:
+    explicit ProcessRecords(const State& state);
+
+    // A record with everything zero (descriptors -1) and still `free`: the caller fills it in and
+    // sets its state last. Nothing where the table is full.
+    [[nodiscard]] std::optional<std::uint32_t> take();
+    void give_back(std::uint32_t index);
+    [[nodiscard]] ProcessRecord& at(std::uint32_t index) const { return records_[index]; }
+    [[nodiscard]] std::uint32_t in_use() const { return in_use_; }
+    [[nodiscard]] std::uint32_t capacity() const { return static_cast<std::uint32_t>(records_.size()); }
+
+    // Every record that is not free: visit(index, record).
+    template <class Visit>
+    void for_each(Visit visit) const {
+        for (std::uint32_t i = 0; i < header_.process_high; ++i) {
+            if (records_[i].state.load(std::memory_order_acquire) != RecordState::free)
+                visit(i, records_[i]);
+        }
+    }
+
+private:
+    StateHeader& header_;
+    std::span<ProcessRecord> records_;
+    std::vector<std::uint32_t> freed_;
+    std::uint32_t in_use_ = 0;
+};
+
+// Records that are kept by a name: services and listeners.
+class ServiceRecords {
+public:
+    explicit ServiceRecords(const State& state);
+
+    // The record of that name, made where there is none; nothing where the table is full or the
+    // name is longer than a record holds.
+    [[nodiscard]] std::optional<std::uint32_t> find_or_make(std::string_view name);
+    [[nodiscard]] ServiceRecord& at(std::uint32_t index) const { return records_[index]; }
+    // Forgets the counters of a service that the plan no longer has.
+    void remove(std::uint32_t index);
+
+private:
+    StateHeader& header_;
+    std::span<ServiceRecord> records_;
+    std::unordered_map<std::string, std::uint32_t> by_name_;
+    std::vector<std::uint32_t> freed_;
+};
+
+class ListenerRecords {
+public:
+    explicit ListenerRecords(const State& state);
+
+    // Writes down that fd (a loan) belongs to key; nothing where the table is full.
+    [[nodiscard]] std::optional<std::uint32_t> add(std::string_view key, int fd);
+    // The descriptor written down for key, if it still is the same open file.
+    [[nodiscard]] std::optional<std::uint32_t> find(std::string_view key) const;
+    [[nodiscard]] ListenerRecord& at(std::uint32_t index) const { return records_[index]; }
+    void remove(std::uint32_t index);
+
+private:
+    StateHeader& header_;
+    std::span<ListenerRecord> records_;
+    std::unordered_map<std::string, std::uint32_t> by_key_;
+    std::vector<std::uint32_t> freed_;
+};
+
+// The inode of an open descriptor, 0 where it is not open.
+[[nodiscard]] std::uint64_t inode_of(int fd);
+
+}  // namespace superd

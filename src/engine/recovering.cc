@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+// Taking over from a superd that was killed: the committed plan, the descriptors that outlived
+// it, the processes it started, its counters.
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "engine/supervisor.h"
+
+namespace superd {
+
+void Supervisor::recover(std::shared_ptr<const Plan> plan, const Recovery& recovery) {
+    plan_ = std::move(plan);
+    outputs_.configure(plan_->daemon);
+    outputs_.open_reader_socket(options_.run_directory + "/log", plan_->daemon.admin_gid);
+    networks_ = make_network_tables(plan_->networks);
+    for (const auto& service : plan_->services) add_service(service);
+    adopt_ghosts();
+    for (auto& [name, service] : services_) outputs_.adopt_streams(*service);
+    start_log_program();
+    for (const auto& service : plan_->services) doors_.open_wanted(*find(service->name));
+    close_stray_listeners();
+    adopt_processes(recovery);
+    for (const auto& service : plan_->services) activate(*find(service->name));
+    take_found_connections(recovery);
+    for (auto& [name, service] : services_) {
+        if (!service->removed) start_at_boot(*service);
+    }
+    watch_networks();
+    outputs_.log().log(NoticeEvent{.level = Level::warning,
+            .text = fmt::format("superd was started again: {} process{} and {} service{} taken over", live_,
+                    live_ == 1 ? "" : "es", services_.size(), services_.size() == 1 ? "" : "s")});
+    notify("READY=1\n");
+}
+
+// Services that the committed plan no longer has, kept by their records while processes live.
+void Supervisor::adopt_ghosts() {
+    const auto records = state_.services();
+    for (std::uint32_t i = 0; i < state_.header().service_high; ++i) {
+        const bool known = i < by_index_.size() && by_index_[i] != nullptr;
+        if (records[i].name[0] == '\0' || known) continue;
+        auto ghost = std::make_shared<ServicePlan>();
+        ghost->name = records[i].name;
+        ghost->exec.argv = {"-"};
+        add_service(ghost).removed = true;
+    }
+}
+
+// Descriptors of listeners that no service of the plan asks for.
+void Supervisor::close_stray_listeners() {
+    std::set<std::uint32_t> owned;
+    for (const auto& [name, service] : services_) {
+        for (const Listener& listener : service->listeners) owned.insert(listener.record);
+    }
+    for (std::uint32_t i = 0; i < state_.header().listener_high; ++i) {
+        const int fd = state_.listeners()[i].fd;
+        if (fd < 0 || owned.contains(i)) continue;
+        const Fd stray(fd);
+        listener_records_.remove(i);
+    }
+}
+
+void Supervisor::adopt_processes(const Recovery& recovery) {
+    sources_.reset_active();
+    for (const RecoveredRecord& found : recovery.records) {
+        ProcessRecord& record = processes_.records().at(found.record);
+        Service* service = record.kind == ProcessKind::log ? nullptr : by_index_[record.service];
+        const bool starts = found.action == Recovered::start;
+        if (found.action == Recovered::forget || (starts && record.kind != ProcessKind::handler)) {
+            processes_.records().give_back(found.record);
+            continue;
+        }
+        if (found.action == Recovered::give_up) {
+            if (service != nullptr)
+                outputs_.log().log(FailEvent{.service = service->name(),
+                        .connection = record.id,
+                        .peer = record.peer,
+                        .stage = "recover",
+                        .detail = "its start has failed twice: the connection is closed"});
+            processes_.records().give_back(found.record);
+            continue;
+        }
+        if (service != nullptr && record.source != no_source) ++sources_.at(record.source).active;
+        if (starts) {
+            start_handler(*service, found.record, Fd(record.connection.load()));
+            continue;
+        }
+        if (service != nullptr && found.action == Recovered::failed) {
+            log_launch_failure(*service, record,
+                    {.record = found.record,
+                            .service = record.service,
+                            .stage = static_cast<SpawnStage>(record.stage.load()),
+                            .error = record.error.load()});
+        }
+        record.state.store(RecordState::running);
+        if (service != nullptr) {
+            ++service->active;
+            ++live_;
+            if (record.kind == ProcessKind::worker) service->holds.set(Hold::worker);
+            service->worker_started = from_nanoseconds(record.started);
+        }
+        processes_.adopt(found.record);
+    }
+    processes_.on_guard_news();
+    for (auto& [name, service] : services_) {
+        if (service->removed && service->active == 0) emptied_.push_back(service.get());
+    }
+    for (Service* service : std::exchange(emptied_, {})) remove_service(*service);
+}
+
+void Supervisor::take_found_connections(const Recovery& recovery) {
+    for (const FoundConnection& found : recovery.connections) {
+        Fd connection(found.fd);
+        for (auto& [name, service] : services_) {
+            const auto to = std::find_if(service->listeners.begin(), service->listeners.end(),
+                    [&](const Listener& listener) { return listener.record == found.listener; });
+            if (to == service->listeners.end()) continue;
+            consider(*service, *to, std::move(connection), found.peer);
+            break;
+        }
+    }
+}
+
+}  // namespace superd

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+// Reload in two phases: everything that can fail happens before anything changes.
+//
+// 1. A process of its own reads and resolves the file (engine/config_reader.h). Errors end here.
+// 2. prepare(): every listener of the new plan gets a descriptor: its own of before, one that
+//    another service gives up, or a fresh one bound beside them. An address that somebody else has
+//    refuses the reload; what was bound so far is closed again and nothing has changed.
+// 3. The plan is committed to the state that outlives superd.
+// 4. commit(): services take their plans. Only what can no longer fail, or can wait and be retried.
+#include <algorithm>
+#include <cerrno>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "config/codec.h"
+#include "engine/last_good.h"
+#include "engine/supervisor.h"
+#include "sys/listen_socket.h"
+
+namespace superd {
+
+namespace {
+
+struct Holder {
+    Service* service;
+    std::size_t index;
+};
+
+using AddressBook = std::multimap<std::string_view, Holder>;
+
+// As Service::wants_listeners(), for the plan that is about to be its.
+bool will_want_listeners(const ServicePlan& plan, const Service* known) {
+    const Order order = known != nullptr ? known->order() : Order::none;
+    if (order == Order::stop || order == Order::drain) return false;
+    return order != Order::none || (plan.enabled && plan.start != Start::manual);
+}
+
+std::string count_changes(const std::vector<ServiceDiff>& changes) {
+    unsigned changed = 0;
+    unsigned added = 0;
+    unsigned removed = 0;
+    for (const ServiceDiff& diff : changes) {
+        if (diff.change == Change::added) ++added;
+        else if (diff.change == Change::removed) ++removed;
+        else if (diff.change != Change::keep) ++changed;
+    }
+    return fmt::format("{} changed, {} new, {} gone", changed, added, removed);
+}
+
+}  // namespace
+
+// How each listener of the new plan comes to its descriptor, found out before anything changes.
+struct Supervisor::Prepared {
+    struct Place {
+        Service* from = nullptr;  // moves over from there
+        std::size_t index = 0;
+        Fd fresh;                 // or was bound
+    };
+    std::map<std::string, std::vector<Place>, std::less<>> places;
+    // The listeners of before, while commit() hands them over.
+    std::map<Service*, std::vector<Listener>> old;
+};
+
+void Supervisor::reload_config(bool dry_run, std::function<void(ReloadReport)> reply) {
+    reader_.read(options_.read, [this, dry_run, reply = std::move(reply)](Result<ReadResult> read) {
+        on_read(dry_run, std::move(read), reply);
+    });
+}
+
+void Supervisor::refuse_reload(ReloadReport& report) {
+    report.code = 1;
+    config_trouble_ = "running the last accepted configuration: " + report.message;
+    outputs_.log().log(NoticeEvent{.level = Level::error, .text = "reload refused: " + report.message});
+}
+
+void Supervisor::on_read(
+        bool dry_run, Result<ReadResult> read, const std::function<void(ReloadReport)>& reply) {
+    ReloadReport report;
+    if (!read) {
+        report.message = read.error().text();
+    } else {
+        report.diagnostics = std::move(read->diagnostics);
+        if (!read->plan) {
+            const auto& all = report.diagnostics.all();
+            const auto first = std::find_if(all.begin(), all.end(),
+                    [](const Diagnostic& d) { return d.severity == Severity::error; });
+            report.message = first == all.end() ? "the file has errors"
+                                                : fmt::format("{}:{}: {}", first->at.file,
+                                                          first->at.line, first->message);
+        }
+    }
+    if (!report.message.empty()) {
+        refuse_reload(report);
+        return reply(std::move(report));
+    }
+    auto next = std::make_shared<const Plan>(std::move(*read->plan));
+    report.changes = diff_plans(*plan_, *next);
+    report.message = count_changes(report.changes);
+    if (dry_run) return reply(std::move(report));
+
+    notify(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\n", loop_.now().time_since_epoch().count() / 1000));
+    Prepared prepared;
+    bool ready = prepare(*next, prepared, report);
+    if (ready) {
+        if (const auto saved = state_.commit_plan(encode_plan(*next)); !saved) {
+            report.message = saved.error().text();
+            ready = false;
+        }
+    }
+    if (!ready) {
+        refuse_reload(report);
+    } else {
+        commit(next, prepared, report.changes);
+        outputs_.log().log(NoticeEvent{.level = Level::notice, .text = "reloaded: " + report.message});
+        keep_last_good(options_.state_directory, *plan_);
+    }
+    notify("READY=1\n");
+    reply(std::move(report));
+}
+
+bool Supervisor::prepare(const Plan& next, Prepared& prepared, ReloadReport& report) {
+    AddressBook book;
+    for (auto& [name, service] : services_) {
+        for (std::size_t i = 0; i < service->listeners.size(); ++i) {
+            if (service->listeners[i].condition == Listener::Condition::open)
+                book.emplace(service->listeners[i].plan.address, Holder{service.get(), i});
+        }
+    }
+    for (const auto& plan : next.services) {
+        auto& places = prepared.places[plan->name];
+        places.resize(plan->listeners.size());
+        Service* known = find(plan->name);
+        if (!will_want_listeners(*plan, known)) continue;
+        for (std::size_t i = 0; i < places.size(); ++i) {
+            const ListenerPlan& wanted = plan->listeners[i];
+            const auto [first, last] = book.equal_range(wanted.address);
+            // Its own comes before one that another service gives up.
+            auto match = std::find_if(first, last, [&](const auto& entry) { return entry.second.service == known; });
+            if (match == last) match = first;
+            if (match != last) {
+                const Holder holder = match->second;
+                const Listener& old = holder.service->listeners[holder.index];
+                if (same_socket(old.plan, wanted)) places[i] = {holder.service, holder.index, {}};
+                book.erase(match);  // else: closed by commit(), then bound anew
+                continue;
+            }
+            auto fd = open_listener(wanted);
+            if (fd) {
+                places[i].fresh = std::move(*fd);
+                continue;
+            }
+            if (fd.error().code != EADDRINUSE) continue;  // waits and is retried, as at a start
+            const std::string who = describe_holder(wanted);
+            report.message = fmt::format("{}: {} of {} is in use{}{}", next.where(wanted.origin),
+                    wanted.address, plan->name, who.empty() ? "" : " by ", who);
+            return false;
+        }
+    }
+    return true;
+}
+
+void Supervisor::commit(std::shared_ptr<const Plan> next, Prepared& prepared,
+        const std::vector<ServiceDiff>& changes) {
+    plan_ = std::move(next);
+    networks_ = make_network_tables(plan_->networks);
+    config_trouble_.clear();
+    for (auto& [name, service] : services_) {
+        for (Listener& listener : service->listeners) listener.poll.reset();
+        doors_.forget(*service);
+        prepared.old[service.get()] = std::exchange(service->listeners, {});
+    }
+    std::map<std::string_view, const ServiceDiff*> by_name;
+    for (const ServiceDiff& diff : changes) by_name[diff.name] = &diff;
+    for (const auto& plan : plan_->services) {
+        const auto diff = by_name.find(plan->name);
+        take_plan(plan, prepared, diff == by_name.end() ? nullptr : diff->second);
+    }
+    close_leftovers(prepared);
+    for (const ServiceDiff& diff : changes) {
+        Service* service = find(diff.name);
+        if (service == nullptr) continue;
+        if (diff.change == Change::removed) remove_service(*service);
+    }
+    for (const auto& plan : plan_->services) activate(*find(plan->name));
+    for (const ServiceDiff& diff : changes) {
+        Service* service = find(diff.name);
+        if (service == nullptr || service->removed) continue;
+        const bool opens = std::find(diff.keys.begin(), diff.keys.end(), "enabled") != diff.keys.end();
+        if (diff.change == Change::added || opens) start_at_boot(*service);
+    }
+    outputs_.configure(plan_->daemon);
+    watch_networks();
+    if (admin_changed_) admin_changed_(plan_->daemon.admin_gid);
+}
+
+void Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepared& prepared,
+        const ServiceDiff* change) {
+    Service* service = find(plan->name);
+    if (service != nullptr && service->removed) service->removed = false;  // it is back
+    if (service == nullptr) service = &add_service(plan);
+    const bool changed = change == nullptr || change->change != Change::keep;
+    if (changed) {
+        give_plan(*service, plan);
+    } else {
+        service->plan = plan;  // lines may have moved
+        service->access = AccessIndex(plan->admission.access, networks_);
+    }
+    service->listeners.clear();
+    service->listeners.resize(plan->listeners.size());
+    auto& places = prepared.places[plan->name];
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        Listener& listener = service->listeners[i];
+        listener.plan = plan->listeners[i];
+        if (places[i].from != nullptr)
+            doors_.move(prepared.old[places[i].from][places[i].index], *service, listener);
+        else if (places[i].fresh)
+            doors_.adopt_bound(*service, listener, std::move(places[i].fresh));
+    }
+    // A worker holds the sockets of before: it goes, and the next one gets those of now.
+    const bool rebinds = change != nullptr && change->change == Change::rebind;
+    if (rebinds && plan->mode == Mode::worker && service->active > 0) {
+        service->again = true;
+        end_processes(*service);
+    }
+    // What the file now says about `enabled` counts again, whatever was said by hand before.
+    if (changed && !plan->enabled && service->order() == Order::none && plan->mode != Mode::handler)
+        end_processes(*service);
+}
+
+void Supervisor::close_leftovers(Prepared& prepared) {
+    for (auto& [service, listeners] : prepared.old) {
+        for (Listener& listener : listeners) doors_.close(*service, listener, true);
+    }
+    prepared.old.clear();
+}
+
+void Supervisor::watch_networks() {
+    std::vector<std::string> files;
+    for (const NetworkPlan& network : plan_->networks) {
+        if (!network.file.empty()) files.push_back(network.file);
+    }
+    network_watch_.watch(files);
+}
+
+// Only the lists are read again, by the plan in force: half an edit of superd.toml stays unseen.
+void Supervisor::on_networks_changed() {
+    const StateHeader& header = state_.header();
+    const int fd = header.plan_fd[header.plan_sequence.load() & 1];
+    reader_.reread_networks(fd, [this](Result<ReadResult> read) {
+        if (!read || !read->plan) {
+            outputs_.log().log(NoticeEvent{.level = Level::error,
+                    .text = "address lists could not be read again: the old ones stay in force"});
+            return;
+        }
+        for (const Diagnostic& trouble : read->diagnostics.all())
+            outputs_.log().log(NoticeEvent{.level = Level::error, .text = trouble.at.file + ": " + trouble.message});
+        auto next = std::make_shared<Plan>(*plan_);
+        next->networks = read->plan->networks;
+        if (!state_.commit_plan(encode_plan(*next))) return;
+        plan_ = std::move(next);
+        networks_ = make_network_tables(plan_->networks);
+        for (auto& [name, service] : services_)
+            service->access = AccessIndex(service->plan->admission.access, networks_);
+        outputs_.log().log(NoticeEvent{.level = Level::notice, .text = "address lists read again"});
+    });
+}
+
+}  // namespace superd

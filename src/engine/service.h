@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// A service at run time: its plan, its listeners, what it holds back and why.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "config/plan.h"
+#include "loop/loop.h"
+#include "policy/access.h"
+#include "policy/backoff.h"
+#include "policy/spawn_plan.h"
+#include "policy/state_names.h"
+#include "sys/state.h"
+
+namespace superd {
+
+// What somebody said, kept over restarts of superd in ServiceRecord::orders.
+// `start`: although the file says enabled = false or start = "manual".
+enum class Order : std::uint32_t { none, start, stop, pause, drain };
+
+// Why a service accepts nothing for now. Each comes and goes by itself; listeners are watched
+// while there is none.
+enum class Hold : std::uint8_t {
+    worker,         // a worker has the listeners
+    connections,    // max_connections, on_limit = "queue"
+    rate,           // the service's own rate; until a time
+    descriptors,    // superd is out of descriptors or memory; until a time
+    processes,      // [superd] max_processes
+    backoff,        // workers that fail, datagrams left unread; until a time
+    launches,       // as many launches in hand as one service may have
+    count
+};
+[[nodiscard]] std::string_view hold_text(Hold hold);
+
+class Holds {
+public:
+    void set(Hold hold, Mono until = Mono::max());
+    void clear(Hold hold);
+    [[nodiscard]] bool has(Hold hold) const { return (bits_ & bit(hold)) != 0; }
+    [[nodiscard]] bool none() const { return bits_ == 0; }
+    // Clears those whose time has come.
+    void expire(Mono now);
+    // When the first of them ends by itself; Mono::max(): none does.
+    [[nodiscard]] Mono next() const;
+    [[nodiscard]] Mono until(Hold hold) const { return until_[index(hold)]; }
+
+private:
+    static constexpr std::size_t index(Hold hold) { return static_cast<std::size_t>(hold); }
+    static constexpr unsigned bit(Hold hold) { return 1U << static_cast<unsigned>(hold); }
+
+    unsigned bits_ = 0;
+    std::array<Mono, static_cast<std::size_t>(Hold::count)> until_{};
+};
+
+// One listener of a service. Its number in the plan is its place in Service::listeners.
+struct Listener {
+    enum class Condition : std::uint8_t { closed, open, waiting };
+
+    ListenerPlan plan;
+    Fd fd;
+    std::uint32_t record = ~std::uint32_t{0};  // in State::listeners; ~0: none
+    std::unique_ptr<Poll> poll;
+    Condition condition = Condition::closed;
+    std::string detail;  // waiting: for what
+    UnreadWatch unread;  // datagrams that workers leave behind
+    std::string bound;   // the address as bound
+};
+
+struct Service {
+    std::uint32_t index = 0;  // in State::services
+    ServiceRecord* record = nullptr;
+    std::shared_ptr<const ServicePlan> plan;
+    std::shared_ptr<const SpawnPlan> spawn;
+    AccessIndex access;
+    std::vector<Listener> listeners;
+
+    std::uint32_t active = 0;     // handlers: connections; else processes
+    std::uint32_t launching = 0;  // of these, not yet known to have started
+    Holds holds;
+    std::unique_ptr<Timer> timer;        // the end of a hold, a stop's KILL
+    bool removed = false;                // the plan no longer has it; goes when active is 0
+    bool stopping = false;               // processes were told to end
+    bool again = false;                  // restart: start anew when the last process has ended
+    bool failed = false;                 // a daemon ended badly; cleared by start
+    Mono kill_at = Mono::max();
+    Mono worker_started{};
+    std::uint32_t fruitless = 0;         // workers in a row that left what had woken them
+    std::string last_failure;
+
+    [[nodiscard]] const std::string& name() const { return plan->name; }
+    [[nodiscard]] Order order() const { return static_cast<Order>(record->orders); }
+    void set_order(Order order) { record->orders = static_cast<std::uint32_t>(order); }
+    // The file and what was said by hand, taken together: its listeners are to be open.
+    [[nodiscard]] bool wants_listeners() const;
+    [[nodiscard]] bool has_open_listener() const;
+    [[nodiscard]] bool has_waiting_listener() const;
+};
+
+// "status 1", "signal TERM", "status unknown" (-1): a wait status for people.
+[[nodiscard]] std::string exit_text(int status);
+
+// The state and one line of why, from what is there: never stored, so never stale.
+struct StateView {
+    ServiceState state = ServiceState::stopped;
+    std::string detail;
+};
+[[nodiscard]] StateView view_of(const Service& service, Mono now);
+
+}  // namespace superd

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+// What is there, for those who ask.
+#include <algorithm>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/units.h"
+#include "engine/supervisor.h"
+
+namespace superd {
+
+namespace {
+
+Wall wall_of(std::int64_t nanoseconds) { return Wall(Nanoseconds(nanoseconds)); }
+
+std::string_view condition_name(const Service& service, const Listener& listener) {
+    switch (listener.condition) {
+        case Listener::Condition::closed: return "closed";
+        case Listener::Condition::waiting: return "waiting";
+        case Listener::Condition::open: break;
+    }
+    if (service.holds.has(Hold::worker)) return "listening";
+    return listener.poll && listener.poll->active() ? "listening" : "paused";
+}
+
+std::string_view kind_name(ProcessKind kind) {
+    switch (kind) {
+        case ProcessKind::handler: return "handler";
+        case ProcessKind::worker: return "worker";
+        case ProcessKind::daemon: return "daemon";
+        case ProcessKind::log: break;
+    }
+    return "log";
+}
+
+}  // namespace
+
+DaemonStatus Supervisor::daemon() const {
+    const StateHeader& header = state_.header();
+    return {.version = options_.version,
+            .pid = ::getpid(),
+            .guard_pid = header.guard_pid.load(),
+            .since = wall_of(header.booted),
+            .starts = header.starts,
+            .config_path = options_.read.as.empty() ? options_.read.path : options_.read.as,
+            .config_state = config_trouble_,
+            .plan_sequence = header.plan_sequence.load(),
+            .processes = live_,
+            .max_processes = plan_->daemon.max_processes.value.value_or(0),
+            .root = options_.root};
+}
+
+std::vector<std::string> Supervisor::names() const {
+    std::vector<std::string> names;
+    names.reserve(services_.size());
+    for (const auto& [name, service] : services_) names.push_back(name);
+    return names;
+}
+
+std::optional<ServiceStatus> Supervisor::service(std::string_view name) const {
+    const Service* service = find(name);
+    if (service == nullptr) return std::nullopt;
+    return status_of(*service);
+}
+
+ServiceStatus Supervisor::status_of(const Service& service) const {
+    const ServiceRecord& record = *service.record;
+    const StateView view = view_of(service, loop_.now());
+    ServiceStatus status{.name = service.name(),
+            .description = service.plan->description,
+            .state = view.state,
+            .detail = view.detail,
+            .since = wall_of(record.state_since),
+            .enabled = service.plan->enabled,
+            .mode = service.plan->mode,
+            .defined_at = plan_->where(service.plan->origin),
+            .listeners = {},
+            .processes = {},
+            .connections = service.plan->mode == Mode::handler ? service.active : 0,
+            .accepted = record.accepted,
+            .started = record.started,
+            .failed = record.failed,
+            .exited = record.exited,
+            .dropped_datagrams = record.dropped_datagrams,
+            .refused = {},
+            .last_exit = record.exited > 0 ? exit_text(record.last_status) : "",
+            .last_failure = service.last_failure};
+    for (const Listener& listener : service.listeners) {
+        status.listeners.push_back({listener.plan.name, listener.plan.address,
+                std::string(condition_name(service, listener)), listener.detail, listener.bound,
+                listener.fd.get()});
+    }
+    for (std::size_t i = 0; i < refusal_count; ++i) {
+        if (record.refused[i] > 0)
+            status.refused.emplace_back(refusal_name(static_cast<Refusal>(i)), record.refused[i]);
+    }
+    if (service.active == 0) return status;
+    const auto boot = loop_.wall().time_since_epoch() - loop_.now().time_since_epoch();
+    processes_.records().for_each([&](std::uint32_t, const ProcessRecord& process) {
+        if (process.service != service.index || process.kind == ProcessKind::log) return;
+        status.processes.push_back({process.pid.load(), std::string(kind_name(process.kind)), process.id,
+                process.peer, process.local, Wall(Nanoseconds(process.started) + boot)});
+    });
+    return status;
+}
+
+std::optional<std::string> Supervisor::why(std::string_view name) const {
+    const Service* service = find(name);
+    if (service == nullptr) return std::nullopt;
+    const ServiceStatus status = status_of(*service);
+    std::string text = fmt::format("{} is {}{}{}, defined at {}.\n", status.name, state_name(status.state),
+            status.detail.empty() ? "" : ": ", status.detail, status.defined_at);
+    for (const ListenerStatus& listener : status.listeners) {
+        text += fmt::format("{} is {}{}{}.\n", listener.address, listener.state,
+                listener.detail.empty() ? "" : ": ", listener.detail);
+    }
+    if (!status.enabled) text += "enabled = false: superctl enable it, or superctl start it for now.\n";
+    if (status.state == ServiceState::paused && service->order() == Order::pause)
+        text += fmt::format("superctl resume {} lets it accept again.\n", name);
+    if (status.state == ServiceState::stopped && service->order() != Order::none)
+        text += fmt::format("superctl start {} opens it again.\n", name);
+    if (!status.last_failure.empty()) text += fmt::format("Last failure: {}.\n", status.last_failure);
+    if (!status.last_exit.empty()) text += fmt::format("The last process ended with {}.\n", status.last_exit);
+    for (const auto& [reason, count] : status.refused)
+        text += fmt::format("{} connection{} refused: {}.\n", count, count == 1 ? "" : "s", reason);
+    if (status.dropped_datagrams > 0)
+        text += fmt::format("{} datagrams that no worker read were dropped.\n", status.dropped_datagrams);
+    return text;
+}
+
+std::optional<Explanation> Supervisor::explain(
+        std::string_view name, const Endpoint& from, Wall at) const {
+    const Service* service = find(name);
+    if (service == nullptr) return std::nullopt;
+    if (service->plan->mode != Mode::handler) {
+        return Explanation{true, "admitted", {}, fmt::format(
+                "{} is a {}: it accepts connections itself, superd asks nothing", name,
+                service->plan->mode == Mode::worker ? "worker" : "daemon")};
+    }
+    if (!service->has_open_listener()) {
+        const StateView view = view_of(*service, loop_.now());
+        return Explanation{false, std::string(state_name(view.state)), {},
+                fmt::format("{} is {}{}{}: nobody can connect", name, state_name(view.state),
+                        view.detail.empty() ? "" : ": ", view.detail)};
+    }
+    AdmissionFacts facts = facts_of(*service, from);
+    facts.local = local_time(at);
+    const AdmissionExplanation result = superd::explain(facts, book_of(*service), loop_.now());
+    Explanation answer;
+    answer.text = result.text;
+    if (result.rule.line != 0) answer.rule = plan_->where(result.rule);
+    if (const auto* refusal = std::get_if<Refuse>(&result.decision)) {
+        answer.reason = refusal_name(refusal->reason);
+    } else if (const auto* wait = std::get_if<Wait>(&result.decision)) {
+        answer.reason = refusal_name(wait->reason);
+    } else {
+        answer.admitted = true;
+        answer.reason = "admitted";
+    }
+    return answer;
+}
+
+void Supervisor::dump_state() {
+    std::string text;
+    for (const auto& [name, service] : services_) {
+        const ServiceStatus status = status_of(*service);
+        text += fmt::format("{} {} connections={} accepted={} started={} failed={} exited={}", name,
+                state_name(status.state), status.connections, status.accepted, status.started,
+                status.failed, status.exited);
+        for (const auto& [reason, count] : status.refused) text += fmt::format(" refused.{}={}", reason, count);
+        if (!status.detail.empty()) text += " detail=\"" + status.detail + '"';
+        text += '\n';
+    }
+    if (plan_->daemon.dump_file.empty()) {
+        for (std::size_t at = 0; at < text.size();) {
+            const std::size_t end = text.find('\n', at);
+            outputs_.log().log(NoticeEvent{.text = std::string_view(text).substr(at, end - at)});
+            at = end + 1;
+        }
+        return;
+    }
+    const std::string& path = plan_->daemon.dump_file;
+    const Fd file(::open(path.c_str(),
+            O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640));
+    if (!file || ::write(file.get(), text.data(), text.size()) < 0)
+        outputs_.log().log(FailEvent{.stage = "write", .subject = path, .error = errno});
+}
+
+}  // namespace superd

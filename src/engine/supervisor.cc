@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+#include "engine/supervisor.h"
+
+#include <algorithm>
+#include <csignal>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/units.h"
+#include "sys/guard.h"
+
+namespace superd {
+
+namespace {
+
+// How long orphans wait for their reaper, at most, once a SIGCHLD has told of one.
+constexpr auto orphan_interval = std::chrono::seconds(1);
+
+std::vector<int> watched_signals() {
+    return {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, guard_signal(),
+            guard_gone_signal()};
+}
+
+}  // namespace
+
+Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
+        : loop_(loop), state_(state), options_(std::move(options)),
+          outputs_(loop, ::geteuid(), [this] { log_restart_.start(backoff_delay(log_failures_)); }),
+          sources_(state.sources(), state.header().source_seed), service_records_(state),
+          listener_records_(state), doors_(loop, listener_records_, outputs_.log(), *this),
+          processes_(loop, state, options_.spawner, *this), reader_(loop),
+          network_watch_(loop, [this] { on_networks_changed(); }),
+          signals_(loop, watched_signals(), [this](int signal) { on_signal(signal); }),
+          orphan_timer_(loop,
+                  [this] {
+                      processes_.sweep_orphans();
+                      signals_.unmute(SIGCHLD);
+                  }),
+          log_restart_(loop,
+                  [this] {
+                      if (log_record_ == ~std::uint32_t{0}) start_log_program();
+                  }),
+          stop_deadline_(loop, [this] { loop_.stop(); }),
+          stop_poll_(loop, [this] { maybe_finish(); }), config_trouble_(options_.config_trouble) {
+    loop_.at_turn_end([this] { graveyard_.clear(); });
+}
+
+Supervisor::~Supervisor() = default;
+
+void Supervisor::start(std::shared_ptr<const Plan> plan) {
+    plan_ = std::move(plan);
+    outputs_.configure(plan_->daemon);
+    outputs_.open_reader_socket(options_.run_directory + "/log", plan_->daemon.admin_gid);
+    start_log_program();
+    networks_ = make_network_tables(plan_->networks);
+    for (const auto& service : plan_->services) activate(add_service(service));
+    for (auto& [name, service] : services_) start_at_boot(*service);
+    watch_networks();
+    if (!config_trouble_.empty())
+        outputs_.log().log(NoticeEvent{.level = Level::critical, .text = config_trouble_});
+    outputs_.log().log(NoticeEvent{.level = Level::notice,
+            .text = fmt::format("superd {} serves {} service{}", options_.version, services_.size(),
+                    services_.size() == 1 ? "" : "s")});
+    notify("READY=1\n");
+}
+
+int Supervisor::run() {
+    loop_.run();
+    outputs_.log().log(NoticeEvent{.level = Level::notice, .text = "stopped"});
+    outputs_.finish();
+    return exit_stop;
+}
+
+Service* Supervisor::find(std::string_view name) const {
+    const auto known = services_.find(name);
+    return known == services_.end() ? nullptr : known->second.get();
+}
+
+Service& Supervisor::add_service(const std::shared_ptr<const ServicePlan>& plan) {
+    auto service = std::make_unique<Service>();
+    // The table of services is larger than any file the reader accepts.
+    service->index = service_records_.find_or_make(plan->name).value();
+    service->record = &service_records_.at(service->index);
+    give_plan(*service, plan);
+    for (const ListenerPlan& listener : plan->listeners) {
+        service->listeners.emplace_back();
+        service->listeners.back().plan = listener;
+    }
+    if (by_index_.size() <= service->index) by_index_.resize(service->index + 1);
+    by_index_[service->index] = service.get();
+    Service& added = *service;
+    services_[plan->name] = std::move(service);
+    return added;
+}
+
+void Supervisor::give_plan(Service& service, const std::shared_ptr<const ServicePlan>& plan) {
+    service.plan = plan;
+    service.access = AccessIndex(plan->admission.access, networks_);
+    // A launch keeps its spawn plan; with it lives the service plan, whose texts it points to.
+    struct Both {
+        std::shared_ptr<const SpawnPlan> spawn;
+        std::shared_ptr<const ServicePlan> service;
+    };
+    auto both = std::make_shared<Both>(
+            Both{make_spawn_plan(*plan, options_.spawn_context), plan});
+    service.spawn = std::shared_ptr<const SpawnPlan>(both, both->spawn.get());
+}
+
+void Supervisor::activate(Service& service) {
+    if (!service.wants_listeners()) {
+        changed(service);
+        return;
+    }
+    if (service.plan->mode == Mode::handler) {
+        for (const Error& error : make_directories(*service.plan, options_.prefixes)) {
+            outputs_.log().log(FailEvent{.service = service.name(),
+                    .stage = error.operation,
+                    .subject = error.subject,
+                    .error = error.code});
+        }
+    }
+    doors_.open_all(service);
+    doors_.watch(service);
+    changed(service);
+}
+
+// The service goes when its last process has; until then it only counts.
+void Supervisor::remove_service(Service& service) {
+    doors_.close_all(service, true);
+    service.removed = true;
+    if (service.active > 0) return;
+    outputs_.drop(service);
+    sources_.forget_service(service.index);
+    limiter_.forget_service(service.index);
+    failure_limiter_.forget_service(service.index);
+    logged_states_.erase(service.index);
+    by_index_[service.index] = nullptr;
+    service_records_.remove(service.index);
+    const auto known = services_.find(service.name());
+    if (known == services_.end()) return;
+    graveyard_.push_back(std::move(known->second));
+    services_.erase(known);
+}
+
+void Supervisor::on_doors_changed(Service& service) {
+    doors_.watch(service);
+    start_at_boot(service);
+    changed(service);
+}
+
+void Supervisor::on_signal(int signal) {
+    if (signal == guard_signal()) {
+        processes_.on_guard_news();
+        return;
+    }
+    if (signal == guard_gone_signal()) {
+        // Nobody would start superd again, and a new guard may be on its way: leave in order.
+        begin_stop(false);
+        return;
+    }
+    switch (signal) {
+        case SIGTERM:
+        case SIGINT: begin_stop(false); break;
+        case SIGQUIT: begin_stop(true); break;
+        case SIGHUP:
+        case SIGUSR2: reload_config(false, [](const ReloadReport&) {}); break;
+        case SIGUSR1: dump_state(); break;
+        case SIGCHLD:
+            signals_.mute(SIGCHLD);
+            orphan_timer_.start(orphan_interval);
+            break;
+        default: break;
+    }
+}
+
+void Supervisor::begin_stop(bool leave_all) {
+    if (stopping_) return;
+    stopping_ = true;
+    notify("STOPPING=1\n");
+    Nanoseconds longest{0};
+    for (auto& [name, service] : services_) {
+        doors_.close_all(*service, true);
+        const bool leave = leave_all ||
+                (service->plan->mode == Mode::handler && service->plan->on_stop == OnStop::leave);
+        if (leave || service->active == 0) continue;
+        longest = std::max(longest, service->plan->stop_timeout);
+        end_processes(*service);
+    }
+    // A process that even KILL does not end (in the kernel, on a dead disk) is not waited for.
+    stop_deadline_.start(longest + std::chrono::seconds(5));
+    maybe_finish();
+}
+
+void Supervisor::maybe_finish() {
+    const bool busy = std::any_of(services_.begin(), services_.end(),
+            [](const auto& entry) { return entry.second->stopping; });
+    if (stopping_ && !busy && processes_.spawner().pending() == 0) loop_.stop();
+    else if (stopping_ && !busy) stop_poll_.start(std::chrono::milliseconds(5));
+}
+
+void Supervisor::notify(std::string_view text) const {
+    if (options_.notify) options_.notify(text);
+}
+
+void Supervisor::changed(Service& service) {
+    const StateView view = view_of(service, loop_.now());
+    auto [known, fresh] = logged_states_.try_emplace(service.index, view.state);
+    if (known->second != view.state || fresh) {
+        service.record->state_since = loop_.wall().time_since_epoch().count();
+        // That a worker starts and runs is said by START and EXIT.
+        const bool quiet = fresh || service.plan->mode == Mode::handler;
+        if (!quiet)
+            outputs_.log().log(StateEvent{.service = service.name(),
+                    .from = state_name(known->second),
+                    .to = state_name(view.state),
+                    .reason = view.detail});
+        known->second = view.state;
+    }
+    if (waiters_.empty()) return;
+    const ServiceStatus status = status_of(service);
+    for (std::size_t i = 0; i < waiters_.size();) {
+        if (waiters_[i].service != service.name() || !waiters_[i].test(status)) {
+            ++i;
+            continue;
+        }
+        Reply reply = std::move(waiters_[i].reply);
+        waiters_.erase(waiters_.begin() + static_cast<std::ptrdiff_t>(i));
+        reply({});
+    }
+}
+
+}  // namespace superd

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+// The supervisor: the one place where decisions become effects.
+//
+// It owns the runtime of all services and is told of knocks at listeners, launches and exits,
+// signals and orders. Its parts are in files of their own: supervisor.cc (start, stop, signals),
+// accepting.cc (knock → admission → launch), workers.cc (workers and daemons), ending.cc (exits),
+// reloading.cc (file → plan → commit), recovering.cc (after a kill), orders.cc and status.cc
+// (what control asks for).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+#include "engine/config_reader.h"
+#include "engine/directories.h"
+#include "engine/doors.h"
+#include "engine/manager.h"
+#include "engine/outputs.h"
+#include "engine/processes.h"
+#include "engine/service.h"
+#include "engine/watches.h"
+#include "policy/admission.h"
+#include "policy/log_limiter.h"
+#include "sys/recovery.h"
+
+namespace superd {
+
+struct SupervisorOptions {
+    ReadOptions read;            // of superd.toml, for reloads
+    std::string version;
+    std::string run_directory;   // "/run/superd"
+    std::string state_directory; // "/var/lib/superd"
+    std::string log_program;     // absolute path of superd-log; empty: lines go to stderr
+    IdentityPlan log_identity;   // of superd-log
+    Prefixes prefixes;
+    SpawnerOptions spawner;
+    SpawnContext spawn_context;
+    bool root = false;
+    std::string config_trouble;  // why the last accepted configuration runs; empty: it does not
+    std::function<void(std::string_view)> notify;  // sd_notify text; may be empty
+};
+
+class Supervisor final : public Manager, private DoorSink, private ProcessSink {
+public:
+    Supervisor(Loop& loop, State& state, SupervisorOptions options);
+    ~Supervisor() override;
+
+    // First start: everything in plan is opened; what start = "boot" asks for is started.
+    void start(std::shared_ptr<const Plan> plan);
+    // After a superd that was killed: plan is the committed one; descriptors, processes and
+    // counters are taken over from the state.
+    void recover(std::shared_ptr<const Plan> plan, const Recovery& recovery);
+    // Runs until a stop is complete; the exit code for the guard.
+    int run();
+
+    // Called after a reload with a new admin group (the control server listens).
+    void on_admin_changed(std::function<void(std::optional<std::uint32_t>)> callback) {
+        admin_changed_ = std::move(callback);
+    }
+    [[nodiscard]] EventSink& log() { return outputs_.log(); }
+
+    // ---- Manager
+    [[nodiscard]] DaemonStatus daemon() const override;
+    [[nodiscard]] std::vector<std::string> names() const override;
+    [[nodiscard]] std::optional<ServiceStatus> service(std::string_view name) const override;
+    [[nodiscard]] std::optional<std::string> why(std::string_view name) const override;
+    [[nodiscard]] std::optional<Explanation> explain(
+            std::string_view name, const Endpoint& from, Wall at) const override;
+    [[nodiscard]] const Plan& plan() const override { return *plan_; }
+    void start(std::string_view name, Reply reply) override;
+    void stop(std::string_view name, Reply reply) override;
+    void restart(std::string_view name, Reply reply) override;
+    void pause(std::string_view name, Reply reply) override;
+    void resume(std::string_view name, Reply reply) override;
+    void drain(std::string_view name, Reply reply) override;
+    void kill(std::string_view name, int signal, std::uint64_t connection, Reply reply) override;
+    void reload_config(bool dry_run, std::function<void(ReloadReport)> reply) override;
+    std::uint64_t wait(std::string_view name, std::function<bool(const ServiceStatus&)> test,
+            Reply reply) override;
+    void forget_wait(std::uint64_t token) override;
+
+private:
+    // ---- news
+    void on_knock(Service& service, Listener& listener) override;
+    void on_doors_changed(Service& service) override;
+    void on_started(std::uint32_t index) override;
+    void on_launch_failed(std::uint32_t index, const LaunchResult& result) override;
+    void on_ended(std::uint32_t index, int status) override;
+    void on_signal(int signal);
+
+    // ---- accepting
+    void accept_batch(Service& service, Listener& listener);
+    // False: the service pauses, the batch is over.
+    bool may_accept(Service& service);
+    void consider(Service& service, Listener& listener, Fd connection, const Endpoint& peer);
+    void refuse(Service& service, Listener& listener, Fd connection, const Endpoint& peer, const Refuse& why);
+    void start_handler(Service& service, std::uint32_t index, Fd connection);
+    void on_no_descriptors(Service& service, Listener& listener, int error);
+    [[nodiscard]] AdmissionBook book_of(const Service& service) const;
+    [[nodiscard]] AdmissionFacts facts_of(const Service& service, const Endpoint& peer) const;
+    void hold(Service& service, Hold hold, Mono until = Mono::max());
+    void release(Service& service, Hold hold);
+    void on_service_timer(Service& service);
+    void arm_timer(Service& service);
+
+    // ---- workers and daemons
+    void start_workers(Service& service);
+    bool start_process(Service& service, ProcessKind kind);
+    void on_workers_gone(Service& service);
+    void start_processes(Service& service);
+    void start_at_boot(Service& service);
+    void start_log_program();
+
+    // ---- ending
+    void forget_process(std::uint32_t index);
+    void on_service_empty(Service& service);
+    void signal_all(Service& service, int signal);
+    void end_processes(Service& service);
+    void log_launch_failure(Service& service, const ProcessRecord& record, const LaunchResult& result);
+    void on_log_program_gone(std::uint32_t index);
+
+    // ---- services and plans
+    Service& add_service(const std::shared_ptr<const ServicePlan>& plan);
+    void give_plan(Service& service, const std::shared_ptr<const ServicePlan>& plan);
+    void activate(Service& service);
+    void remove_service(Service& service);
+    [[nodiscard]] Service* find(std::string_view name) const;
+    void watch_networks();
+    void on_networks_changed();
+    struct Prepared;
+    void on_read(bool dry_run, Result<ReadResult> read, const std::function<void(ReloadReport)>& reply);
+    // False: report says why, and nothing has changed.
+    [[nodiscard]] bool prepare(const Plan& next, Prepared& prepared, ReloadReport& report);
+    void commit(std::shared_ptr<const Plan> next, Prepared& prepared,
+            const std::vector<ServiceDiff>& changes);
+    void take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepared& prepared,
+            const ServiceDiff* change);
+    void close_leftovers(Prepared& prepared);
+    void refuse_reload(ReloadReport& report);
+
+    // ---- recovery
+    void adopt_ghosts();
+    void close_stray_listeners();
+    void adopt_processes(const Recovery& recovery);
+    void take_found_connections(const Recovery& recovery);
+
+    // ---- the whole
+    void begin_stop(bool leave_all);
+    void maybe_finish();
+    void notify(std::string_view text) const;
+    // After anything that may change what status shows: waits are answered, the change is logged.
+    void changed(Service& service);
+    void dump_state();
+
+    [[nodiscard]] ServiceStatus status_of(const Service& service) const;
+
+    Loop& loop_;
+    State& state_;
+    const SupervisorOptions options_;
+    Outputs outputs_;
+    SourceTable sources_;
+    LogLimiter limiter_, failure_limiter_;
+    ServiceRecords service_records_;
+    ListenerRecords listener_records_;
+    Doors doors_;
+    Processes processes_;
+    ConfigReader reader_;
+    FileWatch network_watch_;
+    SignalWatch signals_;
+    Timer orphan_timer_;
+    Timer log_restart_;
+    Timer stop_deadline_;
+    Timer stop_poll_;  // launches in hand are waited for
+
+    std::shared_ptr<const Plan> plan_;
+    NetworkTables networks_;
+    std::string config_trouble_;
+    std::map<std::string, std::unique_ptr<Service>, std::less<>> services_;
+    std::vector<Service*> by_index_;  // by ServiceRecord index; null: none
+    std::vector<Service*> emptied_;  // removed services found without processes
+    std::vector<std::unique_ptr<Service>> graveyard_;  // until the turn of the loop is over
+    std::uint32_t log_record_ = ~std::uint32_t{0};
+    std::uint32_t log_failures_ = 0;
+    Fd log_channel_;                  // superd-log's end, until it has been started
+    std::uint32_t live_ = 0;          // handlers, workers and daemons that hold a record
+    mutable double load_ = 0;         // one-minute average, read at most once a second
+    mutable Mono load_at_{};
+    bool stopping_ = false;
+    bool leave_all_ = false;
+    bool any_process_hold_ = false;
+
+    struct Waiter {
+        std::uint64_t token = 0;
+        std::string service;
+        std::function<bool(const ServiceStatus&)> test;
+        Reply reply;
+    };
+    std::vector<Waiter> waiters_;
+    std::uint64_t next_token_ = 1;
+    std::map<std::uint32_t, ServiceState> logged_states_;
+    std::function<void(std::optional<std::uint32_t>)> admin_changed_;
+};
+
+}  // namespace superd

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+// Workers and daemons: started when somebody knocks or at the start, looked after when they go.
+#include <algorithm>
+#include <csignal>
+
+#include <fmt/format.h>
+#include <poll.h>
+
+#include "base/units.h"
+#include "engine/supervisor.h"
+#include "sys/repair.h"
+
+namespace superd {
+
+namespace {
+
+// A worker that goes this soon and leaves what had woken it has done nothing.
+constexpr auto fruitful_life = std::chrono::seconds(1);
+
+bool is_readable(int fd) {
+    pollfd poll{fd, POLLIN, 0};
+    return ::poll(&poll, 1, 0) == 1 && (poll.revents & POLLIN) != 0;
+}
+
+}  // namespace
+
+void Supervisor::start_workers(Service& service) {
+    const Mono now = loop_.now();
+    const Decision decision = decide_start(facts_of(service, {}), book_of(service), now);
+    if (const auto* wait = std::get_if<Wait>(&decision)) {
+        const Mono until = wait->until == Mono::max() ? now + std::chrono::seconds(1) : wait->until;
+        hold(service, wait->reason == Refusal::max_processes ? Hold::processes : Hold::rate, until);
+        return;
+    }
+    if (std::holds_alternative<Refuse>(decision)) return;
+    service.worker_started = now;
+    // Which datagram this start is for: it is dropped when three of them leave it unread.
+    for (Listener& listener : service.listeners) {
+        if (listener.condition == Listener::Condition::open)
+            listener.unread.on_start(first_datagram(listener.fd.get()));
+    }
+    for (std::uint32_t i = service.active; i < service.plan->workers; ++i) {
+        if (!start_process(service, ProcessKind::worker)) break;
+    }
+    if (service.active > 0) hold(service, Hold::worker);
+}
+
+bool Supervisor::start_process(Service& service, ProcessKind kind) {
+    const auto index = processes_.records().take();
+    if (!index) {
+        hold(service, Hold::processes, loop_.now() + std::chrono::seconds(1));
+        return false;
+    }
+    for (const Error& error : make_directories(*service.plan, options_.prefixes)) {
+        outputs_.log().log(FailEvent{.service = service.name(),
+                .stage = error.operation,
+                .subject = error.subject,
+                .error = error.code});
+    }
+    ProcessRecord& record = processes_.records().at(*index);
+    record.kind = kind;
+    record.service = service.index;
+    record.generation = static_cast<std::uint32_t>(state_.header().plan_sequence.load());
+    record.started = to_nanoseconds(loop_.now());
+    record.state.store(RecordState::accepted, std::memory_order_release);
+    ++service.active;
+    ++service.launching;
+    ++live_;
+    Launch launch;
+    launch.record = *index;
+    launch.service = service.index;
+    launch.plan = service.spawn;
+    for (const Listener& listener : service.listeners) {
+        if (listener.condition == Listener::Condition::open) launch.listeners.push_back(listener.fd.get());
+    }
+    launch.listeners_blocking = service.active == 1;
+    launch.standard_error = outputs_.descriptor_for(service, service.plan->exec.standard_error);
+    launch.standard_output = outputs_.descriptor_for(service, service.plan->exec.standard_output);
+    processes_.launch(std::move(launch));
+    changed(service);
+    return true;
+}
+
+// The last worker has gone: its sockets are made fit to be watched again, and what it left unread
+// decides how soon.
+void Supervisor::on_workers_gone(Service& service) {
+    const Mono now = loop_.now();
+    const bool short_life = now - service.worker_started < fruitful_life;
+    Nanoseconds pause{0};
+    bool left_something = false;
+    for (Listener& listener : service.listeners) {
+        if (listener.condition != Listener::Condition::open) continue;
+        const auto repaired = repair_shared_listener(listener.fd.get(), listener.plan);
+        if (repaired && repaired->any()) {
+            outputs_.log().log(NoticeEvent{.level = Level::warning,
+                    .service = service.name(),
+                    .text = fmt::format("its worker left {} changed: {}", listener.plan.address,
+                            repaired->text())});
+        }
+        if (!repaired || repaired->must_reopen) {
+            doors_.close(service, listener, false);
+            doors_.open(service, listener);
+            continue;
+        }
+        const auto verdict = listener.unread.on_workers_gone(first_datagram(listener.fd.get()));
+        if (verdict.drop && drop_first_datagram(listener.fd.get())) {
+            ++service.record->dropped_datagrams;
+            outputs_.log().log(NoticeEvent{.level = Level::warning,
+                    .service = service.name(),
+                    .text = fmt::format("a datagram at {} was left unread by {} starts: dropped",
+                            listener.plan.address, unread_starts)});
+        }
+        pause = std::max(pause, verdict.pause);
+        left_something = left_something ||
+                (is_connection_kind(listener.plan.kind) && is_readable(listener.fd.get()));
+    }
+    service.fruitless = short_life && left_something ? service.fruitless + 1 : 0;
+    pause = std::max({pause, backoff_delay(service.fruitless), backoff_delay(service.record->failures)});
+    service.holds.clear(Hold::worker);
+    if (pause > Nanoseconds::zero())
+        hold(service, Hold::backoff, now + pause);
+    else
+        doors_.watch(service);
+}
+
+void Supervisor::start_processes(Service& service) {
+    if (service.active > 0 || service.stopping || service.order() == Order::pause ||
+            (!service.wants_listeners() && service.plan->mode != Mode::daemon))
+        return;
+    if (service.plan->mode == Mode::worker && service.has_open_listener()) start_workers(service);
+    if (service.plan->mode == Mode::daemon) start_process(service, ProcessKind::daemon);
+}
+
+void Supervisor::start_at_boot(Service& service) {
+    if (service.plan->enabled && service.plan->start == Start::boot) start_processes(service);
+}
+
+void Supervisor::start_log_program() {
+    if (options_.log_program.empty() || stopping_) return;
+    auto channel = outputs_.open_channel();
+    const auto index = channel ? processes_.records().take() : std::nullopt;
+    if (!index) {
+        outputs_.fall_back();
+        return;
+    }
+    ProcessRecord& record = processes_.records().at(*index);
+    record.kind = ProcessKind::log;
+    record.service = ~std::uint32_t{0};
+    record.started = to_nanoseconds(loop_.now());
+    record.state.store(RecordState::accepted, std::memory_order_release);
+    log_record_ = *index;
+    auto plan = std::make_shared<SpawnPlan>();
+    plan->service = "superd-log";
+    plan->program = options_.log_program;
+    plan->argv = {"superd-log"};
+    plan->fixed_environment = {"PATH=/usr/bin:/bin"};
+    plan->mode = Mode::worker;
+    plan->identity = options_.log_identity;
+    plan->launch_timeout = std::chrono::seconds(10);
+    Launch launch;
+    launch.record = *index;
+    launch.service = ~std::uint32_t{0};
+    launch.plan = std::move(plan);
+    log_channel_ = std::move(*channel);
+    launch.listeners = {log_channel_.get()};
+    launch.listeners_blocking = false;
+    launch.standard_error = 2;
+    launch.standard_output = 2;
+    processes_.launch(std::move(launch));
+}
+
+}  // namespace superd
