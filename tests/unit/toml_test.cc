@@ -372,6 +372,25 @@ TEST_CASE("toml: a message never holds raw bytes of the file") {
     }
 }
 
+TEST_CASE("toml: a file of 10,000 services is read whole, with every place") {
+    std::string text;
+    for (int i = 0; i < 10000; ++i) {
+        text += "[service.s" + std::to_string(i) + "]\nlisten = \"tcp:127.0.0.1:22\"\n" +
+                "exec = [\"/bin/cat\", \"" + repeat("x", 200) + "\"]\n\n";
+    }
+    REQUIRE(text.size() > 2'500'000);  // the parser reads large texts in another way
+    const auto root = parse(text);
+    const auto& services = table(member(*root, "service")).members;
+    REQUIRE(services.size() == 10000);
+    std::uint32_t line = 1;
+    for (const Member& service : services) {
+        REQUIRE(service.at.line == line);
+        REQUIRE(member(*service.value, "exec").at.line == line + 2);
+        line += 4;
+    }
+    CHECK(said(text + "x = yes\n") == "40001:5 yes is not a value | write true");
+}
+
 TEST_CASE("toml: offsets and places are each other's opposite") {
     const std::string_view text = "ab\n\u00e4\u20acc\n\nx";
     for (std::size_t offset : {std::size_t{0}, std::size_t{2}, std::size_t{3}, std::size_t{5},
