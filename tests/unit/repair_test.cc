@@ -130,8 +130,8 @@ TEST_CASE("repair: flags, timeouts and filters that a worker left are taken off"
         CHECK(report.blocking);
         CHECK(report.timeouts);
         CHECK(report.filter == filtered);
-        CHECK(report.text() ==
-                "made non-blocking again, timeouts cleared, socket filter detached");
+        const std::string mended = "made non-blocking again, timeouts cleared";
+        CHECK(report.text() == mended + (filtered ? ", socket filter detached" : ""));
         CHECK_FALSE(repair(fd, plan).any());
         const Fd client =
                 connect_v4(plan.port, kind == ListenerKind::tcp ? SOCK_STREAM : SOCK_DGRAM);
