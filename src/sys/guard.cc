@@ -117,6 +117,7 @@ private:
     pid_t superd_ = 0;  // 0: none runs
     Instant started_{0}, start_at_{0};
     int stop_signal_ = 0;  // a stop was asked for
+    unsigned deaths_in_stop_ = 0;
 };
 
 int Guard::run() {
@@ -200,7 +201,12 @@ std::optional<int> Guard::after_death(const siginfo_t& info) {
     header_.superd_pid.store(0);
     if (info.si_code == CLD_EXITED && info.si_status == exit_stop) return 0;
     if (info.si_code == CLD_EXITED && info.si_status == exit_first_start_failed) return 1;
-    if (stop_signal_ != 0) return 1;
+    if (stop_signal_ != 0) {
+        // Once more: what it was to end in order is still there.
+        start_at_ = now();
+        if (deaths_in_stop_++ == 0) return std::nullopt;
+        return 1;
+    }
     const Death death{.killed = info.si_code == CLD_KILLED && info.si_status == SIGKILL,
             .lived = now() - started_};
     start_at_ = now() + pauses_.after(death);

@@ -47,8 +47,10 @@ inline std::shared_ptr<SpawnPlan> plan_of(std::vector<std::string> argv) {
 }
 
 inline std::shared_ptr<SpawnPlan> report_plan(std::vector<std::string> arguments = {}) {
-    arguments.insert(arguments.begin(), test_program("report"));
-    return plan_of(std::move(arguments));
+    std::vector<std::string> argv{test_program("report")};
+    for (std::string& argument : arguments)
+        argv.push_back(std::move(argument));
+    return plan_of(std::move(argv));
 }
 
 // Both ends of a stream, blocking, close-on-exec.
@@ -87,13 +89,19 @@ inline std::map<std::string, std::string> parse_report(const std::string& text) 
     return values;
 }
 
+inline Reaper make_reaper(const State& state) {
+    auto made = Reaper::create(state);
+    if (made) return std::move(*made);
+    std::abort();
+}
+
 // Everything below the numbers reserve_slots() needs must be free: use in_own_process().
 class Bench {
 public:
     explicit Bench(SpawnMethod method, unsigned threads = 2, unsigned ceiling = 256)
             : state(State::for_test({2048, 16, 16, 256})),
               spawner(state, {.method = method, .threads = threads, .ceiling = ceiling}),
-              reaper(*Reaper::create(state)) {
+              reaper(make_reaper(state)) {
         state.header().process_high = static_cast<std::uint32_t>(state.processes().size());
     }
 
