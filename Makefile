@@ -29,7 +29,7 @@ LIB_log     = json format writer channel hub reader lines ring sinks journal ser
 LIB_sys     = notify accept descriptors holder listen_socket node repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state
 LIB_loop    = loop
 LIB_engine  = records watches config_reader service doors directories outputs processes supervisor accepting workers ending reloading last_good orders status recovering
-LIB_control = access call client ctl ctl_file ctl_logs ctl_look ctl_tell documents endpoint frame_gate names object render server session wait_for
+LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_logs ctl_look ctl_tell documents endpoint frame_gate install names object render server session switches wait_for
 
 LAYERS = base config policy log sys loop engine control
 LIB_SOURCES = $(foreach layer,$(LAYERS),$(patsubst %,src/$(layer)/%.cc,$(LIB_$(layer))))
@@ -162,10 +162,13 @@ $(BUILD)/unit: $(UNIT_OBJECTS) $(LIB)
 
 # ---- run: the demonstration, in the foreground, on unprivileged ports
 
+# On all processors, unless -j was said.
+PARALLEL = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 1))
+
 .PHONY: run run-demo
 run:
 	@sh contrib/packages build
-	@exec sh contrib/as-caller $(MAKE) BUILD='$(BUILD)' run-demo
+	@exec sh contrib/as-caller $(MAKE) $(PARALLEL) BUILD='$(BUILD)' run-demo
 
 run-demo: all
 	@exec sh contrib/demo $(BUILD)
@@ -178,7 +181,7 @@ CHECK_PARTS = check-layers check-man check-unit check-options check-system fuzz-
 .PHONY: check check-all check-layers check-man check-unit check-options check-system
 check:
 	@sh contrib/packages build check
-	@exec sh contrib/as-caller $(MAKE) BUILD='$(BUILD)' check-all
+	@exec sh contrib/as-caller $(MAKE) $(PARALLEL) BUILD='$(BUILD)' check-all
 
 check-all:
 	@BUILD='$(BUILD)' MAKE='$(MAKE)' sh tests/support/check_all $(CHECK_PARTS)
