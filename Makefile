@@ -46,9 +46,9 @@ TEST_PROGRAMS = report
 
 UNIT_base    = fd text units address
 UNIT_config  = manual diagnostics toml loader
-UNIT_policy  = access_index admission backoff hours log_limiter rate sources
+UNIT_policy  = access_index admission backoff hours log_limiter rate sources environment spawn_plan
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer
-UNIT_sys     = accept listen_socket repair guard launch_queue recovery spawner state
+UNIT_sys     = accept listen_socket repair guard launch_queue reaper recovery spawner state
 UNIT_loop    =
 UNIT_engine  =
 UNIT_control = control frame_gate endpoint

@@ -3,6 +3,7 @@
 // or the children of the whole process.
 #pragma once
 
+#include <csignal>
 #include <cstdlib>
 #include <functional>
 #include <sstream>
@@ -55,6 +56,9 @@ inline std::string in_own_process(const std::function<void(Checker&)>& body) {
     if (pid == 0) {
         // The one place that neither launch slots nor a recovery take away.
         Checker checker(::dup2(ends[1], STDOUT_FILENO));
+        // The framework's handlers would report from here.
+        for (int signal = 1; signal < 32; ++signal)
+            ::signal(signal, SIG_DFL);
         // What other tests and whoever started them have open is not this one's.
         ::close_range(STDERR_FILENO + 1, ~0U, 0);
         body(checker);
