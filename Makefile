@@ -119,6 +119,9 @@ $(BUILD)/obj/%.o: src/%.cc $(FLAGS_FILE)
 	$(call say,CXX)
 	$(Q)$(CXX) $(ALL_CXXFLAGS) -c -o $@ $<
 
+# CLI11's own code, once it is inlined, trips over this one; a pragma does not reach it.
+$(BUILD)/obj/cmd/superctl.o: private ALL_CXXFLAGS += -Wno-null-dereference
+
 $(BUILD)/obj/tests/%.o: tests/%.cc $(FLAGS_FILE)
 	@mkdir -p $(@D)
 	$(call say,CXX)

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 // superctl: reads the command line and calls the verb.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 
 #include <unistd.h>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "control/ctl.h"
 #include "control/names.h"
@@ -47,11 +49,13 @@ struct Superctl {
     void add_looking();
     void add_telling();
     void add_file();
+    [[nodiscard]] bool has_verb(int argc, char** argv) const;
     int run(int argc, char** argv);
 };
 
 void Superctl::add_global_options() {
     globals.socket = default_control_path();
+    globals.default_file = SUPERD_SYSCONFDIR "/superd.toml";
     app.require_subcommand(1);
     app.fallthrough();
     app.add_option("--socket", globals.socket, "The daemon's control socket");
@@ -140,8 +144,49 @@ void Superctl::add_file() {
     auto* reload = add("reload-config", "Read the file and apply what changed",
             [this] { return ctl_reload(globals, words.dry_run); });
     reload->add_flag("--dry-run", words.dry_run, "Only say what would change");
+    auto* edit = add("edit", "Edit the file, check it, put it in place, reload", [this] {
+        return ctl_edit(globals, words.file, words.names.empty() ? "" : words.names.front());
+    });
+    edit->add_option("NAME", words.names, "The file and line that define this service")
+            ->expected(0, 1);
+    edit->add_option("--file", words.file, "Another file than the daemon's");
+
+    struct Switch {
+        const char *verb, *help;
+        bool on;
+    };
+
+    for (const auto& choice : {Switch{"enable", "Switch services on, in superd.d", true},
+                 Switch{"disable", "Switch services off, in superd.d", false}}) {
+        auto* sub = add(choice.verb, choice.help, [this, on = choice.on] {
+            return ctl_enable(globals, words.file, words.names, on);
+        });
+        add_names(sub, true);
+        sub->add_option("--file", words.file, "Another main file than the daemon's");
+    }
     add("diff", "What reload-config would change",
             [this] { return ctl_reload(globals, true); });
+}
+
+// CLI11 would only say that a subcommand is required.
+bool Superctl::has_verb(int argc, char** argv) const {
+    std::vector<std::string> names;
+    for (const auto* sub : app.get_subcommands({}))
+        names.push_back(sub->get_name());
+    for (int i = 1; i < argc; ++i) {
+        const std::string word = argv[i];
+        if (word == "--socket" || word == "--timeout") ++i;
+        if (word.starts_with('-')) continue;
+        if (std::find(names.begin(), names.end(), word) != names.end()) return true;
+        const std::vector<std::string_view> verbs(names.begin(), names.end());
+        const auto near = nearest(word, verbs);
+        const auto hint = near.empty() ? "see superctl --help"
+                                       : "did you mean " + std::string(near) + "?";
+        std::fprintf(
+                stderr, "superctl: no verb %s; %s\n", quote_value(word).c_str(), hint.c_str());
+        return false;
+    }
+    return true;
 }
 
 int Superctl::run(int argc, char** argv) {
@@ -149,6 +194,7 @@ int Superctl::run(int argc, char** argv) {
     add_looking();
     add_telling();
     add_file();
+    if (!has_verb(argc, argv)) return exit_code::usage;
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -79,7 +79,8 @@ std::uint64_t microseconds(Nanoseconds timeout) {
 }
 
 Outcome failure(const std::string& path, int error, const sd_bus_error& said) {
-    if (said.name != nullptr && std::string_view(said.name).starts_with("org.superd."))
+    if (said.name != nullptr && (std::string_view(said.name).starts_with("org.superd.") ||
+                                        exit_code_of(said.name) != exit_code::failed))
         return {exit_code_of(said.name), said.message != nullptr ? said.message : said.name};
     if (error == ETIMEDOUT)
         return {exit_code::timeout,

@@ -17,7 +17,8 @@ namespace superd {
 
 // What stands before any verb.
 struct CtlGlobals {
-    std::string socket;  // of the daemon
+    std::string default_file;  // the configuration where no daemon tells its own
+    std::string socket;        // of the daemon
     bool json = false;
     bool colour = false;  // standard output is a terminal that wants it
     Nanoseconds timeout = no_timeout;

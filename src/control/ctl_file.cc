@@ -94,7 +94,7 @@ std::string ctl_config_path(const CtlGlobals& globals, const std::string& given)
             }
         }
     }
-    return SUPERD_SYSCONFDIR "/superd.toml";
+    return globals.default_file;
 }
 
 ReadOptions ctl_read_options(const std::string& path, const std::string& as) {

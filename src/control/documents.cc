@@ -170,10 +170,19 @@ std::string overview_document(const Manager& manager) {
     return text_of(document("services", std::move(services)));
 }
 
+namespace {
+
+// A question about an address is about any port.
+std::string peer_text(const Endpoint& peer) {
+    return peer.family == Family::ip && peer.port == 0 ? peer.ip.text() : peer.text();
+}
+
+}  // namespace
+
 std::string explanation_document(std::string_view service, const Endpoint& from, Wall at,
         const Explanation& explanation) {
     return text_of(document("explanation",
-            Json{{"service", service}, {"from", from.text()}, {"at", format_timestamp(at)},
+            Json{{"service", service}, {"from", peer_text(from)}, {"at", format_timestamp(at)},
                     {"admitted", explanation.admitted}, {"reason", explanation.reason},
                     {"rule", explanation.rule}, {"text", explanation.text}}));
 }

@@ -88,8 +88,9 @@ std::string connections_of(const Json& service) {
     return fmt::format("{}/{}", number(connections, "now"), most.empty() ? "unlimited" : most);
 }
 
-std::string plural(std::uint64_t count, const char* one) {
-    return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s");
+std::string plural(std::uint64_t count, std::string_view one) {
+    const auto* end = count == 1 ? "" : one.ends_with('s') ? "es" : "s";
+    return fmt::format("{} {}{}", count, one, end);
 }
 
 // A block of lines under one label, the label right-aligned before the first.

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// superctl enable and disable.
+#include <cerrno>
+#include <cstdio>
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include "config/tree.h"
+#include "control/ctl.h"
+#include "control/install.h"
+#include "control/names.h"
+#include "control/switches.h"
+
+namespace superd {
+
+namespace {
+
+std::vector<std::string> strings_of(const Node& node) {
+    std::vector<std::string> result;
+    if (const auto* one = std::get_if<std::string>(&node.value)) result.push_back(*one);
+    if (const auto* list = std::get_if<ArrayValue>(&node.value))
+        for (const auto& item : list->items)
+            if (const auto* text = std::get_if<std::string>(&item->value))
+                result.push_back(*text);
+    return result;
+}
+
+// The main file's own include patterns; empty where it has none or cannot be parsed.
+std::vector<std::string> includes_of(const std::string& main_file) {
+    const auto text = read_file(main_file);
+    if (!text) return {};
+    Diagnostics diagnostics;
+    const auto root = parse_toml(*text, 0, main_file, diagnostics);
+    const auto* table = root != nullptr ? std::get_if<TableValue>(&root->value) : nullptr;
+    const auto* include = table != nullptr ? table->find("include") : nullptr;
+    return include != nullptr ? strings_of(*include->value) : std::vector<std::string>{};
+}
+
+bool has_service(const Plan& plan, const std::string& name) {
+    for (const auto& service : plan.services)
+        if (service->name == name) return true;
+    return false;
+}
+
+// The services of the file as it stands: all names must be there before anything is written.
+Outcome check_names(const std::string& main_file, const std::vector<std::string>& names) {
+    const auto result = read_config(ctl_read_options(main_file, ""));
+    if (!result.plan) {
+        std::fputs(render(result.diagnostics).c_str(), stderr);
+        return {exit_code::failed, fmt::format("{} has errors; mend them first", main_file)};
+    }
+    for (const auto& name : names)
+        if (!has_service(*result.plan, name))
+            return {exit_code::no_such_service,
+                    fmt::format("{} has no service {}", main_file, name)};
+    return {};
+}
+
+Outcome write_switches(
+        const std::string& path, const std::vector<std::string>& names, bool enabled) {
+    Switches switches;
+    const auto before = read_file(path);
+    if (!before && before.error().code != ENOENT)
+        return {exit_code::failed, before.error().text()};
+    if (before) {
+        auto parsed = parse_switches(*before, path);
+        if (!parsed) return {exit_code::failed, parsed.error()};
+        switches = std::move(*parsed);
+    }
+    for (const auto& name : names)
+        switches[name] = enabled;
+    const auto written = write_file(path, make_switches(switches));
+    if (written) return {};
+    const bool denied = written.error().code == EACCES || written.error().code == EPERM;
+    return {denied ? exit_code::not_permitted : exit_code::failed, written.error().text()};
+}
+
+// The file as it was before, where the new one was refused.
+void put_back(const std::string& path, const Result<std::string>& before) {
+    if (!before)
+        ::unlink(path.c_str());
+    else if (const auto written = write_file(path, *before); !written)
+        std::fprintf(stderr, "superctl: %s\n", written.error().text().c_str());
+}
+
+}  // namespace
+
+int ctl_enable(const CtlGlobals& globals, const std::string& file,
+        const std::vector<std::string>& names, bool enabled) {
+    const auto main_file = ctl_config_path(globals, file);
+    const auto path = switches_path(main_file);
+    if (!covers(includes_of(main_file), main_file, path))
+        return ctl_fail(globals,
+                {exit_code::failed, fmt::format("{} does not include {}: write include = "
+                                                "[\"superd.d/*.toml\"] before its first "
+                                                "table, or enabled = {} in the service",
+                                            main_file, path, enabled)});
+    if (const auto checked = check_names(main_file, names); checked.code != exit_code::ok)
+        return ctl_fail(globals, checked);
+    const auto before = read_file(path);
+    if (const auto written = write_switches(path, names, enabled);
+            written.code != exit_code::ok)
+        return ctl_fail(globals, written);
+    const auto after = read_config(ctl_read_options(main_file, ""));
+    if (!after.plan) {
+        put_back(path, before);
+        std::fputs(render(after.diagnostics).c_str(), stderr);
+        return ctl_fail(globals, {exit_code::failed, "nothing was changed"});
+    }
+    if (auto client = ControlClient::connect(globals.socket)) return ctl_reload(globals, false);
+    if (!globals.json)
+        ctl_print(fmt::format("{} is written; no superd runs that would read it now\n", path));
+    return exit_code::ok;
+}
+
+}  // namespace superd
