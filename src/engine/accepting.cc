@@ -63,7 +63,7 @@ void Supervisor::accept_batch(Service& service, Listener& listener) {
                         .subject = listener.plan.address,
                         .error = accepted.error,
                         .detail = "the listener is opened anew"});
-                doors_.close(service, listener, false);
+                doors_.close(listener, false);
                 doors_.open(service, listener);
                 doors_.watch(service);
                 return;

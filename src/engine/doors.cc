@@ -27,7 +27,7 @@ void Doors::open(Service& service, Listener& listener) {
     const std::string key = listener_key(service.name(), listener.plan);
     if (const auto known = records_.find(key)) {
         listener.record = *known;
-        adopt(service, listener, Fd(records_.at(*known).fd));
+        adopt(listener, Fd(records_.at(*known).fd));
         return;
     }
     auto fd = open_listener(listener.plan);
@@ -36,7 +36,7 @@ void Doors::open(Service& service, Listener& listener) {
         return;
     }
     if (const auto record = records_.add(key, fd->get())) listener.record = *record;
-    adopt(service, listener, std::move(*fd));
+    adopt(listener, std::move(*fd));
 }
 
 void Doors::open_all(Service& service) {
@@ -49,17 +49,16 @@ void Doors::open_wanted(Service& service) {
     if (service.wants_listeners()) open_all(service);
 }
 
-void Doors::adopt(Service& service, Listener& listener, Fd fd) {
+void Doors::adopt(Listener& listener, Fd fd) {
     listener.fd = std::move(fd);
     listener.condition = Listener::Condition::open;
     listener.detail.clear();
     listener.bound = bound_text(listener.fd.get(), listener.plan.kind);
-    arm(service, listener);
 }
 
 void Doors::arm(Service& service, Listener& listener) {
-    // The place of a listener in its vector is fixed for the life of the plan; the poll is made
-    // anew when a plan takes over (rename).
+    // Not before it is watched: libuv sets O_NONBLOCK, which a worker that has the listener too
+    // would see. The place of a listener in its vector is fixed for the life of the plan.
     listener.poll = std::make_unique<Poll>(loop_, listener.fd.get(),
             [this, &service, &listener](int, int) { sink_.on_knock(service, listener); });
 }
@@ -105,7 +104,7 @@ void Doors::retry() {
     if (waiting_.empty()) retry_.stop();
 }
 
-void Doors::close(Service& service, Listener& listener, bool remove_nodes) {
+void Doors::close(Listener& listener, bool remove_nodes) {
     listener.poll.reset();
     if (listener.record != ~std::uint32_t{0}) records_.remove(listener.record);
     listener.record = ~std::uint32_t{0};
@@ -114,11 +113,10 @@ void Doors::close(Service& service, Listener& listener, bool remove_nodes) {
     listener.condition = Listener::Condition::closed;
     listener.bound.clear();
     listener.detail.clear();
-    (void)service;
 }
 
 void Doors::close_all(Service& service, bool remove_nodes) {
-    for (Listener& listener : service.listeners) close(service, listener, remove_nodes);
+    for (Listener& listener : service.listeners) close(listener, remove_nodes);
     forget(service);
 }
 
@@ -141,23 +139,26 @@ void Doors::move(Listener& from, Service& service, Listener& to) {
                             .value_or(~std::uint32_t{0});
         if (old != ~std::uint32_t{0}) records_.remove(old);
     }
-    adopt(service, to, std::move(from.fd));
+    adopt(to, std::move(from.fd));
 }
 
 void Doors::adopt_bound(Service& service, Listener& to, Fd fd) {
     if (const auto record = records_.add(listener_key(service.name(), to.plan), fd.get())) to.record = *record;
-    adopt(service, to, std::move(fd));
+    adopt(to, std::move(fd));
 }
 
 void Doors::watch(Service& service) {
     const bool open = service.holds.none() && service.order() != Order::pause && !service.removed &&
             !service.stopping;
     for (Listener& listener : service.listeners) {
-        if (!listener.poll || listener.poll->active() == open) continue;
-        if (open)
-            listener.poll->start(Poll::readable);
-        else
+        const bool watched = listener.poll && listener.poll->active();
+        if (watched == open || listener.condition != Listener::Condition::open) continue;
+        if (!open) {
             listener.poll->stop();
+            continue;
+        }
+        if (!listener.poll) arm(service, listener);
+        listener.poll->start(Poll::readable);
     }
 }
 

@@ -34,7 +34,7 @@ public:
     void open_all(Service& service);
     void open_wanted(Service& service);  // the same, if the service wants its listeners open
     // remove_nodes: UNIX and FIFO nodes go too, where the plan says so.
-    void close(Service& service, Listener& listener, bool remove_nodes);
+    void close(Listener& listener, bool remove_nodes);
     void close_all(Service& service, bool remove_nodes);
     // A listener that stays over a reload: what `from` has becomes `to`'s, with its descriptor and
     // whatever waits in its queue. to.plan is filled in already.
@@ -52,7 +52,7 @@ public:
     void retry();
 
 private:
-    void adopt(Service& service, Listener& listener, Fd fd);
+    void adopt(Listener& listener, Fd fd);
     void make_wait(Service& service, Listener& listener, const Error& error);
     void arm(Service& service, Listener& listener);
 

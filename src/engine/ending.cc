@@ -13,6 +13,9 @@ namespace superd {
 
 namespace {
 
+// The kernel had no descriptor, memory or pid to spare.
+constexpr auto clone_pause = std::chrono::milliseconds(200);
+
 bool is_clean(int status) {
     if (WIFEXITED(status)) return WEXITSTATUS(status) == 0;
     const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
@@ -67,6 +70,7 @@ void Supervisor::on_launch_failed(std::uint32_t index, const LaunchResult& resul
     log_launch_failure(service, record, result);
     if (record.kind == ProcessKind::daemon) service.failed = true;
     forget_process(index);
+    if (result.stage == SpawnStage::clone) hold(service, Hold::descriptors, loop_.now() + clone_pause);
     if (service.holds.has(Hold::launches)) release(service, Hold::launches);
     if (service.active == 0) on_service_empty(service);
     changed(service);
@@ -169,6 +173,8 @@ void Supervisor::end_processes(Service& service) {
 void Supervisor::on_log_program_gone(std::uint32_t index) {
     if (log_record_ != index) return;  // one that a former superd had started
     log_record_ = ~std::uint32_t{0};
+    const auto lived = loop_.now() - from_nanoseconds(processes_.records().at(index).started);
+    if (lived > backoff_ceiling) log_failures_ = 0;
     log_restart_.start(backoff_delay(log_failures_++));
 }
 

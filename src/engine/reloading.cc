@@ -71,7 +71,8 @@ void Supervisor::reload_config(bool dry_run, std::function<void(ReloadReport)> r
 void Supervisor::refuse_reload(ReloadReport& report) {
     report.code = 1;
     config_trouble_ = "running the last accepted configuration: " + report.message;
-    outputs_.log().log(NoticeEvent{.level = Level::error, .text = "reload refused: " + report.message});
+    const std::string text = "reload refused, nothing has changed: " + report.message;
+    outputs_.log().log(NoticeEvent{.level = Level::error, .text = text});
 }
 
 void Supervisor::on_read(
@@ -113,7 +114,11 @@ void Supervisor::on_read(
     } else {
         commit(next, prepared, report.changes);
         outputs_.log().log(NoticeEvent{.level = Level::notice, .text = "reloaded: " + report.message});
-        keep_last_good(options_.state_directory, *plan_);
+        if (const auto kept = keep_last_good(options_.state_directory, *plan_); !kept)
+            outputs_.log().log(FailEvent{.stage = kept.error().operation,
+                    .subject = kept.error().subject,
+                    .error = kept.error().code,
+                    .detail = "the last accepted configuration could not be kept"});
     }
     notify("READY=1\n");
     reply(std::move(report));
@@ -230,7 +235,7 @@ void Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepa
 
 void Supervisor::close_leftovers(Prepared& prepared) {
     for (auto& [service, listeners] : prepared.old) {
-        for (Listener& listener : listeners) doors_.close(*service, listener, true);
+        for (Listener& listener : listeners) doors_.close(listener, true);
     }
     prepared.old.clear();
 }

@@ -208,7 +208,9 @@ void Supervisor::changed(Service& service) {
     const StateView view = view_of(service, loop_.now());
     auto [known, fresh] = logged_states_.try_emplace(service.index, view.state);
     if (known->second != view.state || fresh) {
-        service.record->state_since = loop_.wall().time_since_epoch().count();
+        // A superd that takes over finds the time since when written down.
+        if (!fresh || service.record->state_since == 0)
+            service.record->state_since = loop_.wall().time_since_epoch().count();
         // That a worker starts and runs is said by START and EXIT.
         const bool quiet = fresh || service.plan->mode == Mode::handler;
         if (!quiet)

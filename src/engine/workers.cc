@@ -98,7 +98,7 @@ void Supervisor::on_workers_gone(Service& service) {
                             repaired->text())});
         }
         if (!repaired || repaired->must_reopen) {
-            doors_.close(service, listener, false);
+            doors_.close(listener, false);
             doors_.open(service, listener);
             continue;
         }
