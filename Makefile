@@ -303,8 +303,11 @@ PLACED = etc/superd.service $(unitdir)/superd.service \
 	man/superctl.8 $(mandir)/man8/superctl.8 \
 	man/superd.toml.5 $(mandir)/man5/superd.toml.5
 
-.PHONY: install uninstall dist
+.PHONY: install install-files uninstall dist
 install: all
+	@$(MAKE) install-files
+
+install-files:
 	$(INSTALL) -d '$(DESTDIR)$(sbindir)' '$(DESTDIR)$(bindir)' '$(DESTDIR)$(HELPERS_DIR)/zen' \
 		'$(DESTDIR)$(sysconfdir)/superd.d' '$(DESTDIR)$(docdir)'
 	$(if $(filter superd,$(PROGRAMS)),$(INSTALL_PROGRAM) $(BUILD)/superd '$(DESTDIR)$(sbindir)/superd')
