@@ -100,6 +100,16 @@ Result<Fd> LogHub::open_events() {
     return std::move(pair->write_end);
 }
 
+std::string LogHub::take_back_events() {
+    std::string out;
+    char chunk[16 * 1024];
+    ssize_t n = 0;
+    while (events_ && (n = ::recv(events_.get(), chunk, sizeof chunk, MSG_DONTWAIT)) > 0)
+        out.append(chunk, static_cast<std::size_t>(n));
+    events_.reset();
+    return out;
+}
+
 Result<LogHub::Stream> LogHub::service_stream(std::string_view service) {
     auto found = streams_.find(service);
     if (found == streams_.end()) {
@@ -187,6 +197,7 @@ bool LogHub::flush() {
 // False: the channel is broken.
 bool LogHub::send(const Queued& queued, bool& blocked) {
     if (queued.item == Item::service && !streams_.contains(queued.service)) return true;
+    if (queued.item == Item::events && !events_) return true;
     std::vector<int> descriptors;
     const auto packet = encode_frame(frame_of(queued, descriptors));
     if (!packet) return true;  // longer than the bounds of a name or a path: nothing to send

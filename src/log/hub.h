@@ -19,7 +19,6 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "config/plan.h"
-
 #include "log/channel.h"
 
 namespace superd {
@@ -53,6 +52,10 @@ public:
 
     // The stream of superd's own events: the end for LogWriter::to_stream(), once a superd.
     [[nodiscard]] Result<Fd> open_events();
+
+    // superd-log cannot be started: what waits unread in the events' stream, for
+    // LogWriter::put_back(). The stream is closed.
+    [[nodiscard]] std::string take_back_events();
 
     // The descriptors of a service's stream, made when first asked for. Both stay the hub's:
     // `write_end` is a loan for Launch::standard_error, both numbers belong in ServiceRecord.

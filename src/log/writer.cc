@@ -48,6 +48,20 @@ void LogWriter::to_plain(int descriptor) {
     plain_ = descriptor;
 }
 
+// A line of which the stream took only the beginning is whole again here.
+void LogWriter::put_back(std::string_view lines) {
+    const std::string all = std::string(lines) + batch_.substr(sent_);
+    batch_.clear();
+    sent_ = 0;
+    for (std::string_view rest = all; !rest.empty();) {
+        const std::size_t size = std::min(rest.find('\n'), rest.size() - 1) + 1;
+        std::string_view line = rest.substr(0, size);
+        rest.remove_prefix(size);
+        line.remove_prefix(parse_head(line).length);
+        batch_ += line;
+    }
+}
+
 int LogWriter::descriptor() const {
     return stream_ ? stream_.get() : plain_;
 }

@@ -9,11 +9,11 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "config/plan.h"
-
 #include "log/event.h"
 
 namespace superd {
@@ -32,6 +32,10 @@ public:
     // From the next line on. Lines not yet written keep their form and go to the new place.
     void to_stream(Fd stream);      // LogHub::open_events()
     void to_plain(int descriptor);  // a loan, usually 2; any kind of file
+
+    // Lines that a stream did not bring to anybody (LogHub::take_back_events()): written first,
+    // without their heads. Call it after to_plain().
+    void put_back(std::string_view lines);
 
     void set_format(LogFormat format) { format_ = format; }
 

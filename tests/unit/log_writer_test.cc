@@ -197,3 +197,29 @@ TEST_CASE("log writer: lines collected before superd-log is there go to it") {
             "2026-11-23T01:48:02.114Z superd ready\n"
             "<6> 2026-11-23T01:48:02.114Z superd ready\n");
 }
+
+TEST_CASE(
+        "log writer: lines that superd-log never read come back to stderr, whole and in "
+        "order") {
+    const FakeClock clock = clock_2026();
+    LogHub hub(0);
+    Pipe pipe;
+    LogWriter writer(clock);
+    writer.to_stream(std::move(*hub.open_events()));
+    std::string expected;
+    while (!writer.pending()) {  // until the stream is full, somewhere within a line
+        const std::string text = "line " + std::to_string(expected.size());
+        expected += "2026-11-23T01:48:02.114Z superd " + text + '\n';
+        writer.log(NoticeEvent{Level::info, "", text});
+        writer.flush();
+    }
+    writer.to_plain(pipe.write.get());
+    writer.put_back(hub.take_back_events());
+    std::string got;
+    while (writer.pending()) {
+        writer.flush();
+        got += read_available(pipe.read.get());
+    }
+    CHECK((got == expected));
+    CHECK(hub.take_back_events().empty());
+}
