@@ -40,9 +40,10 @@ bool before(const PrefixTable::Entry& a, const PrefixTable::Entry& b) {
 }  // namespace
 
 PrefixTable::PrefixTable(std::vector<Entry> entries) {
-    std::ranges::stable_sort(entries, before);
-    const auto same = std::ranges::unique(entries, {}, &Entry::block);
-    entries.erase(same.begin(), same.end());
+    std::stable_sort(entries.begin(), entries.end(), before);
+    entries.erase(std::unique(entries.begin(), entries.end(),
+                          [](const Entry& a, const Entry& b) { return a.block == b.block; }),
+            entries.end());
 
     // Blocks nest or are apart, so a walk from left to right with the open ones on a stack
     // meets every change of "which block is innermost here".
@@ -98,7 +99,8 @@ NetworkTables make_network_tables(std::span<const NetworkPlan> networks) {
 AccessIndex::AccessIndex(std::span<const AccessRule> rules, const NetworkTables& tables)
         : rules_(rules.begin(), rules.end()) {
     // Denials first: of equals the first one counts, in the tables and in every search below.
-    std::ranges::stable_partition(rules_, [](const AccessRule& rule) { return !rule.allow; });
+    std::stable_partition(
+            rules_.begin(), rules_.end(), [](const AccessRule& rule) { return !rule.allow; });
     std::vector<PrefixTable::Entry> blocks;
     for (std::uint32_t i = 0; i < rules_.size(); ++i) {
         const AccessRule& rule = rules_[i];

@@ -2,6 +2,7 @@
 // Access hours.
 #include "policy/hours.h"
 
+#include <algorithm>
 #include <ctime>
 
 #include <fmt/format.h>
@@ -47,10 +48,9 @@ LocalTime local_time(Wall time) {
 }
 
 bool is_open(std::span<const HoursWindow> hours, LocalTime at) {
-    if (hours.empty()) return true;
-    for (const HoursWindow& window : hours)
-        if (is_in(window, at)) return true;
-    return false;
+    return hours.empty() || std::ranges::any_of(hours, [at](const HoursWindow& window) {
+        return is_in(window, at);
+    });
 }
 
 std::optional<std::chrono::minutes> until_open(

@@ -85,7 +85,7 @@ std::uint64_t socket_cookie(int fd) {
 
 Result<std::vector<std::uint32_t>> peer_groups(int fd) {
     std::vector<std::uint32_t> groups(64);
-    socklen_t size = static_cast<socklen_t>(groups.size() * sizeof groups[0]);
+    auto size = static_cast<socklen_t>(groups.size() * sizeof groups[0]);
     if (::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) != 0) {
         // ERANGE: size now says how much there is.
         if (errno != ERANGE) return fail("getsockopt SO_PEERGROUPS");

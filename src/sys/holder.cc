@@ -4,13 +4,14 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
-#include <memory>
 #include <set>
 #include <sstream>
 #include <string>
+#include <string_view>
+#include <system_error>
 
-#include <dirent.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -92,24 +93,24 @@ Inodes find_inodes(const ListenerPlan& plan) {
     return out;
 }
 
-struct CloseDirectory {
-    void operator()(DIR* directory) const { ::closedir(directory); }
-};
-
-using Directory = std::unique_ptr<DIR, CloseDirectory>;
+// Directories of /proc come and go while they are read: what cannot be read is passed over.
+template <class Visit>
+bool any_entry(const std::string& directory, Visit visit) {
+    std::error_code error;
+    std::filesystem::directory_iterator entry(directory, error);
+    for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error))
+        if (visit(entry->path())) return true;
+    return false;
+}
 
 bool holds(const std::string& fd_directory, const Inodes& inodes) {
-    const Directory directory(::opendir(fd_directory.c_str()));
-    if (!directory) return false;
-    while (const dirent* entry = ::readdir(directory.get())) {
+    return any_entry(fd_directory, [&](const std::filesystem::path& link) {
         char target[64];
-        const std::string link = fd_directory + '/' + entry->d_name;
         const ssize_t size = ::readlink(link.c_str(), target, sizeof target);
         const std::string_view text(target, size > 0 ? static_cast<std::size_t>(size) : 0);
-        if (!text.starts_with("socket:[") || !text.ends_with(']')) continue;
-        if (inodes.contains(std::string(text.substr(8, text.size() - 9)))) return true;
-    }
-    return false;
+        return text.starts_with("socket:[") && text.ends_with(']') &&
+               inodes.contains(std::string(text.substr(8, text.size() - 9)));
+    });
 }
 
 std::string name_of(const std::string& pid) {
@@ -124,14 +125,14 @@ std::string name_of(const std::string& pid) {
 std::string describe_holder(const ListenerPlan& plan) {
     const Inodes inodes = find_inodes(plan);
     if (inodes.empty()) return {};
-    const Directory processes(::opendir("/proc"));
-    if (!processes) return {};
-    while (const dirent* entry = ::readdir(processes.get())) {
-        const std::string pid = entry->d_name;
-        if (!parse_decimal(pid) || !holds("/proc/" + pid + "/fd", inodes)) continue;
-        return name_of(pid) + ", pid " + pid;
-    }
-    return {};
+    std::string holder;
+    any_entry("/proc", [&](const std::filesystem::path& process) {
+        const std::string pid = process.filename();
+        if (!parse_decimal(pid) || !holds("/proc/" + pid + "/fd", inodes)) return false;
+        holder = name_of(pid) + ", pid " + pid;
+        return true;
+    });
+    return holder;
 }
 
 }  // namespace superd

@@ -76,7 +76,7 @@ bool has_node(const ListenerPlan& plan) {
 
 Result<void> make_directories(const ListenerPlan& plan) {
     for (std::size_t at = 1; (at = plan.path.find('/', at)) != std::string::npos; ++at) {
-        const auto made = make_directory(plan.path.substr(0, at), plan.directory_mode & 07777);
+        auto made = make_directory(plan.path.substr(0, at), plan.directory_mode & 07777);
         if (!made) return made;
     }
     return {};

@@ -163,7 +163,9 @@ public:
     Timestamps& operator=(const Timestamps&) = delete;
 
 private:
-    void set(int value) { ::setsockopt(fd_, SOL_SOCKET, SO_TIMESTAMPNS, &value, sizeof value); }
+    void set(int value) const {
+        ::setsockopt(fd_, SOL_SOCKET, SO_TIMESTAMPNS, &value, sizeof value);
+    }
 
     int fd_;
     bool was_on_;
