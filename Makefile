@@ -29,7 +29,7 @@ LIB_log     = json format writer channel hub reader lines ring sinks journal ser
 LIB_sys     = notify accept descriptors holder listen_socket node repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state
 LIB_loop    = loop
 LIB_engine  = records watches config_reader service doors directories outputs processes supervisor accepting workers ending reloading last_good orders status recovering
-LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_logs ctl_look ctl_tell documents endpoint frame_gate install names object render server session switches wait_for
+LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_logs ctl_look ctl_tell ctl_try documents endpoint frame_gate install names object render server session switches wait_for
 
 LAYERS = base config policy log sys loop engine control
 LIB_SOURCES = $(foreach layer,$(LAYERS),$(patsubst %,src/$(layer)/%.cc,$(LIB_$(layer))))
@@ -211,8 +211,9 @@ check-system: all $(TEST_PROGRAM_FILES)
 
 # ---- fuzz: libFuzzer targets tests/fuzz/NAME.cc, built with clang and the layers they need
 
-FUZZERS = toml_fuzz address_fuzz
+FUZZERS = toml_fuzz address_fuzz log_fuzz
 FUZZ_LIB = $(LIB_base:%=src/base/%.cc) \
+	$(patsubst %,src/log/%.cc,channel format json lines reader) \
 	$(patsubst %,src/config/%.cc,plan diagnostics tree toml_scan toml_explain toml address_spec)
 FUZZ_CXX ?= $(firstword $(foreach name,clang++-16 clang++-14 clang++,$(shell command -v $(name))) clang++-16)
 FUZZ_SECONDS ?= 10
