@@ -22,12 +22,15 @@ void take_block(const Node& node, const std::string& name, Values& values,
     if (text == nullptr) return;
     std::string why;
     if (const auto network = Network::parse(*text, &why)) return blocks.push_back(*network);
-    std::string hint = why;
-    if (text->starts_with('@')) hint = "a network is made of blocks, not of other networks";
-    if (text->starts_with('/'))
-        hint = "write { file = \"" + escape(*text) + "\" } for a list in a file";
-    values.report().error(
-            node.at, quoted(*text) + " is not an address or block", std::move(hint));
+    const std::string message = quoted(*text) + " is not an address or block";
+    if (text->starts_with('@'))
+        values.report().error(
+                node.at, message, "a network is made of blocks, not of other networks");
+    else if (text->starts_with('/'))
+        values.report().error(node.at, message,
+                "write { file = \"" + escape(*text) + "\" } for a list in a file");
+    else
+        values.report().error(node.at, why);
 }
 
 // Beside the file that names it, where it is not absolute.
@@ -78,8 +81,8 @@ std::vector<Network> parse_network_list(
         } else if (++mistakes <= most_mistakes) {
             Diagnostic diagnostic;
             diagnostic.at = {path, number, static_cast<std::uint32_t>(line.find(block) + 1)};
-            diagnostic.message = quoted(block) + " is not an address or block";
-            diagnostic.suggestion = why;
+            diagnostic.message = why;
+            split_advice(diagnostic.message, diagnostic.suggestion);
             diagnostic.source_line = line;
             diagnostics.add(std::move(diagnostic));
         }

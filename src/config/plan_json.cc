@@ -60,8 +60,8 @@ private:
     // ---- values by their type
 
     template <class T>
-    Json value(std::string_view, const std::optional<T>& optional) const {
-        return optional ? value({}, *optional) : Json(nullptr);
+    Json value(std::string_view name, const std::optional<T>& optional) const {
+        return optional ? value(name, *optional) : Json(nullptr);
     }
 
     template <class T>

@@ -5,6 +5,13 @@
 
 namespace superd {
 
+void split_advice(std::string& message, std::string& suggestion) {
+    const auto advice = message.rfind("; write ");
+    if (!suggestion.empty() || advice == std::string::npos) return;
+    suggestion = message.substr(advice + 2);
+    message.resize(advice);
+}
+
 Report::Report(const Document& document, Diagnostics& diagnostics)
         : document_(document), diagnostics_(diagnostics) {}
 
@@ -28,6 +35,7 @@ std::string Report::where(const Place& place) const {
 
 void Report::add(Severity severity, const Place& at, std::string message,
         std::string suggestion, const Place* other) {
+    split_advice(message, suggestion);
     std::string key = std::to_string(at.file) + ":" + std::to_string(at.line) + ":" +
                       std::to_string(at.column) + ":" + message;
     if (!said_.insert(std::move(key)).second) return;

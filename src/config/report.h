@@ -10,6 +10,10 @@
 
 namespace superd {
 
+// "A is wrong; write B" as a message and what to write instead; suggestion stays where it is
+// set.
+void split_advice(std::string& message, std::string& suggestion);
+
 class Report {
 public:
     // Both are borrowed and must outlive the report.

@@ -22,15 +22,16 @@ std::optional<AccessRule> network_rule(
         rule.network = *network;
         return rule;
     }
-    std::string hint = why;
-    const bool name =
-            hint.empty() && text.find_first_not_of("0123456789.:/") != std::string::npos;
+    const std::string message = quoted(text) + " is not an address, a block or a name";
     if (context.networks.contains(text))
-        hint = "write \"@" + text + "\" for the network of that name";
-    else if (name)
-        hint = "write addresses, blocks, \"@network\", \"uid:\", \"user:\", \"gid:\", "
-               "\"group:\" or \"all\"; host names are not possible";
-    context.report.error(node.at, quoted(text) + " is not an address, a block or a name", hint);
+        context.report.error(
+                node.at, message, "write \"@" + text + "\" for the network of that name");
+    else if (text.find_first_not_of("0123456789abcdefABCDEF.:/") != std::string::npos)
+        context.report.error(node.at, message,
+                "write addresses, blocks, \"@network\", \"uid:\", \"user:\", \"gid:\", "
+                "\"group:\" or \"all\"; host names are not possible");
+    else
+        context.report.error(node.at, why);
     return std::nullopt;
 }
 

@@ -288,6 +288,10 @@ std::optional<RlimitPlan> Values::rlimit(
     const char form = rlimit_form(resource);
     RlimitPlan plan{static_cast<std::uint8_t>(resource), 0, 0};
     if (const auto* number = std::get_if<IntegerValue>(&node.value)) {
+        if (form == 'd' || form == 'u') {
+            static_cast<void>(duration(node, "rlimits." + name));  // says which unit is missing
+            return std::nullopt;
+        }
         if (number->value < 0)
             return report_.error(node.at, "rlimits." + name + " is negative",
                            R"(write "unlimited" for no limit)"),
