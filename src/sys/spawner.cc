@@ -31,6 +31,8 @@ namespace superd {
 
 namespace {
 
+constexpr auto destructor_patience = std::chrono::seconds(1);
+
 // One thread of the pool.
 struct Worker {
     Worker(const State& state, SpawnMethod method, unsigned index, int null)
@@ -66,6 +68,7 @@ struct Spawner::Impl {
     [[nodiscard]] Worker* take_idle();
     void announce() const;
     void kill_late(Worker& worker, Mono now);
+    void join(Worker& worker, Wall patience_ends);
     void grow();
 
     const State& state;
@@ -121,8 +124,23 @@ Spawner::Impl::~Impl() {
     }
     for (const Launch& launch : unbegun)
         if (launch.connection >= 0) ::close(launch.connection);
+    const auto patience_ends = std::chrono::system_clock::now() + destructor_patience;
     for (auto& worker : workers)
-        ::pthread_join(worker->thread, nullptr);
+        join(*worker, patience_ends);
+}
+
+// A program that hangs in exec is not to hang superd's own end.
+void Spawner::Impl::join(Worker& worker, Wall patience_ends) {
+    const auto since_epoch = patience_ends.time_since_epoch();
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_epoch);
+    const timespec until{.tv_sec = static_cast<time_t>(seconds.count()),
+            .tv_nsec = static_cast<long>((since_epoch - seconds).count())};
+    if (::pthread_timedjoin_np(worker.thread, nullptr, &until) == 0) return;
+    {
+        const std::lock_guard guard(lock);
+        if (worker.launching) signal_process(state.processes()[worker.record], SIGKILL);
+    }
+    ::pthread_join(worker.thread, nullptr);
 }
 
 // Constructor, or the lock is held. Where a thread cannot be had the others go on.

@@ -72,7 +72,8 @@ struct SpawnerOptions {
 class Spawner {
 public:
     Spawner(const State& state, const SpawnerOptions& options);
-    // Waits for what threads have begun; closes the connections of launches that none has.
+    // Waits a second for what threads have begun, then kills what has not exec'd; closes the
+    // connections of launches that no thread has.
     ~Spawner();
     Spawner(const Spawner&) = delete;
     Spawner& operator=(const Spawner&) = delete;

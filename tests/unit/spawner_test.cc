@@ -534,6 +534,61 @@ TEST_CASE(
     });
 }
 
+TEST_CASE("spawner: it can be ended while a program hangs in exec") {
+    with_every_method([](Checker& check, SpawnMethod method) {
+        HungProgram hung;
+        check.need(hung.leased, "lease");
+        const Pair first = socket_pair(), second = socket_pair();
+        const auto before = std::chrono::steady_clock::now();
+        {
+            Bench bench(method, 1);
+            bench.submit(plan_of({hung.path, "exit", "0"}), first.theirs);
+            bench.submit(report_plan({"answer", "never"}), second.theirs);
+            const ProcessRecord& record = bench.state.processes()[0];
+            while (record.stage.load() != static_cast<std::uint8_t>(SpawnStage::exec))
+                ::sched_yield();
+        }
+        check.that(std::chrono::steady_clock::now() - before < std::chrono::seconds(20),
+                "it ended");
+        check.equal(read_to_end(first.ours), "", "the one that hung");
+        check.equal(read_to_end(second.ours), "", "the one that waited");
+    });
+}
+
+TEST_CASE("spawner: nobody writes to superd's memory through a child that is another user") {
+    if (::geteuid() != 0) {
+        WARN("skipped: needs root");
+        return;
+    }
+    with_every_method([](Checker& check, SpawnMethod method) {
+        ::prctl(PR_SET_DUMPABLE, 0);  // as the guard does
+        HungProgram hung;
+        check.need(hung.leased, "lease");
+        Bench bench(method);
+        auto plan = plan_of({hung.path, "exit", "0"});
+        plan->identity.change = true;
+        plan->identity.uid = plan->identity.gid = 12345;
+        const Pair pair = socket_pair();
+        bench.submit(plan, pair.theirs);
+        const ProcessRecord& record = bench.state.processes()[0];
+        while (record.stage.load() != static_cast<std::uint8_t>(SpawnStage::exec))
+            ::sched_yield();
+        const std::string memory = "/proc/" + std::to_string(record.pid.load()) + "/mem";
+        const pid_t attacker = ::fork();
+        if (attacker == 0) {
+            if (::setresgid(12345, 12345, 12345) != 0 || ::setresuid(12345, 12345, 12345) != 0)
+                ::_exit(2);
+            ::_exit(::open(memory.c_str(), O_RDWR) < 0 && errno == EACCES ? 0 : 1);
+        }
+        int status = 0;
+        ::waitpid(attacker, &status, 0);
+        check.equal(WEXITSTATUS(status), 0, "open " + memory);
+        hung.release();
+        (void)bench.results(1);
+        bench.ends(1);
+    });
+}
+
 TEST_CASE("spawner: a thousand launches with every setting leave superd as it was") {
     with_every_method([](Checker& check, SpawnMethod method) {
         const auto own = [] {
