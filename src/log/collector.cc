@@ -160,7 +160,7 @@ void Collector::on_channel() {
         const int error = received.error().code;
         if (error == EAGAIN) return;
         if (error == EBADMSG) {
-            say("message from superd not understood");
+            say(Level::warning, "message from superd not understood");
             continue;
         }
         channel_.reset();
@@ -260,6 +260,8 @@ LineSplitter::Emit Collector::emit_for(const Stream& stream) {
 void Collector::end_stream(std::uint32_t id) {
     const auto found = streams_.find(id);
     found->second->lines.flush_all(emit_for(*found->second));
+    // superd may have a copy: closing ours would not take it out of the set.
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, found->second->fd.get(), nullptr);
     streams_.erase(found);
 }
 
@@ -310,8 +312,8 @@ void Collector::said(std::int32_t pid, std::string_view line) {
 }
 
 // superd-log's own word, in the form of superd's.
-void Collector::say(const std::string& text) {
-    const NoticeEvent event{Level::warning, {}, text};
+void Collector::say(Level level, std::string_view text) {
+    const NoticeEvent event{level, {}, text};
     std::string line;
     append_head(line, event);
     if (format_ == LogFormat::json)
@@ -326,8 +328,8 @@ void Collector::flush_out(bool asked) {
     const Mono now = clock_.now();
     sinks_.flush(now, news_);
     if (!news_.empty()) {
-        for (const std::string& text : news_)
-            say(text);
+        for (const SinkNews& news : news_)
+            say(news.level, news.text);
         news_.clear();
         sinks_.flush(now, news_);
     }

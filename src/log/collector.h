@@ -71,7 +71,7 @@ private:
     void leave();
     void printed(const std::string& service, const LineSplitter::Line& line);
     void said(std::int32_t pid, std::string_view line);
-    void say(const std::string& text);
+    void say(Level level, std::string_view text);
     void flush_partials();
     void flush_out(bool asked);
     void finish();
@@ -92,7 +92,7 @@ private:
     std::vector<char> chunk_;
     LogLine line_;
     std::string form_;
-    std::vector<std::string> news_;
+    std::vector<SinkNews> news_;
 };
 
 }  // namespace superd

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -36,6 +37,15 @@ Result<StreamPair> make_pair(int send_buffer) {
     // Where the kernel can, a service cannot make superd-log close descriptors of its choice.
     ::setsockopt(ends[1], SOL_SOCKET, so_passrights, &off, sizeof off);
     return pair;
+}
+
+// Every process of a service holds the same socket and may shut it down or make it non-blocking
+// for all others. False: shut down, it is of no use any more.
+bool repair(const StreamPair& pair) {
+    pollfd entry{pair.read_end.get(), POLLRDHUP, 0};
+    if (::poll(&entry, 1, 0) > 0) return false;
+    ::fcntl(pair.write_end.get(), F_SETFL, 0);
+    return true;
 }
 
 bool make_address(sockaddr_un& address, const std::string& path) {
@@ -112,6 +122,10 @@ std::string LogHub::take_back_events() {
 
 Result<LogHub::Stream> LogHub::service_stream(std::string_view service) {
     auto found = streams_.find(service);
+    if (found != streams_.end() && !repair(found->second)) {
+        streams_.erase(found);
+        found = streams_.end();
+    }
     if (found == streams_.end()) {
         auto pair = make_stream_pair();
         if (!pair) return tl::unexpected(pair.error());

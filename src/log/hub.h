@@ -57,7 +57,8 @@ public:
     // LogWriter::put_back(). The stream is closed.
     [[nodiscard]] std::string take_back_events();
 
-    // The descriptors of a service's stream, made when first asked for. Both stay the hub's:
+    // The descriptors of a service's stream, made when first asked for, and anew where a
+    // process of the service has shut it down: ask before each launch. Both stay the hub's:
     // `write_end` is a loan for Launch::standard_error, both numbers belong in ServiceRecord.
     struct Stream {
         int read_end = -1, write_end = -1;

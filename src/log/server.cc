@@ -46,6 +46,8 @@ LogServer::LogServer(const LogRing& ring)
 LogServer::~LogServer() = default;
 
 void LogServer::set_listener(Fd listener) {
+    // superd has a copy: closing ours would not take it out of the set.
+    if (listener_) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listener_.get(), nullptr);
     listener_ = std::move(listener);
     epoll_event event{EPOLLIN, {nullptr}};
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, listener_.get(), &event);

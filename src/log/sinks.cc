@@ -7,6 +7,7 @@
 #include <climits>
 #include <cstring>
 #include <ctime>
+#include <utility>
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -53,18 +54,18 @@ std::string Sink::name() const {
     return "log";
 }
 
-std::optional<std::string> Sink::news(Mono now) {
-    const bool lost_some = error_ == 0 && lost_ != told_;
-    if (error_ == said_error_ && !lost_some) return std::nullopt;
+std::optional<SinkNews> Sink::news(Mono now) {
+    const std::uint64_t lines = error_ == 0 ? lost_ - told_ : 0;
+    if (error_ == said_error_ && lines == 0) return std::nullopt;
     if (said_ && now - *said_ < news_interval) return std::nullopt;
     said_ = now;
-    said_error_ = error_;
-    if (error_ == EBADF) return name() + ": could not be opened";
-    if (error_ != 0) return name() + ": " + errno_text(error_);
-    std::string text = name() + ": works";
-    if (lost_ != told_) text += ", " + std::to_string(lost_ - told_) + " lines were lost";
+    const bool again = std::exchange(said_error_, error_) != 0;
+    if (error_ != 0) return SinkNews{Level::warning, describe(error_)};
     told_ = lost_;
-    return text;
+    const std::string works = name() + (again ? " works again" : "");
+    if (lines == 0) return SinkNews{Level::info, works};
+    return SinkNews{Level::warning,
+            works + (again ? ", " : ": ") + std::to_string(lines) + " lines were lost"};
 }
 
 // ---- FileSink
@@ -77,6 +78,10 @@ FileSink::FileSink(SinkPlan plan, int descriptor)
 FileSink::FileSink(SinkPlan plan, Fd file)
         : Sink(std::move(plan)), file_(std::move(file)), descriptor_(file_.get()) {
     look();
+}
+
+std::string FileSink::describe(int error) const {
+    return name() + (error == EBADF ? " could not be opened" : ": " + errno_text(error));
 }
 
 void FileSink::look() {
@@ -149,6 +154,10 @@ void MessageSink::write(const SinkLine& line) {
     queue_.push_back({line.priority, own ? line.daemon : line.pid, std::string(line.service),
             std::string(line.message), own});
     bytes_ += cost;
+}
+
+std::string MessageSink::describe(int error) const {
+    return name() + " is not there: " + errno_text(error);
 }
 
 bool MessageSink::try_connect(Mono now) {
@@ -261,10 +270,10 @@ void SinkSet::write(const SinkLine& line) {
     if (!taken) fallback_.write(line);
 }
 
-void SinkSet::flush(Mono now, std::vector<std::string>& news) {
+void SinkSet::flush(Mono now, std::vector<SinkNews>& news) {
     for (auto& sink : sinks_) {
         sink->flush(now);
-        if (auto text = sink->news(now)) news.push_back(std::move(*text));
+        if (auto said = sink->news(now)) news.push_back(std::move(*said));
     }
     fallback_.flush(now);
 }

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "config/plan.h"
 #include "log/channel.h"
+#include "log/event.h"
 
 namespace superd {
 
@@ -26,6 +27,13 @@ struct SinkLine {
     std::int32_t daemon = 0;   // superd's pid
     std::string_view line;     // whole, with its time, as text or JSON
     std::string_view message;  // without time, service and pid
+};
+
+// A sentence about a sink: that it fails, that it works again.
+struct SinkNews {
+    Level level;
+    std::string text;
+    bool operator==(const SinkNews&) const = default;
 };
 
 class Sink {
@@ -56,14 +64,16 @@ public:
 
     [[nodiscard]] std::uint64_t lost() const { return lost_; }
 
-    // What should be said of this sink: that it fails, that it works again. At most one
-    // sentence in ten seconds.
-    [[nodiscard]] std::optional<std::string> news(Mono now);
+    // At most once in ten seconds, and only what has changed.
+    [[nodiscard]] std::optional<SinkNews> news(Mono now);
 
 protected:
     void count_lost(std::uint64_t lines) { lost_ += lines; }
 
     void set_error(int error) { error_ = error; }  // errno; 0: works
+
+    // What is wrong: "syslog is not there: Connection refused".
+    [[nodiscard]] virtual std::string describe(int error) const = 0;
 
 private:
     const SinkPlan plan_;
@@ -91,6 +101,7 @@ public:
     [[nodiscard]] bool available() const override { return descriptor_ >= 0; }
 
 private:
+    [[nodiscard]] std::string describe(int error) const override;
     void look();
     [[nodiscard]] long write_some(std::string_view text);
     void give_up(std::size_t from, int error);
@@ -131,6 +142,7 @@ protected:
     [[nodiscard]] virtual int connect() = 0;  // errno, 0: there
 
 private:
+    [[nodiscard]] std::string describe(int error) const override;
     bool try_connect(Mono now);
 
     std::deque<Message> queue_;
@@ -165,7 +177,7 @@ public:
     void configure(const ConfigFrame& config, std::vector<Fd> files, Mono now);
     void write(const SinkLine& line);
     // Appends what is to be said about the sinks to news.
-    void flush(Mono now, std::vector<std::string>& news);
+    void flush(Mono now, std::vector<SinkNews>& news);
     // Milliseconds until flush() should be called even if nothing happens; -1: never.
     [[nodiscard]] int timeout() const;
     [[nodiscard]] bool pending() const;

@@ -109,6 +109,26 @@ TEST_CASE("log hub: a stream is made once, and what is sent is its reading end")
     CHECK(inode(received[0].descriptors[0].get()) != inode(first->write_end));
 }
 
+TEST_CASE("log hub: a service that breaks its stream gets a sound one at the next launch") {
+    LogHub hub(0);
+    const auto first = hub.service_stream("ssh");
+    REQUIRE(first);
+    ::fcntl(first->write_end, F_SETFL, O_NONBLOCK);
+    REQUIRE(hub.service_stream("ssh")->write_end == first->write_end);
+    CHECK((::fcntl(first->write_end, F_GETFL) & O_NONBLOCK) == 0);
+
+    const ino_t before = inode(first->write_end);
+    REQUIRE(::shutdown(first->write_end, SHUT_WR) == 0);
+    auto channel = hub.open_channel();
+    const auto second = hub.service_stream("ssh");
+    REQUIRE(second);
+    CHECK(inode(second->write_end) != before);
+    write_all(second->write_end, "still heard");
+    CHECK(read_available(second->read_end) == "still heard");
+    CHECK(hub.flush());
+    CHECK(frames(channel->get()).back() == Frame(ServiceFrame{"ssh"}));
+}
+
 TEST_CASE("log hub: a stream of a former superd is taken over with what waits in it") {
     auto pair = make_stream_pair();
     REQUIRE(pair);

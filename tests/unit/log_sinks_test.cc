@@ -69,8 +69,8 @@ struct Sinks {
         set->write({6, "ssh", 812, 1, "T ssh[812]: " + text, text});
     }
 
-    std::vector<std::string> flush() {
-        std::vector<std::string> news;
+    std::vector<SinkNews> flush() {
+        std::vector<SinkNews> news;
         set->flush(now, news);
         return news;
     }
@@ -82,7 +82,15 @@ struct Sinks {
     Mono now{std::chrono::hours(1)};
 };
 
-using News = std::vector<std::string>;
+using News = std::vector<SinkNews>;
+
+SinkNews warning(const std::string& text) {
+    return {Level::warning, text};
+}
+
+SinkNews info(const std::string& text) {
+    return {Level::info, text};
+}
 
 // "<30>Nov 23 01:48:02 rest" without its time.
 std::string without_time(const std::string& packet) {
@@ -131,11 +139,11 @@ TEST_CASE("log sinks: a full disk blocks nobody, is said once and counted when i
     News news;
     for (int i = 0; i < 1000; ++i) {
         sinks.write("line");
-        for (std::string& text : sinks.flush())
+        for (SinkNews& text : sinks.flush())
             news.push_back(std::move(text));
         sinks.now += std::chrono::seconds(1);
     }
-    CHECK(news == News{"file /dev/full: No space left on device"});
+    CHECK(news == News{warning("file /dev/full: No space left on device")});
     CHECK(lines_of(read_file(dir / "good")).size() == 1000);
 }
 
@@ -148,14 +156,15 @@ TEST_CASE("log sinks: a file that is full for a while says how many lines it mis
         sink.write({6, "ssh", 1, 1, "line", "line"});
     sink.flush(start);
     CHECK(sink.lost() == 3);
-    CHECK(sink.news(start) == "file log: No space left on device");
+    CHECK(sink.news(start) == warning("file log: No space left on device"));
     sink.write({6, "ssh", 1, 1, "line", "line"});
     sink.flush(start);
     sink.replace(std::move(*open_log_file(dir / "log")), start);
     sink.write({6, "ssh", 1, 1, "back", "back"});
     sink.flush(start);
     CHECK_FALSE(sink.news(start + std::chrono::seconds(9)));
-    CHECK(sink.news(start + std::chrono::seconds(10)) == "file log: works, 4 lines were lost");
+    CHECK(sink.news(start + std::chrono::seconds(10)) ==
+            warning("file log works again, 4 lines were lost"));
     CHECK_FALSE(sink.news(start + std::chrono::seconds(30)));
     CHECK(read_file(dir / "log") == "back\n");
 }
@@ -164,7 +173,7 @@ TEST_CASE("log sinks: a file that could not be opened leaves the lines to stderr
     Sinks sinks;
     sinks.configure({{SinkKind::file, "/nonexistent/log"}});
     sinks.write("one");
-    CHECK(sinks.flush() == News{"file /nonexistent/log: could not be opened"});
+    CHECK(sinks.flush() == News{warning("file /nonexistent/log could not be opened")});
     CHECK(sinks.on_stderr() == "T ssh[812]: one\n");
 }
 
@@ -235,7 +244,7 @@ TEST_CASE("log sinks: a syslogd that was started anew gets what came meanwhile")
         CHECK(without_time(peer.next()) == "<30>ssh[812]: first");
     }
     sinks.write("second");
-    CHECK(sinks.flush() == News{"syslog: Connection refused"});
+    CHECK(sinks.flush() == News{warning("syslog is not there: Connection refused")});
     CHECK(sinks.set->timeout() == 1000);
     const Peer peer(dir / "dev-log");
     sinks.flush();
@@ -244,7 +253,7 @@ TEST_CASE("log sinks: a syslogd that was started anew gets what came meanwhile")
     sinks.flush();
     CHECK(without_time(peer.next()) == "<30>ssh[812]: second");
     sinks.now += std::chrono::seconds(10);
-    CHECK(sinks.flush() == News{"syslog: works"});
+    CHECK(sinks.flush() == News{info("syslog works again")});
 }
 
 TEST_CASE("log sinks: a syslogd that is not there yet gets the first lines, stderr too") {
@@ -252,7 +261,7 @@ TEST_CASE("log sinks: a syslogd that is not there yet gets the first lines, stde
     Sinks sinks;
     sinks.configure({{SinkKind::syslog, dir / "dev-log"}});
     sinks.write("early");
-    CHECK(sinks.flush() == News{"syslog: No such file or directory"});
+    CHECK(sinks.flush() == News{warning("syslog is not there: No such file or directory")});
     CHECK(sinks.on_stderr() == "T ssh[812]: early\n");
     const Peer peer(dir / "dev-log");
     sinks.now += std::chrono::seconds(40);
@@ -288,7 +297,8 @@ int be_journald(int out) {
     Sinks sinks;
     sinks.configure({{SinkKind::journal, ""}});
     sinks.write("early");
-    if (sinks.flush() != News{"journal: No such file or directory"}) return 3;
+    if (sinks.flush() != News{warning("journal is not there: No such file or directory")})
+        return 3;
     if (sinks.on_stderr() != "T ssh[812]: early\n") return 4;
     std::filesystem::create_directories("/run/systemd/journal");
     const Peer peer("/run/systemd/journal/socket");
@@ -296,7 +306,7 @@ int be_journald(int out) {
     sinks.now += std::chrono::seconds(40);
     sinks.set->write({5, "ssh", 0, 77, "line", "ssh REFUSE conn=1"});
     sinks.set->write({6, "", 0, 77, "line", "superd ready"});
-    if (sinks.flush() != News{"journal: works"}) return 6;
+    if (sinks.flush() != News{info("journal works again")}) return 6;
     for (int i = 0; i < 3; ++i)
         write_all(out, peer.next() + "--\n");
     for (int i = 0; i < 5000; ++i)
