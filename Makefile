@@ -51,7 +51,7 @@ UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines l
 UNIT_sys     = accept listen_socket repair guard launch_queue reaper recovery spawner state closer
 UNIT_loop    =
 UNIT_engine  =
-UNIT_control = control frame_gate endpoint
+UNIT_control = control ctl frame_gate endpoint
 UNIT_TESTS = $(foreach layer,$(LAYERS),$(UNIT_$(layer)))
 
 # ---- flags

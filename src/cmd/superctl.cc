@@ -164,6 +164,10 @@ void Superctl::add_file() {
         add_names(sub, true);
         sub->add_option("--file", words.file, "Another main file than the daemon's");
     }
+    auto* trial = add("try", "Start one handler and join the terminal to it",
+            [this] { return ctl_try(globals, words.file, words.names.front()); });
+    trial->add_option("NAME", words.names, "The service")->required()->expected(1);
+    trial->add_option("--file", words.file, "Another file than the daemon's");
     add("diff", "What reload-config would change",
             [this] { return ctl_reload(globals, true); });
 }

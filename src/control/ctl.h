@@ -77,6 +77,9 @@ int ctl_enable(const CtlGlobals& globals, const std::string& file,
 // To read path as the daemon would: as root's where the file is root's.
 [[nodiscard]] ReadOptions ctl_read_options(const std::string& path, const std::string& as);
 
+// ---- one handler at the terminal (ctl_try.cc)
+int ctl_try(const CtlGlobals& globals, const std::string& file, const std::string& name);
+
 // ---- output of services (ctl_logs.cc)
 int ctl_logs(const CtlGlobals& globals, const std::vector<std::string>& names,
         std::uint32_t lines, bool follow);
