@@ -36,6 +36,8 @@ struct Options {
     std::string spawn;  // "", "shared", "vfork", "fork"
 };
 
+using Notify = std::function<void(std::string_view)>;
+
 constexpr std::string_view usage_text =
         "usage: superd [-c FILE] [-t] [--as FILE] [-d] [--background] [--pid-file FILE]\n"
         "              [--run DIR] [--state DIR] [--socket PATH] [--no-guard] [-V]\n"
@@ -207,7 +209,7 @@ SpawnerOptions spawner_options(const Options& options) {
     return spawner;
 }
 
-SupervisorOptions supervisor_options(const Options& options, const Notifier& notifier) {
+SupervisorOptions supervisor_options(const Options& options, const Notify& notify) {
     SupervisorOptions result;
     result.read = read_options_of(options);
     result.version = PACKAGE_VERSION;
@@ -229,7 +231,7 @@ SupervisorOptions supervisor_options(const Options& options, const Notifier& not
     result.spawn_context.logs_prefix = result.prefixes.logs;
     result.spawn_context.credentials_prefix = result.prefixes.credentials;
     result.root = is_root();
-    result.notify = [&notifier](std::string_view text) { notifier.send(text); };
+    result.notify = notify;
     return result;
 }
 
@@ -245,10 +247,10 @@ std::shared_ptr<const Plan> first_plan(const Options& options, std::string& trou
     return std::make_shared<const Plan>(std::move(*last));
 }
 
-int serve(const Options& options, const Notifier& notifier, State& state, int lock) {
+int serve(const Options& options, const Notify& notify, State& state, int lock) {
     const bool fresh = state.header().plan_sequence.load() == 0;
     const Recovery recovery = fresh ? Recovery{} : recover_launches(state, std::array{lock});
-    SupervisorOptions wanted = supervisor_options(options, notifier);
+    SupervisorOptions wanted = supervisor_options(options, notify);
     std::shared_ptr<const Plan> plan;
     if (fresh) {
         plan = first_plan(options, wanted.config_trouble);
@@ -280,6 +282,44 @@ int serve(const Options& options, const Notifier& notifier, State& state, int lo
     return supervisor.run();
 }
 
+// --background: the process that was called ends when superd is ready, or with 1 when it is not
+// to be.
+class Starter {
+public:
+    // True in the process that goes on; false in the one that was called, which has waited.
+    bool leave() {
+        std::array<int, 2> ends{};
+        if (::pipe2(ends.data(), O_CLOEXEC) != 0) return false;
+        Fd reader(ends[0]);
+        Fd writer(ends[1]);
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            ::setsid();
+            writer_ = std::move(writer);
+            return true;
+        }
+        writer.reset();
+        char ready = 0;
+        status_ = pid > 0 && ::read(reader.get(), &ready, 1) == 1 ? 0 : 1;
+        return false;
+    }
+
+    [[nodiscard]] int status() const { return status_; }
+
+    // The terminal is the caller's again. Descriptors 0 to 2 are the guard's as well.
+    void be_ready() {
+        if (!writer_) return;
+        const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+        for (const int standard : {0, 1, 2}) ::dup2(null.get(), standard);
+        (void)!::write(writer_.get(), "r", 1);
+        writer_.reset();
+    }
+
+private:
+    Fd writer_;
+    int status_ = 1;
+};
+
 int run(const Options& options) {
     ::umask(022);
     if (const auto reserved = reserve_slots(); !reserved) {
@@ -292,7 +332,8 @@ int run(const Options& options) {
             return 1;
         }
     }
-    if (options.background && ::daemon(0, 1) != 0) return 1;
+    Starter starter;
+    if (options.background && !starter.leave()) return starter.status();
     const auto lock = take_lock(options);
     auto state = State::create({});
     if (!lock || !state) {
@@ -308,8 +349,12 @@ int run(const Options& options) {
         }
     }
     const Notifier notifier = Notifier::from_environment();
+    const auto notify = [&](std::string_view text) {
+        notifier.send(text);
+        if (text.starts_with("READY=1")) starter.be_ready();
+    };
     const int code = run_guard(*state, {.no_guard = options.no_guard},
-            [&](State& shared) { return serve(options, notifier, shared, lock->get()); });
+            [&](State& shared) { return serve(options, notify, shared, lock->get()); });
     if (!options.pid_file.empty()) ::unlink(options.pid_file.c_str());
     return code;
 }

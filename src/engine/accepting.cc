@@ -218,7 +218,7 @@ void Supervisor::release(Service& service, Hold what) {
 }
 
 void Supervisor::arm_timer(Service& service) {
-    const Mono next = std::min(service.holds.next(), service.kill_at);
+    const Mono next = std::min({service.holds.next(), service.kill_at, service.refill_at});
     if (next == Mono::max()) return;
     if (!service.timer)
         service.timer = std::make_unique<Timer>(loop_, [this, &service] { on_service_timer(service); });
@@ -235,6 +235,10 @@ void Supervisor::on_service_timer(Service& service) {
                 .text = fmt::format("{} process{} still there after stop_timeout: KILL", service.active,
                         service.active == 1 ? "" : "es")});
         signal_all(service, SIGKILL);
+    }
+    if (service.refill_at <= now) {
+        service.refill_at = Mono::max();
+        if (service.active > 0 && !service.stopping && service.wants_listeners()) fill_pool(service);
     }
     doors_.watch(service);
     arm_timer(service);

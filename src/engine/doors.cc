@@ -64,6 +64,12 @@ void Doors::arm(Service& service, Listener& listener) {
 }
 
 void Doors::make_wait(Service& service, Listener& listener, const Error& error) {
+    if (std::find(waiting_.begin(), waiting_.end(), &service) == waiting_.end())
+        waiting_.push_back(&service);
+    if (!retry_.active()) retry_.start(retry_interval, retry_interval);
+    // Who holds an address is looked for once: it costs a walk through /proc.
+    if (listener.condition == Listener::Condition::waiting && listener.waits_for == error.code) return;
+    listener.waits_for = error.code;
     std::string detail;
     if (error.code == EADDRINUSE) {
         const std::string holder = describe_holder(listener.plan);
@@ -73,18 +79,13 @@ void Doors::make_wait(Service& service, Listener& listener, const Error& error) 
     } else {
         detail = error.text();
     }
-    if (listener.condition != Listener::Condition::waiting || listener.detail != detail) {
-        log_.log(FailEvent{.service = service.name(),
-                .stage = error.operation,
-                .subject = listener.plan.address,
-                .error = error.code,
-                .detail = detail});
-    }
+    log_.log(FailEvent{.service = service.name(),
+            .stage = error.operation,
+            .subject = listener.plan.address,
+            .error = error.code,
+            .detail = detail});
     listener.condition = Listener::Condition::waiting;
     listener.detail = detail;
-    if (std::find(waiting_.begin(), waiting_.end(), &service) == waiting_.end())
-        waiting_.push_back(&service);
-    if (!retry_.active()) retry_.start(retry_interval, retry_interval);
 }
 
 void Doors::retry() {

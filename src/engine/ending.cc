@@ -114,6 +114,7 @@ void Supervisor::on_ended(std::uint32_t index, int status) {
         service.last_failure = "it ended: " + exit_text(status);
     }
     if (service.active == 0) on_service_empty(service);
+    else if (kind == ProcessKind::worker) on_worker_lost(service);
     if (kind != ProcessKind::handler || !waiters_.empty()) changed(service);
 }
 

@@ -68,6 +68,7 @@ struct Listener {
     std::unique_ptr<Poll> poll;
     Condition condition = Condition::closed;
     std::string detail;  // waiting: for what
+    int waits_for = 0;   // waiting: errno of the last try
     UnreadWatch unread;  // datagrams that workers leave behind
     std::string bound;   // the address as bound
 };
@@ -89,6 +90,7 @@ struct Service {
     bool again = false;                  // restart: start anew when the last process has ended
     bool failed = false;                 // a daemon ended badly; cleared by start
     Mono kill_at = Mono::max();
+    Mono refill_at = Mono::max();        // a pool gets its missing workers
     Mono worker_started{};
     std::uint32_t fruitless = 0;         // workers in a row that left what had woken them
     std::string last_failure;

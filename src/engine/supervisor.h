@@ -110,6 +110,8 @@ private:
 
     // ---- workers and daemons
     void start_workers(Service& service);
+    void fill_pool(Service& service);
+    void on_worker_lost(Service& service);
     bool start_process(Service& service, ProcessKind kind);
     void on_workers_gone(Service& service);
     void start_processes(Service& service);

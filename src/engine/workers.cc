@@ -39,10 +39,22 @@ void Supervisor::start_workers(Service& service) {
         if (listener.condition == Listener::Condition::open)
             listener.unread.on_start(first_datagram(listener.fd.get()));
     }
-    for (std::uint32_t i = service.active; i < service.plan->workers; ++i) {
+    fill_pool(service);
+}
+
+void Supervisor::fill_pool(Service& service) {
+    while (service.active < service.plan->workers) {
         if (!start_process(service, ProcessKind::worker)) break;
     }
     if (service.active > 0) hold(service, Hold::worker);
+}
+
+// One of several workers has ended. One that went by itself is not missed; one that fell has a
+// successor, the later the more of them fell in a row.
+void Supervisor::on_worker_lost(Service& service) {
+    if (service.record->failures == 0 || service.stopping || !service.wants_listeners()) return;
+    service.refill_at = loop_.now() + backoff_delay(service.record->failures - 1);
+    arm_timer(service);
 }
 
 bool Supervisor::start_process(Service& service, ProcessKind kind) {
@@ -90,7 +102,8 @@ void Supervisor::on_workers_gone(Service& service) {
     bool left_something = false;
     for (Listener& listener : service.listeners) {
         if (listener.condition != Listener::Condition::open) continue;
-        const auto repaired = repair_shared_listener(listener.fd.get(), listener.plan);
+        auto repaired = repair_shared_listener(listener.fd.get(), listener.plan);
+        if (repaired) repaired->blocking = false;  // workers are given it so
         if (repaired && repaired->any()) {
             outputs_.log().log(NoticeEvent{.level = Level::warning,
                     .service = service.name(),
