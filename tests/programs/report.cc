@@ -111,7 +111,7 @@ void say_scheduling() {
     CPU_ZERO(&set);
     ::sched_getaffinity(0, sizeof set, &set);
     std::string cpus;
-    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+    for (std::size_t cpu = 0; cpu < CPU_SETSIZE; ++cpu)
         if (CPU_ISSET(cpu, &set)) cpus += (cpus.empty() ? "" : " ") + std::to_string(cpu);
     say("cpus", cpus);
     say("oom_score_adj", first_line_of("/proc/self/oom_score_adj"));
