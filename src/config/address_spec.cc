@@ -13,8 +13,9 @@ namespace {
 using Spec = tl::expected<AddressSpec, WrongAddress>;
 using Wrongly = tl::unexpected<WrongAddress>;
 
-constexpr std::size_t max_socket_path = 107;  // unix(7): sun_path with its NUL has 108
-constexpr std::size_t max_fifo_path = 4095;
+// unix(7): sun_path with its NUL has 108. FIFOs keep to it too: service and address together
+// are the key of a listener in the saved state.
+constexpr std::size_t max_path = 107;
 
 struct Scheme {
     std::string_view name;
@@ -259,10 +260,9 @@ std::optional<WrongAddress> check_path(const Scheme& scheme, std::string_view pa
     if (path.ends_with('/')) return WrongAddress{"the path names a directory", {}};
     if (path.find('\0') != std::string_view::npos)
         return WrongAddress{"the path holds a NUL", {}};
-    const std::size_t limit = fifo ? max_fifo_path : max_socket_path;
-    if (path.size() > limit)
+    if (path.size() > max_path)
         return WrongAddress{"the path has " + std::to_string(path.size()) + " bytes; at most " +
-                                    std::to_string(limit) + " fit",
+                                    std::to_string(max_path) + " fit",
                 {}};
     return std::nullopt;
 }

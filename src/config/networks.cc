@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "config/networks.h"
 
-#include <cerrno>
-
-#include "base/result.h"
 #include "base/text.h"
 #include "config/config.h"
-#include "config/host.h"
+#include "config/file.h"
 #include "config/inherit.h"
 
 namespace superd {
 
 namespace {
 
-constexpr std::size_t largest_list = 64u << 20;
 constexpr std::size_t most_mistakes = 20;  // of one list file
 
 void take_block(const Node& node, const std::string& name, Values& values,
@@ -64,6 +60,17 @@ std::optional<std::string> file_of(
     return std::nullopt;
 }
 
+void take_file(NetworkPlan& plan, const WrittenNetwork& written, bool check_ownership,
+        Values& values, Diagnostics& diagnostics) {
+    const FileProblem foreign =
+            check_ownership ? find_foreign_writer(plan.file) : FileProblem{};
+    if (!foreign.message.empty())
+        return values.report().error(written.node->at, foreign.message, foreign.suggestion);
+    const Position at = values.report().document().position(written.node->at);
+    plan.blocks =
+            read_network_file(plan.file, at, diagnostics).value_or(std::vector<Network>{});
+}
+
 }  // namespace
 
 std::vector<Network> parse_network_list(
@@ -92,32 +99,31 @@ std::vector<Network> parse_network_list(
 
 std::optional<std::vector<Network>> read_network_file(
         const std::string& path, const Position& at, Diagnostics& diagnostics) {
-    const auto text = read_small_file(path, largest_list);
-    if (!text) {
-        diagnostics.error(
-                at, "cannot read the list " + escape(path) + ": " + errno_text(errno));
+    // A FIFO would read as an empty list, which denies nobody: only regular files count.
+    const auto content = read_regular_file(path);
+    if (!content) {
+        diagnostics.error(at, "the list " + escape(path) + " " + content.error().message,
+                content.error().suggestion);
         return std::nullopt;
     }
     Diagnostics mistakes;
-    auto blocks = parse_network_list(*text, path, mistakes);
+    auto blocks = parse_network_list(content->text, path, mistakes);
     for (const Diagnostic& mistake : mistakes.all())
         diagnostics.add(mistake);
     if (mistakes.has_errors()) return std::nullopt;
     return blocks;
 }
 
-std::vector<NetworkPlan> resolve_networks(
-        const std::vector<WrittenNetwork>& written, Values& values, Diagnostics& diagnostics) {
+std::vector<NetworkPlan> resolve_networks(const std::vector<WrittenNetwork>& written,
+        bool check_ownership, Values& values, Diagnostics& diagnostics) {
     std::vector<NetworkPlan> networks;
     networks.reserve(written.size());
     for (const WrittenNetwork& one : written) {
         NetworkPlan plan{one.name, {}, {}, Values::origin(one.at)};
         if (const auto* table = std::get_if<TableValue>(&one.node->value)) {
             if (auto file = file_of(*table, one, values)) {
-                plan.file = std::move(*file);
-                const Position at = values.report().document().position(one.node->at);
-                plan.blocks = read_network_file(plan.file, at, diagnostics)
-                                      .value_or(std::vector<Network>{});
+                plan.file = absolute_path(*file);
+                take_file(plan, one, check_ownership, values, diagnostics);
             }
         } else {
             for (const Node* item : as_items(*one.node))
@@ -129,6 +135,7 @@ std::vector<NetworkPlan> resolve_networks(
 }
 
 std::vector<NetworkPlan> reread_networks(const Plan& plan, Diagnostics& diagnostics) {
+    // Whose the files are was checked when they were first read.
     std::vector<NetworkPlan> networks = plan.networks;
     for (NetworkPlan& network : networks) {
         if (network.file.empty()) continue;

@@ -21,8 +21,10 @@ namespace superd {
 [[nodiscard]] std::optional<std::vector<Network>> read_network_file(
         const std::string& path, const Position& at, Diagnostics& diagnostics);
 
-// All of [networks]. A relative `file` is relative to the file that names it.
+// All of [networks]. A relative `file` is relative to the file that names it. check_ownership:
+// a list that others than root can change is an error.
 [[nodiscard]] std::vector<NetworkPlan> resolve_networks(
-        const std::vector<WrittenNetwork>& written, Values& values, Diagnostics& diagnostics);
+        const std::vector<WrittenNetwork>& written, bool check_ownership, Values& values,
+        Diagnostics& diagnostics);
 
 }  // namespace superd

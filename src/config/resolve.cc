@@ -306,7 +306,8 @@ Plan resolve_document(const Document& document, const ReadOptions& options, Name
     Plan plan;
     for (const SourceFile& file : document.files)
         plan.files.push_back(file.path);
-    plan.networks = resolve_networks(config.networks, values, diagnostics);
+    plan.networks =
+            resolve_networks(config.networks, options.check_ownership, values, diagnostics);
     for (const WrittenNetwork& network : config.networks)
         context.networks.insert(network.name);
     plan.daemon = resolve_daemon(context);

@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: MIT
 // What to run, as whom and within which limits.
 #include <algorithm>
-#include <cerrno>
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "base/result.h"
 #include "base/text.h"
 #include "config/environment_file.h"
+#include "config/file.h"
 #include "config/resolve.h"
 
 namespace superd {
 
 namespace {
-
-constexpr std::size_t largest_environment_file = 1u << 20;
 
 class ProcessResolver {
 public:
@@ -202,9 +200,9 @@ private:
     void take_environment_file(const Node& node) {
         const auto path = context_.values.path(node, "environment_file");
         if (!path || !closed_to_others(*path, node)) return;
-        const auto text = read_small_file(*path, largest_environment_file);
-        if (!text) return unreadable(*path, node);
-        auto variables = parse_environment(*text);
+        const auto content = read_regular_file(*path);
+        if (!content) return unreadable(*path, content.error(), node);
+        auto variables = parse_environment(content->text);
         if (!variables) {
             context_.diagnostics.error(
                     {*path, variables.error().line, 1}, variables.error().message);
@@ -215,13 +213,13 @@ private:
     }
 
     // A check without root cannot read what is root's; superd itself can.
-    void unreadable(const std::string& path, const Node& node) {
-        const int error = errno;
-        const std::string message = "cannot read " + quoted(path) + ": " + errno_text(error);
-        if (error == EACCES && context_.options.root && context_.host.uid() != 0)
+    void unreadable(const std::string& path, const FileProblem& problem, const Node& node) {
+        const std::string message = quoted(path) + " " + problem.message;
+        if (context_.options.root && context_.host.uid() != 0 &&
+                access(path.c_str(), R_OK) != 0)
             context_.report.warning(node.at, message);
         else
-            context_.report.error(node.at, message);
+            context_.report.error(node.at, message, problem.suggestion);
     }
 
     bool closed_to_others(const std::string& path, const Node& node) {

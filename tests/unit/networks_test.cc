@@ -85,7 +85,7 @@ TEST_CASE("networks: what is no block is an error") {
                     "2:7 error: unknown key \"fil\" in a network [write { file = \"/path\" "
                     "}]\n"},
             {"{ file = \"/nonexistent\" }",
-                    "2:5 error: cannot read the list /nonexistent: No such file or "
+                    "2:5 error: the list /nonexistent cannot be read: No such file or "
                     "directory\n"}};
     for (const Case& one : cases) {
         INFO(one.value);
@@ -147,6 +147,15 @@ TEST_CASE("networks: a file is read again, and one that is broken keeps its bloc
     REQUIRE(gone.all().size() == 1);
     CHECK(gone.all()[0].at.file == "/etc/superd.toml");
     CHECK(gone.all()[0].at.line == 2);
+}
+
+TEST_CASE("networks: a FIFO or a folder is no list: it would deny nobody") {
+    CHECK(resolve_text("[networks]\nn = { file = \"/etc\" }\n").errors() != "");
+    const std::string path = "/tmp/superd-unit-fifo-" + std::to_string(::getpid());
+    REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+    const Resolved resolved = resolve_text("[networks]\nn = { file = \"" + path + "\" }\n");
+    std::remove(path.c_str());
+    CHECK(resolved.errors() != "");
 }
 
 TEST_CASE("networks: a relative file is beside the file that names it") {

@@ -473,7 +473,7 @@ TEST_CASE("resolve: directories, outputs and credentials") {
                     "error: environment.A is text, not an integer [write \"1\"]\n"},
             {"pass_environment = \"A=B\"", "error: \"A=B\" is not the name of a variable\n"},
             {"environment_file = \"/nonexistent\"",
-                    "error: cannot read \"/nonexistent\": No such file or directory\n"}});
+                    "error: \"/nonexistent\" cannot be read: No such file or directory\n"}});
 }
 
 TEST_CASE("resolve: listeners take their options") {
