@@ -174,7 +174,7 @@ int ctl_show(const CtlGlobals& globals, const std::vector<std::string>& names, b
                 if (globals.json)
                     all.push_back(*plan);
                 else
-                    ctl_print(render_plan(*plan));
+                    ctl_print(render_plan(*plan, effective));
                 return Outcome{};
             });
     if (!globals.json || all.empty()) return code;

@@ -16,6 +16,7 @@ namespace superd {
 namespace {
 
 using Json = nlohmann::json;
+using Ordered = nlohmann::ordered_json;
 using Row = std::vector<std::string>;
 
 // A document of another superd may lack a field: then it reads as empty.
@@ -162,13 +163,25 @@ std::string counts_line(const Json& service) {
     return line;
 }
 
-void render_value(std::string& out, const std::string& key, const Json& value) {
+bool is_nothing(const Ordered& value) {
+    return value.is_null() ||
+           (value.is_string() && value.get_ref<const std::string&>().empty()) ||
+           (value.is_structured() && value.empty());
+}
+
+bool is_origin(std::string_view key) {
+    return key == "origin" || key.ends_with("_origin");
+}
+
+void render_value(std::string& out, const std::string& key, const Ordered& value, bool all) {
+    if (!all && is_nothing(value)) return;
     if (value.is_object()) {
         for (const auto& [name, inner] : value.items())
-            render_value(out, key.empty() ? name : key + "." + name, inner);
+            if (all || !is_origin(name))
+                render_value(out, key.empty() ? name : key + "." + name, inner, all);
     } else if (value.is_array() && !value.empty() && value[0].is_object()) {
         for (std::size_t i = 0; i < value.size(); ++i)
-            render_value(out, fmt::format("{}[{}]", key, i), value[i]);
+            render_value(out, fmt::format("{}[{}]", key, i), value[i], all);
     } else {
         out += fmt::format(
                 "{} = {}\n", key, value.dump(-1, ' ', false, Json::error_handler_t::replace));
@@ -323,13 +336,18 @@ std::string render_explanation(const Json& explanation) {
     return out;
 }
 
-std::string render_plan(const Json& plan) {
+std::string render_plan(const Ordered& plan, bool effective) {
     std::string out;
     for (const auto& [key, value] : plan.items())
-        if (key != "skipped" && key != "version") render_value(out, key, value);
-    for (const auto& option : child(plan, "skipped"))
-        out += fmt::format("# {} is inherited and left out: {}\n", text(option, "key"),
-                text(option, "reason"));
+        if (key != "skipped" && key != "version" && (effective || !is_origin(key)))
+            render_value(out, key, value, effective);
+    const auto skipped = plan.find("skipped");
+    if (!effective || skipped == plan.end()) return out;
+    for (const auto& option : *skipped) {
+        const Json plain = option;
+        out += fmt::format("# {} is inherited and left out: {}\n", text(plain, "key"),
+                text(plain, "reason"));
+    }
     return out;
 }
 

@@ -41,8 +41,9 @@ struct RenderStyle {
 // What a reload did or would do: reload_document's "reload".
 [[nodiscard]] std::string render_reload(const nlohmann::json& reload, bool dry_run);
 [[nodiscard]] std::string render_explanation(const nlohmann::json& explanation);
-// `superctl show`: plan_json() as keys and values; what was inherited and skipped last.
-[[nodiscard]] std::string render_plan(const nlohmann::json& plan);
+// `superctl show`: plan_json() as keys and values, those that are set to something; effective:
+// all of them, where they come from, and what was inherited and skipped.
+[[nodiscard]] std::string render_plan(const nlohmann::ordered_json& plan, bool effective);
 
 // "2h46m" from a document's time until style.now; "-" where the time is none.
 [[nodiscard]] std::string age_of(std::string_view timestamp, const RenderStyle& style);

@@ -2,6 +2,7 @@
 // A Manager whose services are values that a test sets by hand.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -29,7 +30,9 @@ public:
         auto plan_of = std::make_shared<ServicePlan>();
         plan_of->name = name;
         plan_of->admission.max_connections.value = 200;
-        the_plan.services.push_back(std::move(plan_of));
+        const auto place = std::find_if(the_plan.services.begin(), the_plan.services.end(),
+                [&](const auto& other) { return other->name > name; });
+        the_plan.services.insert(place, std::move(plan_of));
         auto& service = services[name];
         service.name = name;
         service.state = state;

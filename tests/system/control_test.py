@@ -309,6 +309,8 @@ def test_check_of_a_copy():
 def test_hostile_control_clients():
     """Garbage and half messages on the control socket neither stop superd nor keep others out"""
     with Superd(TEXT) as d:
+        expect(ask(2000, b"x"), b"x", "the first launch, which opens the service's log")
+        d.wait_state("daemon", "running")
         before = len(d.fds())
         held = []
         for junk in (b"", b"\0", b"GET / HTTP/1.0\r\n\r\n", b"\0AUTH EXTERNAL " + b"f" * 70000 + b"\r\n",

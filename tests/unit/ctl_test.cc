@@ -263,13 +263,21 @@ TEST_CASE("superctl: explain names the verdict, the sentence and the line that d
             "decided at /etc/superd.toml:5\n");
 }
 
-TEST_CASE("superctl: show prints keys, and what was inherited for nothing as a comment") {
-    const auto plan =
-            Json::parse(R"({"name": "x", "exec": ["/bin/cat", "a b"], "rate": {"burst": 5},
-        "listen": [{"address": "tcp:22"}], "skipped": [{"key": "nice", "reason": "it is a daemon"}]})");
-    CHECK(render_plan(plan) ==
-            "exec = [\"/bin/cat\",\"a b\"]\nlisten[0].address = \"tcp:22\"\nname = \"x\"\n"
-            "rate.burst = 5\n# nice is inherited and left out: it is a daemon\n");
+TEST_CASE(
+        "superctl: show prints what is set; effective also the rest, its place and what was "
+        "skipped") {
+    const auto plan = nlohmann::ordered_json::parse(
+            R"({"name": "x", "exec": ["/bin/cat", "a b"], "nice": null, "groups": [], "root": "",
+            "origin": "f:3", "listen": [{"address": "tcp:22", "origin": "f:4"}], "rate": {"burst": 5},
+            "skipped": [{"key": "max_per_source", "reason": "it is a daemon"}]})");
+    CHECK(render_plan(plan, false) ==
+            "name = \"x\"\nexec = [\"/bin/cat\",\"a b\"]\nlisten[0].address = \"tcp:22\"\n"
+            "rate.burst = 5\n");
+    CHECK(render_plan(plan, true) ==
+            "name = \"x\"\nexec = [\"/bin/cat\",\"a b\"]\nnice = null\ngroups = []\nroot = "
+            "\"\"\n"
+            "origin = \"f:3\"\nlisten[0].address = \"tcp:22\"\nlisten[0].origin = \"f:4\"\n"
+            "rate.burst = 5\n# max_per_source is inherited and left out: it is a daemon\n");
 }
 
 TEST_CASE("superctl: a document of another version that lacks fields is shown all the same") {
