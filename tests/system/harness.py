@@ -221,6 +221,7 @@ class Superd:
             "--state", self.state_dir, "--socket", self.socket, *self.args]
 
     def start(self):
+        self.notified = ""
         os.makedirs(self.run_dir, exist_ok=True)
         os.makedirs(self.state_dir, mode=0o700, exist_ok=True)
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **self.extra_env}
@@ -383,6 +384,7 @@ def _executable(pid):
 
 def print_evidence():
     """After a failure: every superd's command line, configuration and log."""
+    time.sleep(0.3)  # superd-log writes the last lines on its own time
     for instance in _instances:
         print(f"--- {shlex.join(instance.command())}")
         if instance.process is not None:

@@ -83,13 +83,13 @@ def test_scheduling():
 @covers("rlimits")
 def test_rlimits():
     """rlimits: one value for both, or soft and hard; durations, sizes, unlimited"""
-    told = tell('rlimits = { nofile = "256:1024", cpu = "5m", core = 0, fsize = "64M", nproc = "unlimited" }')
+    told = tell('rlimits = { nofile = "256:1024", cpu = "5m", core = 0, fsize = "64M", data = "unlimited" }')
     limits = told["limits"]
     expect(limits["nofile"], [256, 1024])
     expect(limits["cpu"], [300, 300])
     expect(limits["core"], [0, 0])
     expect(limits["fsize"], [64 << 20, 64 << 20])
-    expect(limits["nproc"], [INFINITY, INFINITY])
+    expect(limits["data"], [INFINITY, INFINITY])
 
 
 @needs_root

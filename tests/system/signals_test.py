@@ -95,7 +95,7 @@ def test_log_to_syslog_and_journal():
         receivers[name] = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         receivers[name].bind(path)
         receivers[name].settimeout(10)
-    os.chmod("/run/test/devlog", 0o666)
+        os.chmod(path, 0o666)
     os.symlink("/run/test/devlog", make_dev() + "/log")
     with Superd('[superd]\nlog = ["syslog", "journal"]\n' + says("one", 2000, "x")):
         expect(ask(2000), b"x\n")

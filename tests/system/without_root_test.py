@@ -53,14 +53,11 @@ def test_another_user():
 
 
 def test_privileged_port():
-    """A privileged port: that listener waits with the reason, the rest goes on"""
-    text = f'[service.low]\nlisten = "tcp:127.0.0.1:7"\nexec = ["/bin/cat"]\n' \
-        f'[service.tell]\nlisten = "tcp:127.0.0.1:0"\nexec = {program("tell")}\n'
-    with superd(text) as d:
-        json.loads(ask(d.port("tell")))
-        if open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii").read().strip() != "0":
-            expect(d.state("low"), "waiting")
-            expect_in("denied", str(d.status("low")).lower())
+    """A port that only root may bind is an error in the file, with the place"""
+    d = superd('[service.low]\nlisten = "tcp:127.0.0.1:7"\nexec = ["/bin/cat"]\n', ready=False).start()
+    expect(d.wait_end(), 1)
+    expect_in(f"{d.config}:2:10: ", d.log())
+    expect_in("1024", d.log())
 
 
 def test_kill_and_reload():

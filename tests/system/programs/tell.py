@@ -133,8 +133,8 @@ def listeners():
     return [socket.socket(fileno=os.dup(number)) for number in numbers]
 
 
-def answer(sock):
-    message = json.dumps(tell()).encode() + b"\n"
+def answer(sock, facts):
+    message = json.dumps(facts).encode() + b"\n"
     if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         connection, _ = sock.accept()
         with connection:
@@ -146,6 +146,7 @@ def answer(sock):
 
 
 def work(count, idle):
+    facts = tell()  # before this program changes anything
     sockets = listeners()
     answered = 0
     while count == 0 or answered < count:
@@ -155,7 +156,7 @@ def work(count, idle):
         for sock in ready:
             sock.setblocking(False)
             try:
-                answer(sock)
+                answer(sock, facts)
                 answered += 1
             except BlockingIOError:
                 pass  # another worker was faster
