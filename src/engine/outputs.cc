@@ -63,6 +63,7 @@ void Outputs::fall_back() {
     channel_poll_.reset();
     hub_.close_channel();
     log_.to_plain(2);
+    log_.put_back(hub_.take_back_events());
     events_open_ = false;
 }
 

@@ -31,6 +31,7 @@ void Supervisor::recover(std::shared_ptr<const Plan> plan, const Recovery& recov
     outputs_.log().log(NoticeEvent{.level = Level::warning,
             .text = fmt::format("superd was started again: {} process{} and {} service{} taken over", live_,
                     live_ == 1 ? "" : "es", services_.size(), services_.size() == 1 ? "" : "s")});
+    state_.header().serving.store(1);
     notify("READY=1\n");
 }
 

@@ -63,6 +63,7 @@ void Supervisor::start(std::shared_ptr<const Plan> plan) {
     outputs_.log().log(NoticeEvent{.level = Level::notice,
             .text = fmt::format("superd {} serves {} service{}", options_.version, services_.size(),
                     services_.size() == 1 ? "" : "s")});
+    state_.header().serving.store(1);
     notify("READY=1\n");
 }
 

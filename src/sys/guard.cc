@@ -25,7 +25,6 @@ namespace superd {
 
 namespace {
 
-constexpr auto began_to_work = std::chrono::milliseconds(100);
 constexpr unsigned longest_pause = 60;  // units
 
 using Instant = std::chrono::nanoseconds;  // of CLOCK_MONOTONIC
@@ -135,6 +134,7 @@ int Guard::run() {
 bool Guard::start() {
     ++header_.starts;
     header_.heartbeat.store(0);
+    header_.serving.store(0);
     started_ = now();
     const pid_t guard = ::getpid();
     const long pid = clone_sharing_descriptors();
@@ -208,6 +208,7 @@ std::optional<int> Guard::after_death(const siginfo_t& info) {
         return 1;
     }
     const Death death{.killed = info.si_code == CLD_KILLED && info.si_status == SIGKILL,
+            .served = header_.serving.load() != 0,
             .lived = now() - started_};
     start_at_ = now() + pauses_.after(death);
     return std::nullopt;
@@ -277,7 +278,7 @@ int guard_gone_signal() {
 
 Nanoseconds RestartPauses::after(const Death& death) {
     if (death.lived >= options_.quick) quick_deaths_ = 0;
-    if (death.killed && death.lived >= began_to_work) return Nanoseconds{0};
+    if (death.killed && death.served) return Nanoseconds{0};
     if (quick_deaths_ == 0) {
         quick_deaths_ = 1;
         return Nanoseconds{0};

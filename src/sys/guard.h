@@ -54,6 +54,7 @@ struct GuardOptions {
 // How a superd ended.
 struct Death {
     bool killed = false;  // by SIGKILL
+    bool served = false;  // it had said so in StateHeader::serving
     Nanoseconds lived{0};
 };
 

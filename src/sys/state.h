@@ -90,6 +90,7 @@ struct StateHeader {
     std::atomic<std::int64_t> heartbeat;       // CLOCK_MONOTONIC, ns; superd, every second where asked
     std::atomic<std::int32_t> guard_pid, superd_pid;
     std::uint32_t starts;                      // superds started by this guard
+    std::atomic<std::uint32_t> serving;        // superd: 1 once it serves; the guard: 0 at each start
     std::uint32_t low;                         // first number that is not a launch slot's
     std::int32_t plan_fd[2];                   // memory files with an encoded plan each
     std::uint64_t plan_size[2];

@@ -33,7 +33,7 @@ const GuardOptions quick{.no_guard = false, .pause_unit = 1ms, .quick = 10s, .hu
 
 // A place that the test, its guard and every superd see.
 struct Board {
-    std::atomic<int> starts, value, other, pid;
+    std::atomic<int> starts, value, other, pid, served;
 };
 
 Board& shared_board() {
@@ -82,8 +82,8 @@ void in_clean_process(const std::function<void(Checker&, Guarded&)>& body) {
     }) == "done\n");
 }
 
-Death death(bool killed, Nanoseconds lived) {
-    return {.killed = killed, .lived = lived};
+Death death(bool killed, Nanoseconds lived, bool served = false) {
+    return {.killed = killed, .served = served, .lived = lived};
 }
 
 }  // namespace
@@ -99,7 +99,7 @@ TEST_CASE("guard: quick deaths are answered at once, then after 1, 2, 4 up to 60
 TEST_CASE("guard: a superd that worked until somebody killed it starts again at once, always") {
     RestartPauses pauses{GuardOptions{}};
     for (int i = 0; i < 100; ++i)
-        CHECK(pauses.after(death(true, 500ms)) == 0s);
+        CHECK(pauses.after(death(true, 5ms, true)) == 0s);
     CHECK(pauses.after(death(true, 5ms)) == 0s);
     CHECK(pauses.after(death(true, 5ms)) == 1s);
 }
@@ -314,6 +314,8 @@ TEST_CASE("guard: superd's main thread is a thread of superd's, not the guard's"
 
 namespace {
 
+constexpr int most_pending = 40;
+
 // As much of an engine as shows that launches survive it: accept, write down, submit; recover.
 class MiniEngine {
 public:
@@ -396,7 +398,7 @@ private:
     }
 
     void accept_some() {
-        for (int i = 0; i < 16 && spawner_.pending() < 40; ++i) {
+        for (int i = 0; i < 16 && spawner_.pending() < most_pending; ++i) {
             const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
             if (fd < 0) return;
             begin(fd);
@@ -407,6 +409,7 @@ private:
         results_.clear();
         spawner_.drain(results_);
         for (const LaunchResult& result : results_) {
+            ++board_.served;
             if (result.stage != SpawnStage::none) ++board_.pid;
             (void)reaper_.add(result.record);
         }
@@ -513,10 +516,15 @@ TEST_CASE("guard: kill -9 under load answers every connection exactly once") {
                     {.no_guard = false, .pause_unit = 0ns});
             guarded.wait_for_start(1);
 
-            Clients clients(address, 8, method == SpawnMethod::shared_table ? 400 : 100);
+            Clients clients(address, 8, method == SpawnMethod::shared_table ? 600 : 200);
+            // A launch that two kills hit is given up, and rightly: so each superd first serves
+            // more than its predecessor can have left it.
             int kills = 0;
-            for (unsigned pause = 3000; clients.running(); pause = (pause * 7 + 1234) % 25000) {
-                ::usleep(2000 + pause);
+            for (unsigned pause = 3000; clients.running(); pause = (pause * 7 + 1234) % 15000) {
+                const int before = board.served.load();
+                while (clients.running() && board.served.load() < before + most_pending + 8)
+                    ::usleep(100);
+                ::usleep(pause);
                 const pid_t superd = guarded.superd();
                 if (superd > 0 && ::kill(superd, SIGKILL) == 0) ++kills;
             }
@@ -527,7 +535,7 @@ TEST_CASE("guard: kill -9 under load answers every connection exactly once") {
             check.equal(clients.twice.load(), 0, "answered twice");
             check.equal(board.value.load(), 0, "given up");
             check.equal(board.pid.load(), 0, "failed to start");
-            check.that(kills > 10, "there were kills");
+            check.that(kills > 8, "there were kills");
             check.that(clients.right.load() > 0, "there were answers");
         }) == "done\n");
     }
