@@ -188,6 +188,7 @@ private:
 
     template <class M>
     void add(Json& json, std::string_view name, const M& member) const {
+        if (name == "max_load_origin") return;
         json[std::string(name)] = value(name, member);
     }
 

@@ -45,7 +45,7 @@ public:
     // One line of text of at most option.high bytes.
     [[nodiscard]] std::optional<std::string> line(const Node& node, const Option& option);
 
-    // ---- values with a form of their own (values_special.cc)
+    // ---- values with a form of their own (values_special.cc, values_limits.cc)
 
     // argv: the program's absolute path first.
     [[nodiscard]] std::optional<std::vector<std::string>> command(const Node& node);

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Values with a form of their own: commands, hours, outputs, limits, priorities, groups.
+// Values with a form of their own: commands, hours, outputs, priorities, groups.
 #include <algorithm>
 #include <array>
-#include <limits>
-
-#include <sys/resource.h>
 
 #include "base/text.h"
 #include "base/units.h"
@@ -60,31 +57,6 @@ int time_of_day(std::string_view text) {
     return static_cast<int>(*hour * 60 + *minute);
 }
 
-// ---- limits
-
-struct Limit {
-    std::string_view name;
-    int resource;
-    char form;
-};
-
-constexpr std::array limits{Limit{"as", RLIMIT_AS, 's'}, Limit{"core", RLIMIT_CORE, 's'},
-        Limit{"cpu", RLIMIT_CPU, 'd'}, Limit{"data", RLIMIT_DATA, 's'},
-        Limit{"fsize", RLIMIT_FSIZE, 's'}, Limit{"locks", RLIMIT_LOCKS, 'n'},
-        Limit{"memlock", RLIMIT_MEMLOCK, 's'}, Limit{"msgqueue", RLIMIT_MSGQUEUE, 's'},
-        Limit{"nice", RLIMIT_NICE, 'n'}, Limit{"nofile", RLIMIT_NOFILE, 'n'},
-        Limit{"nproc", RLIMIT_NPROC, 'n'}, Limit{"rss", RLIMIT_RSS, 's'},
-        Limit{"rtprio", RLIMIT_RTPRIO, 'n'}, Limit{"rttime", RLIMIT_RTTIME, 'u'},
-        Limit{"sigpending", RLIMIT_SIGPENDING, 'n'}, Limit{"stack", RLIMIT_STACK, 's'}};
-
-constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
-
-std::string_view limit_hint(char form) {
-    if (form == 'd' || form == 'u') return R"(write "5m", "5m:10m" or "unlimited")";
-    if (form == 's') return R"(write "512M", "256M:512M" or "unlimited")";
-    return R"(write a number, "256:1024" or "unlimited")";
-}
-
 }  // namespace
 
 std::optional<std::vector<std::string>> split_command(std::string_view text) {
@@ -117,24 +89,6 @@ bool is_variable_name(std::string_view name) {
     if (name.empty() || !letter(name.front())) return false;
     return std::all_of(name.begin(), name.end(),
             [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
-}
-
-int rlimit_by_name(std::string_view name) {
-    for (const Limit& limit : limits)
-        if (limit.name == name) return limit.resource;
-    return -1;
-}
-
-std::string_view rlimit_name(int resource) {
-    for (const Limit& limit : limits)
-        if (limit.resource == resource) return limit.name;
-    return {};
-}
-
-char rlimit_form(int resource) {
-    for (const Limit& limit : limits)
-        if (limit.resource == resource) return limit.form;
-    return 'n';
 }
 
 std::optional<std::vector<std::string>> Values::command(const Node& node) {
@@ -247,76 +201,6 @@ std::optional<Frequency> Values::frequency(const Node& node, std::string_view wh
     report_.error(node.at, std::string(what) + " of 0 would let nobody in",
             R"(write "unlimited" for no bound)");
     return std::nullopt;
-}
-
-std::optional<std::uint64_t> Values::limit_value(
-        std::string_view text, char form, std::string& why) const {
-    if (text == "unlimited") return no_limit;
-    if (form == 'n') {
-        const auto number = parse_decimal(text);
-        if (!number) why = quoted(text) + " is not a number";
-        return number;
-    }
-    if (form == 's') {
-        const auto bytes = parse_size(text);
-        if (!bytes) why = bytes.error();
-        return bytes ? std::optional(*bytes) : std::nullopt;
-    }
-    const auto time = parse_duration(text);
-    if (!time) return why = time.error(), std::nullopt;
-    if (form == 'd')
-        return static_cast<std::uint64_t>(
-                std::chrono::ceil<std::chrono::seconds>(*time).count());
-    return static_cast<std::uint64_t>(
-            std::chrono::ceil<std::chrono::microseconds>(*time).count());
-}
-
-std::optional<RlimitPlan> Values::rlimit(
-        const std::string& name, const Place& at, const Node& node) {
-    const int resource = rlimit_by_name(name);
-    if (resource < 0) {
-        std::vector<std::string_view> names;
-        for (const Limit& limit : limits)
-            names.push_back(limit.name);
-        const std::string_view near = nearest(name, names);
-        report_.error(at, quoted(name) + " is not a resource limit",
-                near.empty() ? "they are as core cpu data fsize locks memlock msgqueue nice "
-                               "nofile nproc rss rtprio rttime sigpending stack"
-                             : "did you mean " + quoted(near) + "?");
-        return std::nullopt;
-    }
-    const char form = rlimit_form(resource);
-    RlimitPlan plan{static_cast<std::uint8_t>(resource), 0, 0};
-    if (const auto* number = std::get_if<IntegerValue>(&node.value)) {
-        if (form == 'd' || form == 'u') {
-            static_cast<void>(duration(node, "rlimits." + name));  // says which unit is missing
-            return std::nullopt;
-        }
-        if (number->value < 0)
-            return report_.error(node.at, "rlimits." + name + " is negative",
-                           R"(write "unlimited" for no limit)"),
-                   std::nullopt;
-        plan.soft = plan.hard = static_cast<std::uint64_t>(number->value);
-        return plan;
-    }
-    const std::string* text = this->text(node, "rlimits." + name);
-    if (text == nullptr) return std::nullopt;
-    const auto colon = text->find(':');
-    std::string why;
-    const auto soft = limit_value(std::string_view(*text).substr(0, colon), form, why);
-    const auto hard =
-            colon == std::string::npos
-                    ? soft
-                    : limit_value(std::string_view(*text).substr(colon + 1), form, why);
-    if (!soft || !hard)
-        return report_.error(node.at, why, std::string(limit_hint(form))), std::nullopt;
-    if (*soft > *hard)
-        return report_.error(node.at, "the soft limit of " + name + " is above the hard one",
-                       "write \"SOFT:HARD\""),
-               std::nullopt;
-    plan.soft = *soft;
-    plan.hard = *hard;
-    return plan;
 }
 
 std::optional<Values::IoPriority> Values::ionice(const Node& node) {

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "config/foreign.h"
+#include "config/values.h"
 
 namespace superd {
 
@@ -13,10 +14,6 @@ namespace {
 constexpr std::size_t max_name = 63;
 constexpr std::array<std::string_view, 7> top_tables{
         "include", "superd", "networks", "defaults", "profile", "service", "override"};
-
-std::string quoted(std::string_view text) {
-    return "\"" + escape(text) + "\"";
-}
 
 bool is_word(std::string_view text) {
     for (const char c : text) {
@@ -27,16 +24,11 @@ bool is_word(std::string_view text) {
     return !text.empty();
 }
 
-std::string scope_hint(const Option& option) {
-    std::string hint = "it may stand in ";
-    return hint + scope_text(option);
-}
-
 // A key that is known, but not at this place.
 void misplaced(const Member& member, const Option& elsewhere, const std::string& what,
         Report& report) {
-    report.error(
-            member.at, quoted(member.key) + " may not stand in " + what, scope_hint(elsewhere));
+    report.error(member.at, quoted(member.key) + " may not stand in " + what,
+            "it may stand in " + scope_text(elsewhere));
 }
 
 void unknown_key(const Member& member, Scope scope, const std::string& what, Report& report) {
