@@ -112,10 +112,7 @@ say = @$(if $(V),,printf '  %-4s %s\n' $(1) $(patsubst $(BUILD)/%,%,$@))
 $(BUILD)/obj/cmd/%.o: src/cmd/%.cc $(FLAGS_FILE) $(PATHS_FILE)
 	@mkdir -p $(@D)
 	$(call say,CXX)
-	$(Q)$(CXX) $(ALL_CXXFLAGS) $(PATHS) $(EXTRA) -c -o $@ $<
-
-# CLI11's own code, inlined into ours.
-$(BUILD)/obj/cmd/superctl.o: private EXTRA = -Wno-null-dereference
+	$(Q)$(CXX) $(ALL_CXXFLAGS) $(PATHS) -c -o $@ $<
 
 $(BUILD)/obj/%.o: src/%.cc $(FLAGS_FILE)
 	@mkdir -p $(@D)
