@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What a child does between clone and exec, prebuilt: only numbers and pointers to text that
 // lives as long as the plan. Immutable and shared; a launch holds a reference until its child
-// has exec'd (systems.md 17).
+// has exec'd.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace superd {
 
-// The order of the child's sequence (systems.md 9). A failed launch names the stage.
+// The order of the child's sequence. A failed launch names the stage.
 enum class SpawnStage : std::uint8_t {
     none, clone, leave_table, session, descriptors, cgroup, rlimits, nice, ionice, affinity,
     oom_score, umask, root, directory, groups, gid, uid, verify, exec
@@ -55,7 +55,7 @@ struct SpawnContext {
         const ServicePlan& service, const SpawnContext& context);
 
 // The variables that one connection adds: UCSPI (PROTO, TCPREMOTEIP ...), systemd (REMOTE_ADDR,
-// REMOTE_PORT), xinetd (REMOTE_HOST); design §7, protocols.md 2.1 and 2.3. Appends "NAME=value"
+// REMOTE_PORT), xinetd (REMOTE_HOST). Appends "NAME=value"
 // strings, each ended by a NUL, to out: no allocation where out has the room.
 struct ConnectionFacts {
     ListenerKind kind = ListenerKind::tcp;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Sockets that workers have shared: undoing what a worker left behind (systems.md 16), and
+// Sockets that workers have shared: undoing what a worker left behind, and
 // datagrams that nobody reads.
 #pragma once
 

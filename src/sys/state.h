@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // What must survive a superd that is killed: one memory file, mapped shared by the guard and
-// every superd it starts (design §3; reference: systems.md 3, 13).
+// every superd it starts.
 //
 // Records are plain data at fixed places, written in place. The loop thread of superd is the
 // only writer, except for the fields said to be written by a spawner thread, by a child or by
-// the kernel. A new superd reads them before it opens anything (engine/recover.h).
+// the kernel. A new superd reads them before it opens anything (sys/recovery.h).
 #pragma once
 
 #include <atomic>
