@@ -1,0 +1,392 @@
+# SPDX-License-Identifier: MIT
+"""The rows of the table: each measures its contenders in turn, round by round, in one run."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import hanging_fs
+import measure
+from contenders import (ADDRESS, Floor, ForkLoop, Inetd, RefuseLoop, SocketActivate, Superd, Tcpserver, Xinetd,
+                        take_ports)
+from measure import Held, load, median
+from registry import Skip
+
+BOUNDED_PEERS = (Tcpserver, SocketActivate)  # one service only
+
+
+class Bench:
+    """What the rows share: where they work, how long, and who is there to compare with."""
+
+    def __init__(self, work, quick, peers, say):
+        self.work, self.quick, self.peers, self.say = work, quick, peers, say
+        self.rounds = 2 if quick else 7
+
+    def handler(self, kind):
+        return os.path.join(self.work, "handlers", f"handler_{kind}")
+
+    def count(self, full, quick=None):
+        return (quick or max(full // 20, 50)) if self.quick else full
+
+    def make(self, kind, handler="static", extra=0, **lines):
+        return kind(self.work, {"bench": self.handler(handler)}, extra, **lines)
+
+
+class Line:
+    """One line of the table. target: (what is wanted, whether it was reached); None: for comparison."""
+
+    def __init__(self, what, value, target=None, reached=None, detail=None):
+        self.what, self.value, self.target, self.reached, self.detail = what, value, target, reached, detail or {}
+
+
+def at_least(what, value, bound, detail=None):
+    return Line(what, f"{value:.2f}", f"≥ {bound}", value >= bound, detail)
+
+
+def at_most(what, value, bound, detail=None, unit="", digits=2):
+    return Line(what, f"{value:.{digits}f}{unit}", f"≤ {bound}{unit}", value <= bound, detail)
+
+
+def compared(what, value, detail=None):
+    return Line(what, value if isinstance(value, str) else f"{value:.2f}", detail=detail)
+
+
+def alternate(bench, servers, count, at_once=16):
+    """Rates of each server, a round of each after the other; the order turns so that none is always first."""
+    rates = {server: [] for server in servers}
+    for server in servers:
+        load(server.port, max(count // 10, 20), at_once)
+    for turn in range(bench.rounds):
+        order = servers[turn % len(servers):] + servers[:turn % len(servers)]
+        for server in order:
+            rates[server].append(load(server.port, count, at_once)["rate"])
+    return rates
+
+
+def paired(rates, above, below):
+    """The median of the ratios of rounds that ran side by side."""
+    return median(measure.ratios(rates[above], rates[below]))
+
+
+def rate_detail(rates):
+    return {server.name: {"median": median(values), "rounds": values} for server, values in rates.items()}
+
+
+def running(*servers):
+    stack = contextlib.ExitStack()
+    try:
+        for server in servers:
+            stack.enter_context(server)
+    except BaseException:
+        stack.close()
+        raise
+    return stack
+
+
+def rate_row(bench, handler):
+    ours, floor = bench.make(Superd, handler), bench.make(Floor, handler)
+    others = [bench.make(kind, handler) for kind in (ForkLoop, *bench.peers)]
+    servers = [ours, floor, *others]
+    with running(*servers):
+        rates = alternate(bench, servers, bench.count(3000))
+    detail = rate_detail(rates)
+    yield at_least(f"superd / floor ({detail['superd']['median']:.0f} / {detail['floor']['median']:.0f} a second)",
+                   paired(rates, ours, floor), 0.9, detail)
+    for other in others:
+        note = f" ({other.note})" if other.note else ""
+        yield compared(f"superd / {other.name}{note}", paired(rates, ours, other))
+
+
+def rate16(bench):
+    """connections a second, 16 clients, static handler"""
+    return rate_row(bench, "static")
+
+
+def rate_dynamic(bench):
+    """connections a second, 16 clients, dynamically linked handler"""
+    return rate_row(bench, "dynamic")
+
+
+def services_row(bench, count, bound, peers=()):
+    one, many = bench.make(Superd), bench.make(Superd, extra=count - 1)
+    with running(one, many):
+        rates = alternate(bench, [one, many], bench.count(3000))
+    yield at_least(f"superd with {count} services / with one", paired(rates, many, one), bound,
+                   {"one": rates[one], "many": rates[many]})
+    for kind in peers:
+        if kind not in bench.peers:
+            continue
+        one, many = bench.make(kind), bench.make(kind, extra=999)
+        with running(one, many):
+            rates = alternate(bench, [one, many], bench.count(1500))
+        yield compared(f"{kind.name} with 1000 services / with one", paired(rates, many, one),
+                       {"one": rates[one], "many": rates[many]})
+
+
+def services1000(bench):
+    """the same with 1,000 services configured"""
+    return services_row(bench, 1000, 0.95, (Xinetd, Inetd))
+
+
+def services10000(bench):
+    """the same with 10,000 services configured"""
+    return services_row(bench, 10000, 0.9)
+
+
+class HoldingPair:
+    """Two servers of a kind, one of which holds connections besides."""
+
+    def __init__(self, bench, kind):
+        handlers = {"bench": bench.handler("static"), "hold": bench.handler("hold")}
+        one_service = kind in BOUNDED_PEERS or kind is Floor
+        self.idle = bench.make(kind, "hold" if one_service else "static")
+        self.busy = self.idle if one_service else kind(bench.work, handlers)
+        if not one_service:
+            self.idle = kind(bench.work, handlers)
+
+
+def held4000(bench):
+    """the same while 4,000 handlers are held open (RLIMIT_NOFILE 20,000)"""
+    count = bench.count(4000, 200)
+    for kind in (Superd, *[peer for peer in bench.peers if peer not in BOUNDED_PEERS]):
+        pair = HoldingPair(bench, kind)
+        with running(pair.idle, pair.busy):
+            before = {pid: measure.private_bytes(pid) for pid in pair.busy.own_pids()}
+            kernel, slabs = measure.kernel_bytes(), measure.slab_bytes("filp", "eventpoll_epi", "eventpoll_pwq")
+            load(pair.busy.port, 200)
+            with Held(pair.busy.ports["hold"], count):
+                after = {pid: measure.private_bytes(pid) for pid in pair.busy.own_pids()}
+                kernel_each = (measure.kernel_bytes() - kernel) / count
+                slabs_now = measure.slab_bytes("filp", "eventpoll_epi", "eventpoll_pwq")
+                rates = alternate(bench, [pair.idle, pair.busy], bench.count(3000))
+        ratio = paired(rates, pair.busy, pair.idle)
+        detail = {"idle": rates[pair.idle], "held": rates[pair.busy]}
+        if kind is not Superd:
+            yield compared(f"{kind.name} with {count} held / with none", ratio, detail)
+            continue
+        yield at_least(f"superd with {count} held / with none", ratio, 0.9, detail)
+        each = (sum(after.values()) - sum(before.get(pid, 0) for pid in after)) / count
+        yield at_most("USS per held connection (guard, superd, superd-log)", each, 600, unit=" bytes", digits=0)
+        yield compared("kernel memory per held connection, handler and both sockets included", f"{kernel_each:.0f} bytes")
+        if slabs is not None:
+            yield compared("of it open files and epoll entries", f"{(slabs_now - slabs) / count:.0f} bytes")
+
+
+class Killer(threading.Thread):
+    """kill -9 of superd every half second until told to stop."""
+
+    def __init__(self, superd):
+        super().__init__()
+        self.superd, self.kills, self.done = superd, 0, threading.Event()
+
+    def run(self):
+        while not self.done.wait(0.5):
+            pid = self.superd.superd_pid()
+            if pid is None:
+                continue
+            os.kill(pid, signal.SIGKILL)
+            self.kills += 1
+
+    def stop(self):
+        self.done.set()
+        self.join()
+
+
+def marks(path):
+    """How many connections left a mark, and how many marks are second ones."""
+    with open(path, "rb") as source:
+        data = source.read()
+    cookies = [data[i:i + 8] for i in range(0, len(data), 8)]
+    return len(set(cookies)), len(cookies) - len(set(cookies))
+
+
+def kill9(bench):
+    """kill -9 of superd every 500 ms under that load"""
+    total, rounds = bench.count(100000, 4000), 2 if bench.quick else 10
+    path = os.path.join(bench.work, "marks")
+    with open(path, "wb"):
+        pass
+    os.chmod(path, 0o666)
+    superd = Superd(bench.work, {"bench": bench.handler("mark")})
+    superd.arguments["bench"] = [path]
+    undisturbed, disturbed, kills, lost, answered = [], [], 0, 0, 0
+    wrong = 0
+    with running(superd):
+        load(superd.port, 200)
+        answered += 200
+        for _ in range(rounds):
+            calm = load(superd.port, total // rounds // 2, strict=False)
+            killer = Killer(superd)
+            killer.start()
+            try:
+                stormy = load(superd.port, total // rounds, strict=False)
+            finally:
+                killer.stop()
+            undisturbed.append(calm["rate"])
+            disturbed.append(stormy["rate"])
+            kills += killer.kills
+            for figures in (calm, stormy):
+                answered += figures["done"]
+                wrong += figures["wrong"]
+                lost += figures["reset"] + figures["refused"] + figures["unfinished"]
+        different, twice = marks(path)
+    ratio = median(measure.ratios(disturbed, undisturbed))
+    yield at_least(f"rate with {kills} kills / undisturbed", ratio, 0.8,
+                   {"undisturbed": undisturbed, "disturbed": disturbed, "kills": kills})
+    yield at_most(f"of {total} connections lost", lost, 0, digits=0)
+    yield at_most("answered twice (more than six bytes, or two handlers with one SO_COOKIE)",
+                  wrong + twice, 0, {"wrong": wrong, "twice": twice}, digits=0)
+    yield compared("handlers that answered / connections answered", f"{different} / {answered}")
+
+
+def latency(bench):
+    """first byte and end of file, one client, paired rounds"""
+    rounds, count = (4, 50) if bench.quick else (20, 300)
+    ours, floor = bench.make(Superd), bench.make(Floor)
+    figures = {ours: [], floor: []}
+    with running(ours, floor):
+        for server in (ours, floor):
+            load(server.port, 50, 1)
+        for turn in range(rounds):
+            for server in (ours, floor) if turn % 2 else (floor, ours):
+                figures[server].append(load(server.port, count, 1))
+    for what, label in (("first", "first byte"), ("end", "end of file")):
+        for part, bound in (("p50", 1.25), ("p99", 1.5)):
+            pairs = [(a[what][part], b[what][part]) for a, b in zip(figures[ours], figures[floor])]
+            values = [a / b for a, b in pairs]
+            low, high = measure.interval(values)
+            middle = median(values)
+            reached = low <= bound if part == "p99" else middle <= bound
+            times = f"{median([a for a, _ in pairs]):.0f} / {median([b for _, b in pairs]):.0f} µs"
+            yield Line(f"{label} {part}, superd / floor ({times})", f"{middle:.2f} [{low:.2f}, {high:.2f}]",
+                       f"≤ {bound}" if part == "p50" else f"95 % interval not beyond {bound}", reached,
+                       {"superd": [a for a, _ in pairs], "floor": [b for _, b in pairs]})
+
+
+def hung_exec(bench):
+    """200 handlers of another service hanging 2 s in exec"""
+    count, rounds = (40, 2) if bench.quick else (200, 7)
+    fs = hanging_fs.HangingFs(os.path.join(bench.work, "hanging"), b"#!/bin/sh\nexec echo late\n")
+    superd = Superd(bench.work, {"bench": bench.handler("static"), "slow": fs.program})
+    calm, stormy = [], []
+    try:
+        with running(superd):
+            load(superd.port, 200)
+            for _ in range(rounds):
+                calm.append(load(superd.port, bench.count(1000, 100)))
+                fs.hold()
+                held = threading.Timer(2, fs.release)
+                held.start()
+                waiting = [socket.create_connection((ADDRESS, superd.ports["slow"])) for _ in range(count)]
+                time.sleep(0.1)
+                stormy.append(load(superd.port, bench.count(1000, 100)))
+                held.join()
+                for client in waiting:
+                    client.settimeout(60)
+                    while client.recv(64):
+                        pass
+                    client.close()
+    finally:
+        fs.release()
+        fs.close()
+    for what, label in (("end", "end of file"), ("first", "first byte")):
+        values = [a[what]["p99"] / b[what]["p99"] for a, b in zip(stormy, calm)]
+        detail = {"calm": [f[what]["p99"] for f in calm], "stormy": [f[what]["p99"] for f in stormy]}
+        if what == "end":
+            yield at_most(f"fast service's {label} p99 / undisturbed", median(values), 1.3, detail)
+        else:
+            yield compared(f"fast service's {label} p99 / undisturbed", median(values), detail)
+    worst = max(f["end"]["max"] for f in stormy)
+    yield compared("worst end of file meanwhile", f"{worst / 1000:.1f} ms")
+
+
+def start1000(bench):
+    """start with 1,000 listeners"""
+    count, bare, ours = bench.count(1000, 200), [], []
+    for _ in range(bench.rounds):
+        first = take_ports(count)
+        out = subprocess.run([measure.binary("listen_loop"), str(first), str(count)], capture_output=True, text=True,
+                             check=True)
+        bare.append(int(out.stdout) / 1000)
+        superd = bench.make(Superd, extra=count - 1)
+        with running(superd):
+            ours.append(superd.ready_after * 1000)
+    over = median([a - 1.2 * b for a, b in zip(ours, bare)])
+    yield at_most(f"superd until READY=1 ({median(ours):.0f} ms) less 1.2 × bare bind/listen loop "
+                  f"({median(bare):.1f} ms)", over, 30, {"superd_ms": ours, "bare_ms": bare}, " ms", 1)
+
+
+def reload1000(bench):
+    """a reload of 1,000 services with one change"""
+    count = bench.count(1000, 200)
+    superd = bench.make(Superd, extra=count - 1)
+    times, nothing = [], []
+    with running(superd):
+        for turn in range(bench.rounds):
+            superd.lines = {"bench": f"nice = {turn % 2 + 1}\n"}
+            superd.write("superd.toml", superd.text())
+            for words, out in ((("version",), nothing), (("reload-config",), times)):
+                begin = time.monotonic()
+                superd.ctl(*words)
+                out.append((time.monotonic() - begin) * 1000)
+            load(superd.port, 20)
+    yield at_most(f"superctl reload-config ({median(times):.1f} ms) less superctl version ({median(nothing):.1f} ms)",
+                  median([a - b for a, b in zip(times, nothing)]), 30,
+                  {"reload_ms": times, "version_ms": nothing}, " ms", 1)
+
+
+def refused(bench):
+    """refused connections (source not allowed): processor time a refusal"""
+    ours = bench.make(Superd, bench='allow = "192.0.2.1"\n')
+    bare = bench.make(RefuseLoop)
+    count = bench.count(20000, 1000)
+    costs = {ours: [], bare: []}
+    with running(ours, bare):
+        for turn in range(bench.rounds):
+            for server in (ours, bare) if turn % 2 else (bare, ours):
+                pids = server.own_pids()
+                before = measure.processor_seconds(pids)
+                load(server.port, count, expected=0)
+                costs[server].append((measure.processor_seconds(pids) - before) / count * 1e6)
+    yield at_most(f"superd / accept-close loop ({median(costs[ours]):.1f} / {median(costs[bare]):.1f} µs)",
+                  paired(costs, ours, bare), 1.5, {server.name: values for server, values in costs.items()})
+
+
+def idle(bench):
+    """idle with 1,000 services for 10 s"""
+    count, seconds = bench.count(1000, 200), 2 if bench.quick else 10
+    superd = bench.make(Superd, extra=count - 1)
+    with running(superd):
+        load(superd.port, 50)
+        time.sleep(2)  # whatever the load and the start still had to do
+        pids = superd.own_pids()
+        before = measure.switches(pids)
+        time.sleep(seconds)
+        after = measure.switches(pids)
+        woken = sum(after.get(thread, 0) - times for thread, times in before.items())
+        uss = {pid: measure.private_bytes(pid) for pid in pids}
+        maps = {}
+        for pid in pids:
+            for size, name in measure.private_by_mapping(pid):
+                maps[name] = maps.get(name, 0) + size
+    yield at_most(f"wake-ups of all threads in {seconds} s, {count} services", woken, 0, digits=0)
+    made_of = sorted(((size, name) for name, size in maps.items()), reverse=True)
+    yield compared(f"USS of guard, superd and superd-log, {count} services", f"{sum(uss.values()) / 1024:.0f} KiB",
+                   {"mappings": {name: size for size, name in made_of}})
+    largest = ", ".join(f"{name} {size // 1024}" for size, name in made_of[:8])
+    yield compared("of it, KiB", largest)
+    if Xinetd in bench.peers:
+        xinetd = bench.make(Xinetd, extra=count - 1)
+        with running(xinetd):
+            load(xinetd.port, 50)
+            size = sum(measure.private_bytes(pid) for pid in xinetd.own_pids())
+        yield compared(f"USS of xinetd, {count} services", f"{size / 1024:.0f} KiB")
+
+
+ROWS = {row.__name__: row for row in (rate16, rate_dynamic, services1000, services10000, held4000, kill9, latency,
+                                      hung_exec, start1000, reload1000, refused, idle)}
+__all__ = ["Bench", "ROWS", "Skip"]
