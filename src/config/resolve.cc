@@ -102,16 +102,15 @@ Mode resolve_mode(ResolveContext& context, const ServiceInput& input) {
 
 // ---- what means nothing for the mode
 
-void unenforceable(
-        ResolveContext& context, const ServiceInput& input, const Option& option, Mode mode) {
+// A worker's clients come in unseen, so a rule about them must not look as though it held.
+void unenforceable(ResolveContext& context, const ServiceInput& input, const Option& option) {
     const auto list = fold_list(input.layers, option.key, context.report);
     if (!list || (list->items.empty() && !list->edited)) return;
     const std::string key(option.key);
     const Written* written = input.layers.last(option.key);
-    const std::string who = mode == Mode::daemon ? "it has no listener"
-                                                 : "superd does not see a worker's clients";
     context.report.error(written->at,
-            key + " cannot be enforced for " + input.label + ": " + who,
+            key + " cannot be enforced for " + input.label +
+                    ": superd does not see a worker's clients",
             is_own(written->layer)
                     ? "leave it out"
                     : "write " + key + " = [] in " + input.label + " to do without");
@@ -127,8 +126,8 @@ void drop_meaningless(ResolveContext& context, ServiceInput& input, ServicePlan&
             continue;
         const bool first = std::find(dropped.begin(), dropped.end(), &option) == dropped.end();
         if (first) dropped.push_back(&option);
-        if (is_access_rule(option)) {
-            if (first) unenforceable(context, input, option, plan.mode);
+        if (is_access_rule(option) && plan.mode == Mode::worker) {
+            if (first) unenforceable(context, input, option);
             continue;
         }
         const std::string reason = "means nothing for a " + std::string(mode_word(plan.mode));

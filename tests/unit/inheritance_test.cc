@@ -151,11 +151,21 @@ TEST_CASE(
             "worker's clients [write deny = [] in [service.s] to do without]\n");
     CHECK(resolve_text(base + "deny = []\n").errors() == "");
     CHECK(resolve_text(user +
-                       "[profile.p]\nhours = \"08:00-09:00\"\n[service.s]\nprofile = \"p\"\n" +
+                       "[profile.p]\nhours = \"08:00-09:00\"\n[service.s]\nprofile = "
+                       "\"p\"\nlisten = \"udp:69\"\n" +
                        program)
                     .errors() ==
-            "4:1 error: hours cannot be enforced for [service.s]: it has no listener [write "
-            "hours = [] in [service.s] to do without]\n");
+            "4:1 error: hours cannot be enforced for [service.s]: superd does not see a "
+            "worker's clients [write hours = [] in [service.s] to do without]\n");
+}
+
+TEST_CASE("inheritance: an access rule means nothing for a service that has no clients") {
+    const Resolved resolved =
+            resolve_text(user + "deny = \"192.0.2.1\"\n[service.s]\n" + program);
+    CHECK(resolved.text() == "");
+    REQUIRE(resolved.service("s")->skipped.size() == 1);
+    CHECK(resolved.service("s")->skipped[0].key == "deny");
+    CHECK(resolved.service("s")->admission.access.empty());
 }
 
 TEST_CASE("inheritance: what a service is may not be inherited") {

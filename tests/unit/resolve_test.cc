@@ -385,8 +385,9 @@ TEST_CASE("resolve: access rules of every kind") {
                     "error: allow cannot be enforced for [service.s]: superd does not see a "
                     "worker's clients [leave it out]\n"},
             {"hours = \"08:00-09:00\"",
-                    "error: hours cannot be enforced for [service.s]: it has no listener "
-                    "[leave it out]\n"}});
+                    "error: hours means nothing for a service without listen [leave it out; it "
+                    "is "
+                    "for: handlers]\n"}});
     CHECK(said(resolve_text(service_text(with_tcp("allow = \"host.example\""))))
                     .starts_with("error: \"host.example\" is not an address, a block or a name "
                                  "[write addresses"));
