@@ -38,6 +38,10 @@ void ctl_print(const std::string& text) {
     std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
+Nanoseconds ctl_read_timeout(const CtlGlobals& globals) {
+    return globals.timeout == no_timeout ? std::chrono::seconds(10) : globals.timeout;
+}
+
 std::string ctl_lines(const std::string& text) {
     std::string out;
     for (const auto line : split(text, '\n'))
@@ -50,7 +54,7 @@ std::string ctl_lines(const std::string& text) {
 tl::expected<std::vector<std::string>, Outcome> ctl_names(const CtlGlobals& globals,
         ControlClient& client, const std::vector<std::string>& words) {
     if (!words.empty() && std::none_of(words.begin(), words.end(), is_glob)) return words;
-    const auto all = client.list(globals.timeout);
+    const auto all = client.list(ctl_read_timeout(globals));
     if (!all) return tl::unexpected(all.error());
     if (words.empty()) return *all;
     std::vector<std::string> names;

@@ -28,6 +28,8 @@ struct CtlGlobals {
 // as {"version": 1, "error": {"code": …, "message": …}} to standard output.
 int ctl_fail(const CtlGlobals& globals, const Outcome& outcome);
 void ctl_print(const std::string& text);
+// For questions: a daemon that runs answers them within 10 s, unless told otherwise.
+[[nodiscard]] Nanoseconds ctl_read_timeout(const CtlGlobals& globals);
 // Each line escaped: what superd says may quote what others sent.
 [[nodiscard]] std::string ctl_lines(const std::string& text);
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What services print, from superd-log.
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -34,6 +35,18 @@ Outcome unreadable(const std::string& path, const Error& error) {
                     path, error.text())};
 }
 
+// superd-log knows no globs, superd does; names need no superd.
+tl::expected<std::vector<std::string>, Outcome> expand(
+        const CtlGlobals& globals, const std::vector<std::string>& names) {
+    const auto is_plain = [](const auto& name) {
+        return name.find_first_of("*?[") == std::string::npos;
+    };
+    if (std::all_of(names.begin(), names.end(), is_plain)) return names;
+    auto client = ControlClient::connect(globals.socket);
+    if (!client) return tl::unexpected(client.error());
+    return ctl_names(globals, *client, names);
+}
+
 void print_line(const CtlGlobals& globals, const LogLine& line) {
     std::string text;
     if (globals.json) {
@@ -53,7 +66,10 @@ void print_line(const CtlGlobals& globals, const LogLine& line) {
 int ctl_logs(const CtlGlobals& globals, const std::vector<std::string>& names,
         std::uint32_t lines, bool follow) {
     const auto path = log_socket(globals);
-    auto reader = LogReader::open(path, {.services = names, .lines = lines, .follow = follow});
+    const auto wanted = expand(globals, names);
+    if (!wanted) return ctl_fail(globals, wanted.error());
+    auto reader =
+            LogReader::open(path, {.services = *wanted, .lines = lines, .follow = follow});
     if (!reader) return ctl_fail(globals, unreadable(path, reader.error()));
     for (;;) {
         const auto line = reader->next();

@@ -32,7 +32,7 @@ void print_json(const Ordered& json) {
 // A document, or the failure that stands in its place.
 tl::expected<Ordered, Outcome> fetch(const CtlGlobals& globals, ControlClient& client,
         const char* method, const std::vector<std::string>& arguments) {
-    const auto outcome = client.call(method, arguments, globals.timeout);
+    const auto outcome = client.call(method, arguments, ctl_read_timeout(globals));
     if (outcome.code != exit_code::ok) return tl::unexpected(outcome);
     auto json = Ordered::parse(outcome.message, nullptr, false);
     if (json.is_discarded() || !json.is_object())
@@ -189,7 +189,7 @@ int ctl_why(const CtlGlobals& globals, const std::vector<std::string>& names) {
     auto all = Ordered::array();
     const int code =
             for_each_name(globals, names, [&](ControlClient& client, const auto& name) {
-                const auto outcome = client.call("Why", {name}, globals.timeout);
+                const auto outcome = client.call("Why", {name}, ctl_read_timeout(globals));
                 if (outcome.code != exit_code::ok) return outcome;
                 if (globals.json)
                     all.push_back({{"service", name}, {"why", outcome.message}});
@@ -259,7 +259,7 @@ int ctl_explain(const CtlGlobals& globals, const std::string& name, const std::s
                                                     quote_value(at))});
     auto client = ControlClient::connect(globals.socket);
     if (!client) return ctl_fail(globals, client.error());
-    const auto outcome = client->explain(name, *peer, *when, globals.timeout);
+    const auto outcome = client->explain(name, *peer, *when, ctl_read_timeout(globals));
     if (outcome.code != exit_code::ok) return ctl_fail(globals, outcome);
     const auto json = Ordered::parse(outcome.message, nullptr, false);
     if (globals.json)

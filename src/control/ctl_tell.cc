@@ -119,6 +119,8 @@ int ctl_reload(const CtlGlobals& globals, bool dry_run) {
     print_diagnostics(json["reload"]);
     ctl_print(render_reload(json["reload"], dry_run));
     if (answer.outcome.code != exit_code::ok) return ctl_fail(globals, answer.outcome);
+    if (!dry_run && !json["reload"]["changes"].empty())
+        ctl_print(fmt::format("reloaded: {}\n", answer.outcome.message));
     return exit_code::ok;
 }
 
