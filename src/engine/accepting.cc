@@ -29,6 +29,12 @@ Hold hold_for(Refusal reason) {
     }
 }
 
+// SO_PRIORITY is the one option of a listener that its connections do not inherit.
+void set_priority(int connection, std::uint32_t priority) {
+    const int value = static_cast<int>(priority);
+    ::setsockopt(connection, SOL_SOCKET, SO_PRIORITY, &value, sizeof value);
+}
+
 double one_minute_load() {
     double load = 0;
     return ::getloadavg(&load, 1) == 1 ? load : 0;
@@ -45,6 +51,9 @@ void Supervisor::on_knock(Service& service, Listener& listener) {
 
 void Supervisor::accept_batch(Service& service, Listener& listener) {
     for (int i = 0; i < batch_size; ++i) {
+        // After the first it is not known whether another one waits: a pause that nobody has
+        // run into is none.
+        if (i > 0 && is_full(service)) return;
         if (!may_accept(service)) return;
         Endpoint peer;
         Accepted accepted = accept_connection(listener.fd.get(), listener.plan.kind, peer);
@@ -69,6 +78,14 @@ void Supervisor::accept_batch(Service& service, Listener& listener) {
                 return;
         }
     }
+}
+
+bool Supervisor::is_full(const Service& service) const {
+    const AdmissionPlan& plan = service.plan->admission;
+    const AdmissionBook book = book_of(service);
+    const auto reached = [](const Bound& bound, std::uint32_t count) { return bound.value && count >= *bound.value; };
+    return reached(plan.max_connections, service.active) || reached(book.max_processes, live_) ||
+            (plan.rate && is_exhausted(*plan.rate, book.rate, loop_.now()));
 }
 
 bool Supervisor::may_accept(Service& service) {
@@ -150,6 +167,7 @@ void Supervisor::consider(
     record.started = to_nanoseconds(now);
     record.peer = peer;
     record.local = local_endpoint(connection.get());
+    if (listener.plan.priority) set_priority(connection.get(), *listener.plan.priority);
     record.connection.store(connection.get(), std::memory_order_relaxed);
     // Last: from here on a superd that comes after this one starts the handler.
     record.state.store(RecordState::accepted, std::memory_order_release);

@@ -95,6 +95,7 @@ private:
 
     // ---- accepting
     void accept_batch(Service& service, Listener& listener);
+    [[nodiscard]] bool is_full(const Service& service) const;
     // False: the service pauses, the batch is over.
     bool may_accept(Service& service);
     void consider(Service& service, Listener& listener, Fd connection, const Endpoint& peer);

@@ -184,7 +184,7 @@ def test_per_source():
 @covers("rate")
 def test_rate():
     """rate: at the limit superd stops accepting for the pause, says so once, and comes back"""
-    lines = 'rate = { limit = "3/min", burst = 3, pause = "2s" }'
+    lines = 'rate = { limit = "30/min", burst = 3, pause = "2s" }'
     with Superd(service("echo", 2000, lines)) as d:
         for _ in range(3):
             assert served(2000)
