@@ -4,6 +4,7 @@
 import os
 import signal
 import threading
+import time
 
 from clients import ask, connect
 from harness import Superd, expect, expect_in, shell, wait_until, write_text
@@ -51,21 +52,46 @@ def kill_superd(d):
     return d.wait_superd(other_than=old)
 
 
+ONCE = f'[service.hello]\nlisten = "tcp:2000"\nexec = ["/bin/echo", "once"]\nuser = "nobody"\n{UNBOUNDED}\n'
+
+
+def finish(load):
+    """The clients end; every connection must have brought its one answer."""
+    load.stopped.set()
+    wait_until(lambda: not any(thread.is_alive() for thread in load.threads), 30, "the last answers")
+    assert not load.wrong, f"{len(load.wrong)} of {load.answers} wrong: {load.wrong[:5]}"
+
+
 @needs_root
 @timeout(120)
 def test_under_load():
     """Thirty kills under load: no connection is lost and none is answered twice"""
-    text = f'[service.hello]\nlisten = "tcp:2000"\nexec = ["/bin/echo", "once"]\nuser = "nobody"\n{UNBOUNDED}\n'
-    with Superd(text) as d, Load(2000, b"once\n") as load:
+    with Superd(ONCE) as d, Load(2000, b"once\n") as load:
         wait_until(lambda: load.answers > 50, what="the load to begin")
         for _ in range(30):
-            before = load.answers
-            os.kill(d.pid, signal.SIGKILL)
-            wait_until(lambda: load.answers > before + 40, 70, "answers after a kill")
-            wait_until(d.superd_pids, 70, "another superd")
-        load.stopped.set()
-        wait_until(lambda: not any(thread.is_alive() for thread in load.threads), 30, "the last answers")
-        assert not load.wrong, f"{len(load.wrong)} of {load.answers} wrong: {load.wrong[:5]}"
+            before, old = load.answers, d.pid
+            os.kill(old, signal.SIGKILL)
+            wait_until(lambda: load.answers > before + 20, 20, "answers after a kill")
+            d.wait_superd(other_than=old)
+        finish(load)
+
+
+@needs_root
+@timeout(120)
+def test_while_it_starts():
+    """Kills at any moment of the start: the guard waits longer each time, and nothing is lost"""
+    with Superd(ONCE) as d, Load(2000, b"once\n") as load:
+        wait_until(lambda: load.answers > 50, what="the load to begin")
+        for pause in (0, 0.002, 0.005, 0.02):
+            fresh = wait_until(d.superd_pids, 30, "another superd")
+            end = time.monotonic() + pause
+            while time.monotonic() < end:
+                pass
+            os.kill(fresh[0], signal.SIGKILL)
+            wait_until(lambda: fresh[0] not in d.superd_pids(), what="its end")
+        before = load.answers
+        wait_until(lambda: load.answers > before + 20, 60, "answers after the kills")
+        finish(load)
         d.wait_superd()
 
 

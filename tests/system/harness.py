@@ -254,13 +254,19 @@ class Superd:
 
     @property
     def pid(self):
-        """superd's own pid: the guard's child that carries the configuration on."""
+        """superd's own pid."""
         return self.superd_pids()[0]
 
     def superd_pids(self):
+        """The guard's child that leads a process group in the guard's session.
+
+        A launch that a killed superd had begun is the guard's child as well, for a moment, and still
+        superd by its program; but it is in its old parent's group or in a session of its own.
+        """
         path = os.path.join(build(), "superd")
         children = read_text(f"/proc/{self.guard}/task/{self.guard}/children").split()
-        return [int(pid) for pid in children if _executable(pid) in (path, path + " (deleted)")]
+        return [int(pid) for pid in children
+                if _executable(pid) in (path, path + " (deleted)") and _leads_group(pid, self.guard)]
 
     def wait_superd(self, other_than=None, deadline=10.0):
         """The pid of a superd that runs and answers."""
@@ -380,6 +386,13 @@ def _executable(pid):
         return os.readlink(f"/proc/{pid}/exe")
     except OSError:
         return ""
+
+
+def _leads_group(pid, guard):
+    try:
+        return os.getpgid(int(pid)) == int(pid) and os.getsid(int(pid)) == os.getsid(guard)
+    except ProcessLookupError:
+        return False
 
 
 def print_evidence():
