@@ -71,13 +71,6 @@ const Written* Layers::last(std::string_view key) const {
     return nullptr;
 }
 
-std::vector<const Written*> Layers::all(std::string_view key) const {
-    std::vector<const Written*> found;
-    for (const Written& written : written_)
-        if (written.option->key == key) found.push_back(&written);
-    return found;
-}
-
 void Layers::drop(const Option* option) {
     std::erase_if(written_, [&](const Written& written) { return written.option == option; });
 }

@@ -55,9 +55,8 @@ public:
 
     // What was written last; null where nothing was.
     [[nodiscard]] const Written* last(std::string_view key) const;
-    // All that was written, lowest layer first.
-    [[nodiscard]] std::vector<const Written*> all(std::string_view key) const;
 
+    // All that was written, lowest layer first.
     [[nodiscard]] std::span<const Written> everything() const { return written_; }
 
     // Takes out what was written for an option, as though nobody had.

@@ -228,12 +228,6 @@ private:
 
 }  // namespace
 
-const Setting* Section::find(std::string_view key) const {
-    for (const Setting& setting : settings)
-        if (setting.option->key == key) return &setting;
-    return nullptr;
-}
-
 std::vector<Setting> read_settings(
         const TableValue& table, Scope scope, const std::string& what, Report& report) {
     std::vector<Setting> settings;

@@ -25,8 +25,6 @@ struct Section {
     std::string name;
     Place at;  // of the header
     std::vector<Setting> settings;
-
-    [[nodiscard]] const Setting* find(std::string_view key) const;
 };
 
 // One entry of [networks].
