@@ -170,6 +170,7 @@ def test_descriptors_over_reloads():
         for text in (second, first):
             d.write(text)
             expect(d.reload().code, 0)
+        expect(ask(2001), b"two\n", "the launch that opens the service's log")
         before = len(d.fds())
         for _ in range(10):
             for text in (second, first):
