@@ -231,6 +231,7 @@ SupervisorOptions supervisor_options(const Options& options, const Notify& notif
     result.spawn_context.logs_prefix = result.prefixes.logs;
     result.spawn_context.credentials_prefix = result.prefixes.credentials;
     result.root = is_root();
+    result.debug = options.debug;
     result.notify = notify;
     return result;
 }

@@ -221,6 +221,10 @@ void Supervisor::on_no_descriptors(Service& service, Listener& listener, int err
 }
 
 void Supervisor::hold(Service& service, Hold what, Mono until) {
+    if (options_.debug)
+        outputs_.log().log(NoticeEvent{.level = Level::debug,
+                .service = service.name(),
+                .text = fmt::format("accepts nothing: {}", hold_text(what))});
     service.holds.set(what, until);
     if (what == Hold::processes) any_process_hold_ = true;
     doors_.watch(service);
@@ -231,6 +235,10 @@ void Supervisor::hold(Service& service, Hold what, Mono until) {
 void Supervisor::release(Service& service, Hold what) {
     if (!service.holds.has(what)) return;
     service.holds.clear(what);
+    if (options_.debug)
+        outputs_.log().log(NoticeEvent{.level = Level::debug,
+                .service = service.name(),
+                .text = fmt::format("no longer: {}", hold_text(what))});
     doors_.watch(service);
     changed(service);
 }

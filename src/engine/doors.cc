@@ -37,6 +37,7 @@ void Doors::open(Service& service, Listener& listener) {
     }
     if (const auto record = records_.add(key, fd->get())) listener.record = *record;
     adopt(listener, std::move(*fd));
+    log_.log(NoticeEvent{.level = Level::debug, .service = service.name(), .text = "listens on " + listener.bound});
 }
 
 void Doors::open_all(Service& service) {

@@ -12,7 +12,7 @@ namespace superd {
 
 void Supervisor::recover(std::shared_ptr<const Plan> plan, const Recovery& recovery) {
     plan_ = std::move(plan);
-    outputs_.configure(plan_->daemon);
+    configure_outputs();
     outputs_.open_reader_socket(options_.run_directory + "/log", plan_->daemon.admin_gid);
     networks_ = make_network_tables(plan_->networks);
     for (const auto& service : plan_->services) add_service(service);

@@ -12,6 +12,7 @@
 #include <map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "config/codec.h"
 #include "engine/last_good.h"
@@ -183,6 +184,10 @@ void Supervisor::commit(std::shared_ptr<const Plan> next, Prepared& prepared,
     }
     close_leftovers(prepared);
     for (const ServiceDiff& diff : changes) {
+        if (options_.debug && diff.change != Change::keep)
+            outputs_.log().log(NoticeEvent{.level = Level::debug,
+                    .service = diff.name,
+                    .text = fmt::format("reloaded: {}", fmt::join(diff.keys, " "))});
         Service* service = find(diff.name);
         if (service == nullptr) continue;
         if (diff.change == Change::removed) remove_service(*service);
@@ -194,7 +199,7 @@ void Supervisor::commit(std::shared_ptr<const Plan> next, Prepared& prepared,
         const bool opens = std::find(diff.keys.begin(), diff.keys.end(), "enabled") != diff.keys.end();
         if (diff.change == Change::added || opens) start_at_boot(*service);
     }
-    outputs_.configure(plan_->daemon);
+    configure_outputs();
     watch_networks();
     if (admin_changed_) admin_changed_(plan_->daemon.admin_gid);
 }

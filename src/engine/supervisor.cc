@@ -51,7 +51,7 @@ Supervisor::~Supervisor() = default;
 
 void Supervisor::start(std::shared_ptr<const Plan> plan) {
     plan_ = std::move(plan);
-    outputs_.configure(plan_->daemon);
+    configure_outputs();
     outputs_.open_reader_socket(options_.run_directory + "/log", plan_->daemon.admin_gid);
     start_log_program();
     networks_ = make_network_tables(plan_->networks);
@@ -65,6 +65,16 @@ void Supervisor::start(std::shared_ptr<const Plan> plan) {
                     services_.size() == 1 ? "" : "s")});
     state_.header().serving.store(1);
     notify("READY=1\n");
+}
+
+// With --debug, stderr sees everything beside the sinks that the file asks for.
+void Supervisor::configure_outputs() {
+    DaemonPlan plan = plan_->daemon;
+    const bool has_stderr = std::any_of(plan.log.begin(), plan.log.end(),
+            [](const SinkPlan& sink) { return sink.kind == SinkKind::stderr_text; });
+    if (options_.debug && !has_stderr) plan.log.push_back({SinkKind::stderr_text, {}});
+    outputs_.log().set_level(options_.debug ? Level::debug : Level::info);
+    outputs_.configure(plan);
 }
 
 int Supervisor::run() {

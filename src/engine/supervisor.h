@@ -41,6 +41,7 @@ struct SupervisorOptions {
     SpawnerOptions spawner;
     SpawnContext spawn_context;
     bool root = false;
+    bool debug = false;          // stderr is a sink too, and debug lines are written
     std::string config_trouble;  // why the last accepted configuration runs; empty: it does not
     std::function<void(std::string_view)> notify;  // sd_notify text; may be empty
 };
@@ -133,6 +134,7 @@ private:
     void activate(Service& service);
     void remove_service(Service& service);
     [[nodiscard]] Service* find(std::string_view name) const;
+    void configure_outputs();
     void watch_networks();
     void on_networks_changed();
     struct Prepared;
