@@ -97,11 +97,7 @@ Options parse_options(int argc, char** argv) {
 
 void fill_defaults(Options& options) {
     const std::string home = environment_or("HOME", "/");
-    if (options.run.empty()) {
-        options.run = is_root() ? "/run/superd"
-                                : environment_or("XDG_RUNTIME_DIR", "/tmp/superd-" + std::to_string(::geteuid())) +
-                        "/superd";
-    }
+    if (options.run.empty()) options.run = default_run_directory();
     if (options.state.empty()) {
         options.state = is_root() ? "/var/lib/superd"
                                   : environment_or("XDG_STATE_HOME", home + "/.local/state") + "/superd";
@@ -112,21 +108,8 @@ void fill_defaults(Options& options) {
         options.file = absolute.data();
 }
 
-Prefixes prefixes_of(const Options& options) {
-    Prefixes prefixes;
-    if (!is_root()) {
-        const std::string home = environment_or("HOME", "/");
-        prefixes.runtime = environment_or("XDG_RUNTIME_DIR", options.run);
-        prefixes.state = environment_or("XDG_STATE_HOME", home + "/.local/state");
-        prefixes.cache = environment_or("XDG_CACHE_HOME", home + "/.cache");
-        prefixes.logs = prefixes.state + "/log";
-    }
-    prefixes.credentials = options.run + "/credentials";
-    return prefixes;
-}
-
 ReadOptions read_options_of(const Options& options) {
-    const Prefixes prefixes = prefixes_of(options);
+    const Prefixes prefixes = default_prefixes(options.run);
     return {.path = options.file,
             .as = options.as,
             .root = is_root(),
@@ -151,11 +134,21 @@ int check_file(const Options& options) {
     return 0;
 }
 
+// In /tmp anybody may have made the folder before: only one's own will do.
+Result<void> check_own(const std::string& path) {
+    struct stat facts {};
+    if (!path.starts_with("/tmp/")) return {};
+    if (::lstat(path.c_str(), &facts) != 0) return fail("stat", path);
+    if (!S_ISDIR(facts.st_mode) || facts.st_uid != ::geteuid() || (facts.st_mode & 022) != 0)
+        return fail(EPERM, "use " + path + ", which is not this user's alone");
+    return {};
+}
+
 Result<void> make_folder(const std::string& path) {
     for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
         const std::string part = path.substr(0, slash);
         if (::mkdir(part.c_str(), 0755) != 0 && errno != EEXIST) return fail("mkdir", part);
-        if (slash == std::string::npos) return {};
+        if (slash == std::string::npos) return check_own(path);
     }
 }
 
@@ -217,7 +210,7 @@ SupervisorOptions supervisor_options(const Options& options, const Notify& notif
     result.state_directory = options.state;
     result.log_program = find_log_program();
     result.log_identity = log_identity();
-    result.prefixes = prefixes_of(options);
+    result.prefixes = default_prefixes(options.run);
     result.spawner = spawner_options(options);
     if (const auto before = raise_descriptor_limit(); before && before->rlim_cur != before->rlim_max) {
         result.spawn_context.original_rlimits.push_back(
@@ -256,11 +249,12 @@ int serve(const Options& options, const Notify& notify, State& state, int lock) 
     if (fresh) {
         plan = first_plan(options, wanted.config_trouble);
         if (!plan) return exit_first_start_failed;
-        if (const auto saved = state.commit_plan(encode_plan(*plan)); !saved) {
+        const std::string encoded = encode_plan(*plan);
+        if (const auto saved = state.commit_plan(encoded); !saved) {
             std::fprintf(stderr, "superd: %s\n", saved.error().text().c_str());
             return exit_first_start_failed;
         }
-        if (wanted.config_trouble.empty()) (void)keep_last_good(options.state, *plan);
+        if (wanted.config_trouble.empty()) (void)keep_last_good(options.state, *plan, encoded);
     } else {
         const auto bytes = state.committed_plan();
         auto saved = bytes ? decode_plan(*bytes) : std::nullopt;

@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "control/names.h"
+#include "engine/directories.h"
 
 namespace superd {
 
@@ -210,10 +211,9 @@ tl::expected<std::vector<std::string>, Outcome> ControlClient::list(Nanoseconds 
 std::string default_control_path() {
     if (const char* given = std::getenv("SUPERD_CONTROL"); given != nullptr && *given != '\0')
         return given;
-    const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-    if (::geteuid() != 0 && runtime != nullptr && *runtime != '\0')
-        return std::string(runtime) + "/superd/control";
-    return "/run/superd/control";
+    // One's own superd where there is one, else the host's, which an admin group may steer.
+    std::string own = default_run_directory() + "/control";
+    return ::access(own.c_str(), F_OK) == 0 ? own : "/run/superd/control";
 }
 
 }  // namespace superd

@@ -61,8 +61,8 @@ private:
     std::unique_ptr<sd_bus, BusDeleter> bus_;
 };
 
-// $SUPERD_CONTROL, else /run/superd/control, or $XDG_RUNTIME_DIR/superd/control where that is
-// set and this is not root.
+// $SUPERD_CONTROL, else the socket of this user's own superd where there is one
+// (engine/directories.h), else /run/superd/control.
 [[nodiscard]] std::string default_control_path();
 
 }  // namespace superd

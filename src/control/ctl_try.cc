@@ -65,7 +65,7 @@ std::string folder_of(const std::string& path) {
 
 // Copies of credentials that the daemon's own do not know of.
 Prefixes prefixes_for(const CtlGlobals& globals) {
-    Prefixes prefixes;
+    Prefixes prefixes = default_prefixes(folder_of(globals.socket));
     prefixes.credentials = folder_of(globals.socket) + fmt::format("/try-{}", ::getpid());
     return prefixes;
 }

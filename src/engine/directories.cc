@@ -3,6 +3,8 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
+#include <utility>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -112,7 +114,31 @@ std::vector<std::string> names_in(Fd folder) {
     return names;
 }
 
+std::string environment_or(const char* name, std::string fallback) {
+    const char* value = std::getenv(name);
+    return value != nullptr && *value != '\0' ? value : std::move(fallback);
+}
+
 }  // namespace
+
+std::string default_run_directory() {
+    if (::geteuid() == 0) return "/run/superd";
+    const std::string runtime = environment_or("XDG_RUNTIME_DIR", "");
+    return runtime.empty() ? "/tmp/superd-" + std::to_string(::geteuid()) : runtime + "/superd";
+}
+
+Prefixes default_prefixes(const std::string& run_directory) {
+    Prefixes prefixes;
+    if (::geteuid() != 0) {
+        const std::string home = environment_or("HOME", "/");
+        prefixes.runtime = environment_or("XDG_RUNTIME_DIR", run_directory);
+        prefixes.state = environment_or("XDG_STATE_HOME", home + "/.local/state");
+        prefixes.cache = environment_or("XDG_CACHE_HOME", home + "/.cache");
+        prefixes.logs = prefixes.state + "/log";
+    }
+    prefixes.credentials = run_directory + "/credentials";
+    return prefixes;
+}
 
 std::vector<Error> make_directories(const ServicePlan& service, const Prefixes& prefixes) {
     std::vector<Error> errors;

@@ -16,6 +16,12 @@ struct Prefixes {
     std::string credentials;  // "/run/superd/credentials"
 };
 
+// Where this user's superd keeps its sockets unless told otherwise: /run/superd for root, else
+// $XDG_RUNTIME_DIR/superd, else /tmp/superd-UID.
+[[nodiscard]] std::string default_run_directory();
+// Root's, or the XDG folders of everybody else; credentials below run_directory.
+[[nodiscard]] Prefixes default_prefixes(const std::string& run_directory);
+
 // Makes runtime_directory, state_directory, cache_directory and logs_directory (0755, the
 // service's user and group), and a folder with copies of the credentials (0500; 0400 each).
 // Symbolic links on the way below a prefix are not followed. What is there already only gets its

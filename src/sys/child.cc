@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: MIT
 // What runs between clone and exec.
 //
-// The child shares superd's memory while a thread of superd waits for it: raw system calls
-// only, no errno, no allocation, no lock, nothing that belongs to the whole memory (dumpable,
+// The child shares superd's memory while a thread of superd waits for it: raw system calls only,
+// no errno, no allocation, no lock, nothing that belongs to the whole memory (dumpable,
 // coredump_filter ...). It starts with all signals blocked and default dispositions. Its order:
 //
-//   leave the table, before which not one number may be touched: where close_range(2) fails
-//   every dup2 would land in superd's own table; close all other slots, or a slow exec here
-//   withholds the end of file of other services' clients; only then say `left` session,
-//   descriptors (0 up to n), limits, nice, I/O class, CPUs, oom score, umask root, directory,
-//   while still permitted; groups, gid, uid in that order, for each takes the right to do the
-//   one before away; check that root cannot come back signal mask last: a signal sent to the
-//   group must not end the child half way; exec
+// 1. Leave the table. Before that not one number may be touched: where close_range(2) fails every
+//    dup2 would land in superd's own table.
+// 2. Close all other slots, or a slow exec here withholds the end of file of other services'
+//    clients. Only then say `left`.
+// 3. Session; descriptors 0 up to n; limits, nice, I/O class, CPUs, oom score, umask.
+// 4. Root and directory, while still permitted; then groups, gid, uid in that order, for each
+//    takes the right to do the one before away; check that root cannot come back.
+// 5. The signal mask last: a signal sent to the group must not end the child half way. Exec.
 #include "sys/child.h"
 
 #include <csignal>
