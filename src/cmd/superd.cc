@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -230,8 +231,10 @@ SupervisorOptions supervisor_options(const Options& options, const Notify& notif
 }
 
 // The plan of a first start: the file's, or the last accepted one where the file is broken.
-std::shared_ptr<const Plan> first_plan(const Options& options, std::string& trouble) {
-    auto read = ConfigReader::read_now(read_options_of(options));
+// meanwhile: what can be done while the file is being read.
+std::shared_ptr<const Plan> first_plan(
+        const Options& options, const std::function<void()>& meanwhile, std::string& trouble) {
+    auto read = ConfigReader::read_now(read_options_of(options), meanwhile);
     if (!read) std::fprintf(stderr, "superd: %s\n", read.error().text().c_str());
     else std::fputs(render(read->diagnostics, ::isatty(2) == 1).c_str(), stderr);
     if (read && read->plan) return std::make_shared<const Plan>(std::move(*read->plan));
@@ -244,11 +247,14 @@ std::shared_ptr<const Plan> first_plan(const Options& options, std::string& trou
 int serve(const Options& options, const Notify& notify, State& state, int lock) {
     const bool fresh = state.header().plan_sequence.load() == 0;
     const Recovery recovery = fresh ? Recovery{} : recover_launches(state, std::array{lock});
-    SupervisorOptions wanted = supervisor_options(options, notify);
+    SupervisorOptions wanted;
+    const auto look_around = [&] { wanted = supervisor_options(options, notify); };
     std::shared_ptr<const Plan> plan;
     if (fresh) {
-        plan = first_plan(options, wanted.config_trouble);
+        std::string trouble;
+        plan = first_plan(options, look_around, trouble);
         if (!plan) return exit_first_start_failed;
+        wanted.config_trouble = std::move(trouble);
         const std::string encoded = encode_plan(*plan);
         if (const auto saved = state.commit_plan(encoded); !saved) {
             std::fprintf(stderr, "superd: %s\n", saved.error().text().c_str());
@@ -256,6 +262,7 @@ int serve(const Options& options, const Notify& notify, State& state, int lock) 
         }
         if (wanted.config_trouble.empty()) (void)keep_last_good(options.state, *plan, encoded);
     } else {
+        look_around();
         const auto bytes = state.committed_plan();
         auto saved = bytes ? decode_plan(*bytes) : std::nullopt;
         if (!saved) return 1;  // cannot happen with our own bytes; the guard tries again

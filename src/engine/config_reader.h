@@ -28,8 +28,10 @@ public:
     void reread_networks(int plan_fd, Callback callback);
     [[nodiscard]] bool busy() const { return running_ != nullptr || !queue_.empty(); }
 
-    // The same, waiting for the end: for the first start, when nothing is served yet.
-    [[nodiscard]] static Result<ReadResult> read_now(const ReadOptions& options);
+    // The same, waiting for the end: for the first start, when nothing is served yet. meanwhile
+    // is called while the file is being read.
+    [[nodiscard]] static Result<ReadResult> read_now(
+            const ReadOptions& options, const std::function<void()>& meanwhile);
 
 private:
     struct Request {

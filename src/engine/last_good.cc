@@ -49,7 +49,8 @@ Result<void> replace_file(const std::string& path, const std::string& bytes) {
 
 }  // namespace
 
-Result<void> keep_last_good(const std::string& state_directory, const Plan& plan) {
+Result<void> keep_last_good(
+        const std::string& state_directory, const Plan& plan, const std::string& encoded) {
     const std::string folder = folder_of(state_directory);
     if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return fail("mkdir", folder);
     std::size_t number = 0;
@@ -60,7 +61,7 @@ Result<void> keep_last_good(const std::string& state_directory, const Plan& plan
                 folder + '/' + std::to_string(number++) + '-' + path.substr(path.rfind('/') + 1);
         if (auto done = replace_file(copy, *bytes); !done) return done;
     }
-    return replace_file(folder + "/plan", encode_plan(plan));
+    return replace_file(folder + "/plan", encoded);
 }
 
 std::optional<Plan> load_last_good(const std::string& state_directory) {

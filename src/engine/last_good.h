@@ -12,8 +12,9 @@
 namespace superd {
 
 // STATE/last-good/plan and STATE/last-good/0-superd.toml …; each replaced by rename. Failure
-// loses nothing but this copy: it is returned to be said.
-Result<void> keep_last_good(const std::string& state_directory, const Plan& plan);
+// loses nothing but this copy: it is returned to be said. encoded: encode_plan() of the plan.
+Result<void> keep_last_good(
+        const std::string& state_directory, const Plan& plan, const std::string& encoded);
 // Nothing where there is none or it cannot be read.
 [[nodiscard]] std::optional<Plan> load_last_good(const std::string& state_directory);
 

@@ -104,8 +104,10 @@ void Supervisor::on_read(
     notify(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\n", loop_.now().time_since_epoch().count() / 1000));
     Prepared prepared;
     bool ready = prepare(*next, prepared, report);
+    std::string encoded;
     if (ready) {
-        if (const auto saved = state_.commit_plan(encode_plan(*next)); !saved) {
+        encoded = encode_plan(*next);
+        if (const auto saved = state_.commit_plan(encoded); !saved) {
             report.message = saved.error().text();
             ready = false;
         }
@@ -115,7 +117,7 @@ void Supervisor::on_read(
     } else {
         commit(next, prepared, report.changes);
         outputs_.log().log(NoticeEvent{.level = Level::notice, .text = "reloaded: " + report.message});
-        if (const auto kept = keep_last_good(options_.state_directory, *plan_); !kept)
+        if (const auto kept = keep_last_good(options_.state_directory, *plan_, encoded); !kept)
             outputs_.log().log(FailEvent{.stage = kept.error().operation,
                     .subject = kept.error().subject,
                     .error = kept.error().code,
@@ -172,15 +174,16 @@ void Supervisor::commit(std::shared_ptr<const Plan> next, Prepared& prepared,
     networks_ = make_network_tables(plan_->networks);
     config_trouble_.clear();
     for (auto& [name, service] : services_) {
-        for (Listener& listener : service->listeners) listener.poll.reset();
         doors_.forget(*service);
         prepared.old[service.get()] = std::exchange(service->listeners, {});
     }
     std::map<std::string_view, const ServiceDiff*> by_name;
     for (const ServiceDiff& diff : changes) by_name[diff.name] = &diff;
+    std::vector<std::string_view> touched;
     for (const auto& plan : plan_->services) {
         const auto diff = by_name.find(plan->name);
-        take_plan(plan, prepared, diff == by_name.end() ? nullptr : diff->second);
+        if (take_plan(plan, prepared, diff == by_name.end() ? nullptr : diff->second))
+            touched.push_back(plan->name);
     }
     close_leftovers(prepared);
     for (const ServiceDiff& diff : changes) {
@@ -192,7 +195,7 @@ void Supervisor::commit(std::shared_ptr<const Plan> next, Prepared& prepared,
         if (service == nullptr) continue;
         if (diff.change == Change::removed) remove_service(*service);
     }
-    for (const auto& plan : plan_->services) activate(*find(plan->name));
+    for (const std::string_view name : touched) activate(*find(name));
     for (const ServiceDiff& diff : changes) {
         Service* service = find(diff.name);
         if (service == nullptr || service->removed) continue;
@@ -204,7 +207,20 @@ void Supervisor::commit(std::shared_ptr<const Plan> next, Prepared& prepared,
     if (admin_changed_) admin_changed_(plan_->daemon.admin_gid);
 }
 
-void Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepared& prepared,
+// Every listener is open and stays where it is.
+bool Supervisor::stays_in_place(const Service& service, const Prepared& prepared) {
+    const auto& places = prepared.places.find(service.name())->second;
+    const auto old = prepared.old.find(const_cast<Service*>(&service));
+    if (old == prepared.old.end() || old->second.size() != places.size()) return false;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        if (places[i].from != &service || places[i].index != i) return false;
+    }
+    return true;
+}
+
+// False: nothing of the service changes but where its lines stand, so that a reload costs by
+// what it changes, not by how much there is.
+bool Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepared& prepared,
         const ServiceDiff* change) {
     Service* service = find(plan->name);
     if (service != nullptr && service->removed) service->removed = false;  // it is back
@@ -215,6 +231,12 @@ void Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepa
     } else {
         service->plan = plan;  // lines may have moved
         service->access = AccessIndex(plan->admission.access, networks_);
+        if (stays_in_place(*service, prepared)) {
+            service->listeners = std::move(prepared.old.extract(service).mapped());
+            for (std::size_t i = 0; i < service->listeners.size(); ++i)
+                service->listeners[i].plan = plan->listeners[i];
+            return false;
+        }
     }
     service->listeners.clear();
     service->listeners.resize(plan->listeners.size());
@@ -236,6 +258,7 @@ void Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepa
     // What the file now says about `enabled` counts again, whatever was said by hand before.
     if (changed && !plan->enabled && service->order() == Order::none && plan->mode != Mode::handler)
         end_processes(*service);
+    return true;
 }
 
 void Supervisor::close_leftovers(Prepared& prepared) {

@@ -143,7 +143,8 @@ private:
     [[nodiscard]] bool prepare(const Plan& next, Prepared& prepared, ReloadReport& report);
     void commit(std::shared_ptr<const Plan> next, Prepared& prepared,
             const std::vector<ServiceDiff>& changes);
-    void take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepared& prepared,
+    [[nodiscard]] static bool stays_in_place(const Service& service, const Prepared& prepared);
+    [[nodiscard]] bool take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepared& prepared,
             const ServiceDiff* change);
     void close_leftovers(Prepared& prepared);
     void refuse_reload(ReloadReport& report);

@@ -208,7 +208,7 @@ class ForkLoop(Contender):
 
 
 class RefuseLoop(Contender):
-    name = "accept/close loop"
+    name = "accept-close loop"
 
     def command(self):
         return [measure.binary("refuse_loop"), str(self.port)]
