@@ -2,7 +2,10 @@
 // The launch slots: the numbers that a child keeps when it leaves the shared descriptor table.
 #include "sys/slots.h"
 
+#include <algorithm>
+
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace superd {
@@ -18,6 +21,21 @@ Result<void> fill_standard_numbers() {
         ::close(fd);
         return {};
     }
+}
+
+// A table that others share grows only after a grace period of RCU each time it doubles: tens
+// of milliseconds in which nothing is opened or accepted. Grown while it is still this
+// process's alone it costs 128 KiB of the kernel's memory instead; a table never shrinks.
+void grow_table(int null) {
+    constexpr rlim_t numbers = 16384;
+    rlimit before{};
+    if (::getrlimit(RLIMIT_NOFILE, &before) != 0) return;
+    const rlim_t wanted = std::min(numbers, before.rlim_max);
+    rlimit raised = before;
+    raised.rlim_cur = std::max(before.rlim_cur, wanted);
+    if (::setrlimit(RLIMIT_NOFILE, &raised) != 0) return;
+    const Fd highest(::fcntl(null, F_DUPFD_CLOEXEC, static_cast<int>(wanted) - 1));
+    ::setrlimit(RLIMIT_NOFILE, &before);
 }
 
 }  // namespace
@@ -41,6 +59,7 @@ Result<void> reserve_slots() {
     if (!null) return tl::unexpected(null.error());
     for (int number = first_slot; number < low_number; ++number)
         if (!put_at(null->get(), number)) return fail("dup3", "/dev/null");
+    grow_table(null->get());
     return {};
 }
 
