@@ -179,7 +179,7 @@ run-demo: all
 # ---- check: each part leaves "passed failed skipped" in $(BUILD)/results/PART
 # (the name of its target without "check-")
 
-CHECK_PARTS = check-layers check-man check-unit check-options check-system fuzz-short
+CHECK_PARTS = check-layers check-man check-unit check-options check-system fuzz-short bench-smoke
 
 .PHONY: check check-all check-layers check-man check-unit check-options check-system
 check:
@@ -287,7 +287,8 @@ bench:
 
 # Seconds: the programs build and rows run; no figure is judged.
 bench-smoke: bench-build
-	@tests/bench/run --build $(BUILD) --quick rate16 latency refused
+	@mkdir -p $(BUILD)/results
+	@tests/bench/run --build $(BUILD) --quick --no-peers --results $(BUILD)/results/$@ rate16 latency refused
 # ---- end of bench
 
 CXX_FILES = $(wildcard src/*/*.cc src/*/*.h tests/*/*.cc tests/*/*.h contrib/zen/*.cc contrib/zen/*.h)

@@ -36,6 +36,14 @@ class Bench:
         return kind(self.work, {"bench": self.handler(handler)}, extra, **lines)
 
 
+def processor_each(server, count):
+    """Processor time of the server, without its handlers, for each of count connections, in µs."""
+    pids = server.own_pids()
+    before = measure.processor_seconds(pids)
+    load(server.port, count)
+    return (measure.processor_seconds(pids) - before) / count * 1e6
+
+
 class Line:
     """One line of the table. target: (what is wanted, whether it was reached); None: for comparison."""
 
@@ -155,20 +163,25 @@ def held4000(bench):
     for kind in (Superd, *[peer for peer in bench.peers if peer not in BOUNDED_PEERS]):
         pair = HoldingPair(bench, kind)
         with running(pair.idle, pair.busy):
+            load(pair.busy.port, bench.count(3000))
             before = {pid: measure.private_bytes(pid) for pid in pair.busy.own_pids()}
             kernel, slabs = measure.kernel_bytes(), measure.slab_bytes("filp", "eventpoll_epi", "eventpoll_pwq")
-            load(pair.busy.port, 200)
             with Held(pair.busy.ports["hold"], count):
                 after = {pid: measure.private_bytes(pid) for pid in pair.busy.own_pids()}
                 kernel_each = (measure.kernel_bytes() - kernel) / count
                 slabs_now = measure.slab_bytes("filp", "eventpoll_epi", "eventpoll_pwq")
                 rates = alternate(bench, [pair.idle, pair.busy], bench.count(3000))
+                times = [(processor_each(pair.idle, bench.count(1000)), processor_each(pair.busy, bench.count(1000)))
+                         for _ in range(bench.rounds)]
         ratio = paired(rates, pair.busy, pair.idle)
         detail = {"idle": rates[pair.idle], "held": rates[pair.busy]}
         if kind is not Superd:
             yield compared(f"{kind.name} with {count} held / with none", ratio, detail)
             continue
         yield at_least(f"superd with {count} held / with none", ratio, 0.9, detail)
+        none, held = (median(side) for side in zip(*times))
+        yield compared(f"superd's processor time a connection ({held:.0f} / {none:.0f} µs)",
+                       median([b / a for a, b in times]))
         each = (sum(after.values()) - sum(before.get(pid, 0) for pid in after)) / count
         yield at_most("USS per held connection (guard, superd, superd-log)", each, 600, unit=" bytes", digits=0)
         yield compared("kernel memory per held connection, handler and both sockets included", f"{kernel_each:.0f} bytes")

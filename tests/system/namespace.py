@@ -83,7 +83,7 @@ def enter():
     unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWPID)
 
 
-def _leave_shared_mounts():
+def leave_shared_mounts():
     """What is mounted from here on stays here. In a chroot "/" is no mount point and first becomes one."""
     try:
         mount(None, "/", flags=MS_REC | MS_PRIVATE)
@@ -99,7 +99,7 @@ def _leave_shared_mounts():
 
 def prepare():
     """To be called by the first process of the new tree."""
-    _leave_shared_mounts()
+    leave_shared_mounts()
     mount("proc", "/proc", "proc")
     # On some containers /sys shows the network of the host; the tests do not read it.
     for directory in ("/run", "/srv", "/var/lib", "/var/cache", "/var/log", "/var/spool"):
