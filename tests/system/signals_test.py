@@ -136,13 +136,19 @@ def test_log_lines():
 
 @needs_root
 def test_pid_file_and_background():
-    """--background --pid-file: the starter ends when superd is ready, the file has the guard's pid"""
+    """--background --pid-file: the starter ends when superd is ready, and a superd after a kill is like the first"""
     d = Superd(says("one", 2000, "x"), args=["--background", "--pid-file", "/run/test/superd.pid"], ready=False)
     d.start()
     expect(d.wait_end(), 0, "the starter")
     expect(ask(2000), b"x\n")
     guard = int(read_text("/run/test/superd.pid"))
-    expect(d.ctl_json("status")["daemon"]["guard_pid"], guard)
+    first = d.ctl_json("status")["daemon"]
+    expect(first["guard_pid"], guard)
+    expect(d.reload().code, 0)
+    os.kill(first["pid"], signal.SIGKILL)
+    wait_until(lambda: d.ctl("version", quiet=True).code == 0 and
+               d.ctl_json("status")["daemon"]["pid"] != first["pid"], what="the next superd")
+    expect(ask(2000), b"x\n")
     os.kill(guard, signal.SIGTERM)
     wait_until(lambda: d.ctl("version", quiet=True).code == 7, what="the end")
     assert not os.path.exists("/run/test/superd.pid"), "the pid file is removed"

@@ -6,8 +6,8 @@ import os
 import signal
 
 from clients import ask, ask_udp
-from harness import Superd, expect, expect_in, program, test_directory
-from registry import without_namespace
+from harness import Superd, as_user, expect, expect_in, program, test_directory
+from registry import build, skip, without_namespace
 
 
 def superd(text, **kwargs):
@@ -15,6 +15,9 @@ def superd(text, **kwargs):
     directory = test_directory()
     prefix = []
     if os.getuid() == 0:
+        program_file = os.path.join(build(), "superd")
+        if as_user("nobody", lambda: os.access(program_file, os.X_OK)) != "True":
+            skip(f"{program_file} cannot be reached by other users")
         os.makedirs(os.path.join(directory, "run"))
         os.makedirs(os.path.join(directory, "state"))
         for name in (".", "run", "state"):
