@@ -52,7 +52,9 @@ private:
         check_program(written->node->at);
     }
 
+    // A disabled service may well wait for its package.
     void check_program(const Place& at) {
+        if (!service_.enabled) return;
         const std::string path = plan_.root + plan_.argv[0];
         const std::string shown = quoted(path);
         switch (context_.host.look_at(path)) {
