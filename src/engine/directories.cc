@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <optional>
 #include <utility>
 
 #include <dirent.h>
@@ -20,41 +21,51 @@ namespace {
 
 constexpr std::size_t credential_limit = std::size_t{1} << 20;
 
-Result<void> set_owner(int fd, const IdentityPlan& identity, mode_t mode, const std::string& path) {
+// mode: nothing leaves it as it is.
+Result<void> set_owner(int fd, const IdentityPlan& identity, std::optional<mode_t> mode,
+        const std::string& path) {
     if (identity.change && ::fchown(fd, identity.uid, identity.gid) != 0) return fail("chown", path);
-    if (::fchmod(fd, mode) != 0) return fail("chmod", path);
+    if (mode && ::fchmod(fd, *mode) != 0) return fail("chmod", path);
     return {};
 }
 
+struct Below {
+    Fd folder;
+    bool made = false;  // the last part was not there before
+};
+
 // Opens prefix, then each part of name below it, making what is missing.
-Result<Fd> make_below(const std::string& prefix, const std::string& name, mode_t mode) {
+Result<Below> make_below(const std::string& prefix, const std::string& name, mode_t mode) {
     Fd folder(::open(prefix.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!folder && errno == ENOENT && ::mkdir(prefix.c_str(), 0755) == 0)
         folder.reset(::open(prefix.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!folder) return fail("open", prefix);
     std::string path = prefix;
+    bool made = false;
     for (const auto part : split(name, '/')) {
         if (part.empty()) continue;
         const std::string step(part);
         path += '/' + step;
-        if (::mkdirat(folder.get(), step.c_str(), mode) != 0 && errno != EEXIST)
-            return fail("mkdir", path);
+        made = ::mkdirat(folder.get(), step.c_str(), mode) == 0;
+        if (!made && errno != EEXIST) return fail("mkdir", path);
         Fd next(::openat(folder.get(), step.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         if (!next) return fail("open", path);
         folder = std::move(next);
     }
-    return folder;
+    return Below{std::move(folder), made};
 }
 
 void make_each(const std::vector<std::string>& names, const std::string& prefix,
         const IdentityPlan& identity, std::vector<Error>& errors) {
     for (const std::string& name : names) {
-        auto folder = make_below(prefix, name, 0755);
-        if (!folder) {
-            errors.push_back(folder.error());
+        auto below = make_below(prefix, name, 0755);
+        if (!below) {
+            errors.push_back(below.error());
             continue;
         }
-        if (auto done = set_owner(folder->get(), identity, 0755, prefix + '/' + name); !done)
+        // An administrator may have closed it to others.
+        const auto mode = below->made ? std::optional<mode_t>(0755) : std::nullopt;
+        if (auto done = set_owner(below->folder.get(), identity, mode, prefix + '/' + name); !done)
             errors.push_back(done.error());
     }
 }
@@ -91,17 +102,18 @@ Result<void> write_credential(int folder, const CredentialPlan& credential,
 }
 
 Result<void> copy_credentials(const ServicePlan& service, const Prefixes& prefixes) {
-    auto folder = make_below(prefixes.credentials, service.name, 0700);
-    if (!folder) return tl::unexpected(folder.error());
+    auto below = make_below(prefixes.credentials, service.name, 0700);
+    if (!below) return tl::unexpected(below.error());
+    const int folder = below->folder.get();
     // Root writes into it whatever the mode; without root it must be writable for a moment.
-    if (::fchmod(folder->get(), 0700) != 0) return fail("chmod", prefixes.credentials);
+    if (::fchmod(folder, 0700) != 0) return fail("chmod", prefixes.credentials);
     for (const CredentialPlan& credential : service.exec.credentials) {
         auto bytes = read_credential(credential.path);
         if (!bytes) return tl::unexpected(bytes.error());
-        auto written = write_credential(folder->get(), credential, service.exec.identity, *bytes);
+        auto written = write_credential(folder, credential, service.exec.identity, *bytes);
         if (!written) return written;
     }
-    return set_owner(folder->get(), service.exec.identity, 0500, prefixes.credentials + '/' + service.name);
+    return set_owner(folder, service.exec.identity, 0500, prefixes.credentials + '/' + service.name);
 }
 
 std::vector<std::string> names_in(Fd folder) {

@@ -25,7 +25,7 @@ Doors::Doors(Loop& loop, ListenerRecords& records, EventSink& log, DoorSink& sin
 
 void Doors::open(Service& service, Listener& listener) {
     const std::string key = listener_key(service.name(), listener.plan);
-    if (const auto known = records_.find(key)) {
+    if (const auto known = records_.claim(key)) {
         listener.record = *known;
         adopt(listener, Fd(records_.at(*known).fd));
         return;

@@ -58,6 +58,7 @@ std::optional<std::uint32_t> ProcessRecords::take() {
     record.stage.store(0, std::memory_order_relaxed);
     record.attempts = 0;
     record.flags = 0;
+    record.deaths = 0;
     record.source = ~std::uint32_t{0};
     record.listener = 0;
     record.cookie = 0;
@@ -108,12 +109,13 @@ void ServiceRecords::remove(std::uint32_t index) {
 ListenerRecords::ListenerRecords(const State& state)
         : header_(state.header()), records_(state.listeners()) {
     for (std::uint32_t i = 0; i < header_.listener_high; ++i) {
-        const ListenerRecord& record = records_[i];
+        ListenerRecord& record = records_[i];
         if (record.fd < 0 || inode_of(record.fd) != record.inode) {
+            record.fd = -1;  // the number may be something else's by now
             freed_.push_back(i);
             continue;
         }
-        by_key_.emplace(text_of(record.key), i);
+        unclaimed_.emplace(text_of(record.key), i);
     }
 }
 
@@ -125,22 +127,19 @@ std::optional<std::uint32_t> ListenerRecords::add(std::string_view key, int fd) 
     record.inode = inode_of(fd);
     store(record.key, key);
     record.fd = fd;
-    by_key_[std::string(key)] = *index;
     return index;
 }
 
-std::optional<std::uint32_t> ListenerRecords::find(std::string_view key) const {
-    const auto known = by_key_.find(std::string(key));
-    if (known == by_key_.end()) return std::nullopt;
-    const ListenerRecord& record = records_[known->second];
-    if (record.fd < 0 || inode_of(record.fd) != record.inode) return std::nullopt;
-    return known->second;
+std::optional<std::uint32_t> ListenerRecords::claim(std::string_view key) {
+    const auto known = unclaimed_.find(std::string(key));
+    if (known == unclaimed_.end()) return std::nullopt;
+    const std::uint32_t index = known->second;
+    unclaimed_.erase(known);
+    return index;
 }
 
 void ListenerRecords::remove(std::uint32_t index) {
-    const std::string key(text_of(records_[index].key));
-    const auto known = by_key_.find(key);
-    if (known != by_key_.end() && known->second == index) by_key_.erase(known);
+    std::erase_if(unclaimed_, [index](const auto& entry) { return entry.second == index; });
     records_[index].fd = -1;
     freed_.push_back(index);
 }

@@ -68,15 +68,16 @@ public:
 
     // Writes down that fd (a loan) belongs to key; nothing where the table is full.
     [[nodiscard]] std::optional<std::uint32_t> add(std::string_view key, int fd);
-    // The descriptor written down for key, if it still is the same open file.
-    [[nodiscard]] std::optional<std::uint32_t> find(std::string_view key) const;
+    // A descriptor that a former superd wrote down for key and that still is the same open file.
+    // Handed out once: two listeners of one key (port 0) are two descriptors.
+    [[nodiscard]] std::optional<std::uint32_t> claim(std::string_view key);
     [[nodiscard]] ListenerRecord& at(std::uint32_t index) const { return records_[index]; }
     void remove(std::uint32_t index);
 
 private:
     StateHeader& header_;
     std::span<ListenerRecord> records_;
-    std::unordered_map<std::string, std::uint32_t> by_key_;
+    std::unordered_multimap<std::string, std::uint32_t> unclaimed_;  // found at the start
     std::vector<std::uint32_t> freed_;
 };
 
