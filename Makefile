@@ -26,7 +26,7 @@ LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader opti
 	resolve_admission resolve_identity resolve_process resolve_daemon resolve_check conflicts codec diff plan_json config
 LIB_policy  = access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan
 LIB_log     = json format writer channel hub reader lines ring sinks journal server collector
-LIB_sys     = notify accept descriptors holder listen_socket node repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state
+LIB_sys     = notify background accept descriptors holder listen_socket node repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state
 LIB_loop    = loop
 LIB_engine  = records watches config_reader service doors directories outputs processes supervisor accepting workers ending reloading last_good orders status recovering
 LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_logs ctl_look ctl_tell ctl_try documents endpoint frame_gate install names object render server session switches wait_for
@@ -49,8 +49,8 @@ UNIT_config  = manual diagnostics toml loader address_spec options foreign resol
 UNIT_policy  = access_index admission backoff hours log_limiter rate sources environment spawn_plan
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer
 UNIT_sys     = accept listen_socket repair guard launch_queue reaper recovery spawner state closer
-UNIT_loop    =
-UNIT_engine  =
+UNIT_loop    = loop
+UNIT_engine  = supervisor
 UNIT_control = control ctl frame_gate endpoint
 UNIT_TESTS = $(foreach layer,$(LAYERS),$(UNIT_$(layer)))
 

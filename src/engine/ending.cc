@@ -45,6 +45,10 @@ void Supervisor::on_started(std::uint32_t index) {
             .peer = record.peer,
             .local = record.local});
     if (service.holds.has(Hold::launches)) release(service, Hold::launches);
+    // It was being started when the others were told to end.
+    const bool drains = service.order() == Order::drain && record.kind != ProcessKind::handler;
+    if (service.stopping && service.kill_at == Mono::max()) processes_.send_signal(index, SIGKILL);
+    else if (service.stopping || drains) processes_.send_signal(index, SIGTERM);
     if (record.kind != ProcessKind::handler || !waiters_.empty()) changed(service);
 }
 
@@ -73,6 +77,7 @@ void Supervisor::on_launch_failed(std::uint32_t index, const LaunchResult& resul
     if (result.stage == SpawnStage::clone) hold(service, Hold::descriptors, loop_.now() + clone_pause);
     if (service.holds.has(Hold::launches)) release(service, Hold::launches);
     if (service.active == 0) on_service_empty(service);
+    else if (record.kind == ProcessKind::worker) on_worker_lost(service);
     changed(service);
 }
 
@@ -134,16 +139,13 @@ void Supervisor::forget_process(std::uint32_t index) {
 }
 
 void Supervisor::on_service_empty(Service& service) {
-    if (service.stopping) {
-        service.stopping = false;
-        service.kill_at = Mono::max();
-        service.holds.clear(Hold::worker);
-        remove_credentials(service.name(), options_.prefixes);
-    }
-    if (service.removed) {
-        remove_service(service);  // the reference is gone after the turn
-        return;
-    }
+    const bool again = std::exchange(service.again, false);
+    service.stopping = false;
+    service.kill_at = Mono::max();
+    // Nobody has the listeners, whatever the mode is by now: a reload may have changed it.
+    service.holds.clear(Hold::worker);
+    if (!service.wants_listeners() || stopping_) remove_credentials(service.name(), options_.prefixes);
+    if (service.removed) remove_service(service);  // the reference is gone after the turn
     if (stopping_) {
         maybe_finish();
         return;
@@ -151,7 +153,7 @@ void Supervisor::on_service_empty(Service& service) {
     if (!service.wants_listeners()) return;
     if (service.plan->mode == Mode::worker) on_workers_gone(service);
     doors_.watch(service);
-    if (std::exchange(service.again, false)) start_processes(service);
+    if (again) start_processes(service);
 }
 
 void Supervisor::signal_all(Service& service, int signal) {
@@ -164,9 +166,9 @@ void Supervisor::signal_all(Service& service, int signal) {
 // TERM, then CONT so that a stopped process sees it; KILL after stop_timeout.
 void Supervisor::end_processes(Service& service) {
     if (service.active == 0) return;
-    service.stopping = true;
     signal_all(service, SIGTERM);
     signal_all(service, SIGCONT);
+    if (std::exchange(service.stopping, true)) return;  // its KILL is on its way already
     service.kill_at = loop_.now() + service.plan->stop_timeout;
     arm_timer(service);
 }

@@ -12,11 +12,17 @@ namespace superd {
 namespace {
 
 constexpr int code_failed = 1;
+constexpr std::string_view superd_stops = "superd is stopping";
 constexpr int code_not_running = 3;
 constexpr int code_no_such_service = 4;
 
 Outcome no_such(std::string_view name) {
     return {code_no_such_service, fmt::format("no service \"{}\"; superctl list shows them", name)};
+}
+
+// What lets a service run: an order of its own only where the file alone does not.
+Order order_to_run(const ServicePlan& plan) {
+    return plan.enabled && plan.start != Start::manual ? Order::none : Order::start;
 }
 
 bool is_settled(const ServiceStatus& status) {
@@ -27,18 +33,23 @@ bool is_settled(const ServiceStatus& status) {
 
 void Supervisor::start(std::string_view name, Reply reply) {
     Service* service = find(name);
-    if (service == nullptr) return reply(no_such(name));
-    const ServicePlan& plan = *service->plan;
-    service->set_order(plan.enabled && plan.start != Start::manual ? Order::none : Order::start);
+    if (service == nullptr || service->removed) return reply(no_such(name));
+    if (stopping_) return reply({code_failed, std::string(superd_stops)});
+    service->set_order(order_to_run(*service->plan));
     service->failed = false;
     service->fruitless = 0;
     service->record->failures = 0;
     service->holds.clear(Hold::backoff);
-    doors_.open_all(*service);
-    doors_.watch(*service);
+    activate(*service);
     const bool on_demand = service->plan->mode == Mode::worker && service->plan->start == Start::demand;
+    // What is still ending after a stop gets a successor.
+    service->again = service->stopping && !on_demand;
     if (!on_demand) start_processes(*service);
     changed(*service);
+    wait_for_start(name, std::move(reply));
+}
+
+void Supervisor::wait_for_start(std::string_view name, Reply reply) {
     const std::string text(name);
     wait(name, is_settled, [this, text, reply](const Outcome& outcome) {
         const Service* settled = find(text);
@@ -56,6 +67,7 @@ void Supervisor::stop(std::string_view name, Reply reply) {
     service->failed = false;
     doors_.close_all(*service, true);
     end_processes(*service);
+    if (service->active == 0) remove_credentials(service->name(), options_.prefixes);
     changed(*service);
     wait(name, is_settled, std::move(reply));
 }
@@ -63,20 +75,20 @@ void Supervisor::stop(std::string_view name, Reply reply) {
 // The listeners stay open: clients of the moment between wait in the kernel's queue.
 void Supervisor::restart(std::string_view name, Reply reply) {
     Service* service = find(name);
-    if (service == nullptr) return reply(no_such(name));
+    if (service == nullptr || service->removed) return reply(no_such(name));
+    if (stopping_) return reply({code_failed, std::string(superd_stops)});
     if (service->active == 0) return start(name, std::move(reply));
+    if (!service->wants_listeners()) service->set_order(order_to_run(*service->plan));
     service->again = true;
     end_processes(*service);
-    doors_.open_all(*service);
-    doors_.watch(*service);
-    changed(*service);
-    wait(name, is_settled, std::move(reply));
+    activate(*service);
+    wait_for_start(name, std::move(reply));
 }
 
 void Supervisor::pause(std::string_view name, Reply reply) {
     Service* service = find(name);
     if (service == nullptr) return reply(no_such(name));
-    if (service->order() == Order::stop || service->order() == Order::drain)
+    if (!service->wants_listeners())
         return reply({code_not_running, fmt::format("{} is stopped; superctl start {}", name, name)});
     service->set_order(Order::pause);
     doors_.watch(*service);
@@ -89,8 +101,9 @@ void Supervisor::resume(std::string_view name, Reply reply) {
     if (service == nullptr) return reply(no_such(name));
     if (service->order() != Order::pause)
         return reply({code_failed, fmt::format("{} is not paused; superctl why {}", name, name)});
-    service->set_order(Order::none);
+    service->set_order(order_to_run(*service->plan));
     doors_.watch(*service);
+    start_at_boot(*service);
     changed(*service);
     reply({});
 }
@@ -101,6 +114,7 @@ void Supervisor::drain(std::string_view name, Reply reply) {
     Service* service = find(name);
     if (service == nullptr) return reply(no_such(name));
     service->set_order(Order::drain);
+    service->again = false;
     doors_.close_all(*service, true);
     if (service->plan->mode != Mode::handler) signal_all(*service, SIGTERM);
     changed(*service);

@@ -51,19 +51,25 @@ void Supervisor::adopt_ghosts() {
 // Descriptors of listeners that no service of the plan asks for.
 void Supervisor::close_stray_listeners() {
     std::set<std::uint32_t> owned;
+    std::set<int> used;
     for (const auto& [name, service] : services_) {
-        for (const Listener& listener : service->listeners) owned.insert(listener.record);
+        for (const Listener& listener : service->listeners) {
+            owned.insert(listener.record);
+            used.insert(listener.fd.get());
+        }
     }
     for (std::uint32_t i = 0; i < state_.header().listener_high; ++i) {
         const int fd = state_.listeners()[i].fd;
         if (fd < 0 || owned.contains(i)) continue;
-        const Fd stray(fd);
         listener_records_.remove(i);
+        // A superd killed while it moved a listener leaves two records of one descriptor.
+        if (used.insert(fd).second) Fd(fd).reset();
     }
 }
 
 void Supervisor::adopt_processes(const Recovery& recovery) {
     sources_.reset_active();
+    std::set<Service*> to_end;
     for (const RecoveredRecord& found : recovery.records) {
         ProcessRecord& record = processes_.records().at(found.record);
         Service* service = record.kind == ProcessKind::log ? nullptr : by_index_[record.service];
@@ -72,13 +78,17 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
             processes_.records().give_back(found.record);
             continue;
         }
-        if (found.action == Recovered::give_up) {
+        // A reload may have come between: there is no handler to start any more.
+        const bool orphaned = starts && (service->removed || service->plan->mode != Mode::handler);
+        if (orphaned) Fd(record.connection.load()).reset();
+        if (orphaned || found.action == Recovered::give_up) {
             if (service != nullptr)
                 outputs_.log().log(FailEvent{.service = service->name(),
                         .connection = record.id,
                         .peer = record.peer,
                         .stage = "recover",
-                        .detail = "its start has failed twice: the connection is closed"});
+                        .detail = orphaned ? "its service has gone: the connection is closed"
+                                           : "its start has failed twice: the connection is closed"});
             processes_.records().give_back(found.record);
             continue;
         }
@@ -99,10 +109,14 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
             ++service->active;
             ++live_;
             if (record.kind == ProcessKind::worker) service->holds.set(Hold::worker);
+            // What the superd before had told to end, or would have.
+            const bool gone = service->removed && record.kind != ProcessKind::handler;
+            if (gone || service->order() == Order::stop) to_end.insert(service);
             service->worker_started = from_nanoseconds(record.started);
         }
         processes_.adopt(found.record);
     }
+    for (Service* service : to_end) end_processes(*service);
     processes_.on_guard_news();
     for (auto& [name, service] : services_) {
         if (service->removed && service->active == 0) emptied_.push_back(service.get());

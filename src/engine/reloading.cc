@@ -57,6 +57,7 @@ struct Supervisor::Prepared {
         Service* from = nullptr;  // moves over from there
         std::size_t index = 0;
         Fd fresh;                 // or was bound
+        bool known = false;       // the service had a listener at this address
     };
     std::map<std::string, std::vector<Place>, std::less<>> places;
     // The listeners of before, while commit() hands them over.
@@ -92,8 +93,10 @@ void Supervisor::on_read(
                                                           first->at.line, first->message);
         }
     }
+    if (stopping_) report.message = "superd is stopping";
     if (!report.message.empty()) {
-        refuse_reload(report);
+        report.code = 1;
+        if (!dry_run && !stopping_) refuse_reload(report);
         return reply(std::move(report));
     }
     auto next = std::make_shared<const Plan>(std::move(*read->plan));
@@ -135,22 +138,38 @@ bool Supervisor::prepare(const Plan& next, Prepared& prepared, ReloadReport& rep
                 book.emplace(service->listeners[i].plan.address, Holder{service.get(), i});
         }
     }
+    using Place = Prepared::Place;
+    const auto take = [&book](AddressBook::iterator match, const ListenerPlan& wanted, Place& place) {
+        const Holder holder = match->second;
+        const Listener& old = holder.service->listeners[holder.index];
+        if (same_socket(old.plan, wanted)) {
+            place.from = holder.service;
+            place.index = holder.index;
+        }
+        place.known = true;  // if not the same: closed by commit(), then bound anew
+        book.erase(match);
+    };
+    // Each service finds its own before any other looks for what is given up.
     for (const auto& plan : next.services) {
         auto& places = prepared.places[plan->name];
         places.resize(plan->listeners.size());
         Service* known = find(plan->name);
-        if (!will_want_listeners(*plan, known)) continue;
+        if (known == nullptr || !will_want_listeners(*plan, known)) continue;
         for (std::size_t i = 0; i < places.size(); ++i) {
+            const auto [first, last] = book.equal_range(plan->listeners[i].address);
+            const auto own = std::find_if(
+                    first, last, [&](const auto& entry) { return entry.second.service == known; });
+            if (own != last) take(own, plan->listeners[i], places[i]);
+        }
+    }
+    for (const auto& plan : next.services) {
+        auto& places = prepared.places[plan->name];
+        if (!will_want_listeners(*plan, find(plan->name))) continue;
+        for (std::size_t i = 0; i < places.size(); ++i) {
+            if (places[i].known) continue;
             const ListenerPlan& wanted = plan->listeners[i];
-            const auto [first, last] = book.equal_range(wanted.address);
-            // Its own comes before one that another service gives up.
-            auto match = std::find_if(first, last, [&](const auto& entry) { return entry.second.service == known; });
-            if (match == last) match = first;
-            if (match != last) {
-                const Holder holder = match->second;
-                const Listener& old = holder.service->listeners[holder.index];
-                if (same_socket(old.plan, wanted)) places[i] = {holder.service, holder.index, {}};
-                book.erase(match);  // else: closed by commit(), then bound anew
+            if (const auto given_up = book.find(wanted.address); given_up != book.end()) {
+                take(given_up, wanted, places[i]);
                 continue;
             }
             auto fd = open_listener(wanted);
@@ -202,6 +221,10 @@ void Supervisor::commit(std::shared_ptr<const Plan> next, Prepared& prepared,
         const bool opens = std::find(diff.keys.begin(), diff.keys.end(), "enabled") != diff.keys.end();
         if (diff.change == Change::added || opens) start_at_boot(*service);
     }
+    // Limits may be others now: who still has to wait finds out at the next knock.
+    for (auto& [name, service] : services_) {
+        for (const Hold limit : {Hold::connections, Hold::rate, Hold::processes}) release(*service, limit);
+    }
     configure_outputs();
     watch_networks();
     if (admin_changed_) admin_changed_(plan_->daemon.admin_gid);
@@ -223,7 +246,12 @@ bool Supervisor::stays_in_place(const Service& service, const Prepared& prepared
 bool Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepared& prepared,
         const ServiceDiff* change) {
     Service* service = find(plan->name);
-    if (service != nullptr && service->removed) service->removed = false;  // it is back
+    if (service != nullptr && service->removed) {
+        service->removed = false;  // it is back
+        service->again = service->stopping && plan->start == Start::boot;
+    }
+    const bool other_mode = service != nullptr && service->plan->mode != plan->mode &&
+            service->plan->mode != Mode::handler;
     if (service == nullptr) service = &add_service(plan);
     const bool changed = change == nullptr || change->change != Change::keep;
     if (changed) {
@@ -251,7 +279,7 @@ bool Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepa
     }
     // A worker holds the sockets of before: it goes, and the next one gets those of now.
     const bool rebinds = change != nullptr && change->change == Change::rebind;
-    if (rebinds && plan->mode == Mode::worker && service->active > 0) {
+    if (service->active > 0 && (other_mode || (rebinds && plan->mode == Mode::worker))) {
         service->again = true;
         end_processes(*service);
     }
@@ -279,8 +307,11 @@ void Supervisor::watch_networks() {
 // Only the lists are read again, by the plan in force: half an edit of superd.toml stays unseen.
 void Supervisor::on_networks_changed() {
     const StateHeader& header = state_.header();
-    const int fd = header.plan_fd[header.plan_sequence.load() & 1];
-    reader_.reread_networks(fd, [this](Result<ReadResult> read) {
+    const std::uint64_t sequence = header.plan_sequence.load();
+    const int fd = header.plan_fd[sequence & 1];
+    reader_.reread_networks(fd, [this, sequence](Result<ReadResult> read) {
+        // A reload that was being read came first: these are the lists of the plan before.
+        if (state_.header().plan_sequence.load() != sequence) return on_networks_changed();
         if (!read || !read->plan) {
             outputs_.log().log(NoticeEvent{.level = Level::error,
                     .text = "address lists could not be read again: the old ones stay in force"});

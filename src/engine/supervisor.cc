@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <iterator>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -137,11 +138,17 @@ void Supervisor::activate(Service& service) {
     changed(service);
 }
 
-// The service goes when its last process has; until then it only counts.
+// The service goes when its last process has: connections finish, but workers and daemons, which
+// would go on for ever, are told to end.
 void Supervisor::remove_service(Service& service) {
     doors_.close_all(service, true);
     service.removed = true;
-    if (service.active > 0) return;
+    if (service.active > 0) {
+        if (service.plan->mode != Mode::handler) end_processes(service);
+        return;
+    }
+    service.timer.reset();
+    remove_credentials(service.name(), options_.prefixes);
     outputs_.drop(service);
     sources_.forget_service(service.index);
     limiter_.forget_service(service.index);
@@ -153,6 +160,16 @@ void Supervisor::remove_service(Service& service) {
     if (known == services_.end()) return;
     graveyard_.push_back(std::move(known->second));
     services_.erase(known);
+    answer_waiters_of(service.name());
+}
+
+void Supervisor::answer_waiters_of(const std::string& gone) {
+    const auto first = std::stable_partition(waiters_.begin(), waiters_.end(),
+            [&](const Waiter& waiter) { return waiter.service != gone; });
+    std::vector<Waiter> answered(std::make_move_iterator(first), std::make_move_iterator(waiters_.end()));
+    waiters_.erase(first, waiters_.end());
+    for (const Waiter& waiter : answered)
+        waiter.reply({4, gone + " is no longer in the configuration"});
 }
 
 void Supervisor::on_doors_changed(Service& service) {
@@ -195,6 +212,7 @@ void Supervisor::begin_stop(bool leave_all) {
         doors_.close_all(*service, true);
         const bool leave = leave_all ||
                 (service->plan->mode == Mode::handler && service->plan->on_stop == OnStop::leave);
+        if (service->active == 0) remove_credentials(name, options_.prefixes);
         if (leave || service->active == 0) continue;
         longest = std::max(longest, service->plan->stop_timeout);
         end_processes(*service);
@@ -216,6 +234,7 @@ void Supervisor::notify(std::string_view text) const {
 }
 
 void Supervisor::changed(Service& service) {
+    if (by_index_[service.index] != &service) return;  // it has gone in this turn
     const StateView view = view_of(service, loop_.now());
     auto [known, fresh] = logged_states_.try_emplace(service.index, view.state);
     if (known->second != view.state || fresh) {

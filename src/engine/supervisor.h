@@ -37,6 +37,7 @@ struct SupervisorOptions {
     std::string state_directory; // "/var/lib/superd"
     std::string log_program;     // absolute path of superd-log; empty: lines go to stderr
     IdentityPlan log_identity;   // of superd-log
+    int log_stderr = 2;          // its stderr, a loan; -1: /dev/null, for the caller's is not kept
     Prefixes prefixes;
     SpawnerOptions spawner;
     SpawnContext spawn_context;
@@ -119,6 +120,8 @@ private:
     void start_processes(Service& service);
     void start_at_boot(Service& service);
     void start_log_program();
+    // Replies when the service has settled: with its failure where it failed.
+    void wait_for_start(std::string_view name, Reply reply);
 
     // ---- ending
     void forget_process(std::uint32_t index);
@@ -133,6 +136,7 @@ private:
     void give_plan(Service& service, const std::shared_ptr<const ServicePlan>& plan);
     void activate(Service& service);
     void remove_service(Service& service);
+    void answer_waiters_of(const std::string& gone);
     [[nodiscard]] Service* find(std::string_view name) const;
     void configure_outputs();
     void watch_networks();

@@ -44,7 +44,10 @@ void Supervisor::start_workers(Service& service) {
 
 void Supervisor::fill_pool(Service& service) {
     while (service.active < service.plan->workers) {
-        if (!start_process(service, ProcessKind::worker)) break;
+        if (start_process(service, ProcessKind::worker)) continue;
+        service.refill_at = loop_.now() + std::chrono::seconds(1);
+        arm_timer(service);
+        break;
     }
     if (service.active > 0) hold(service, Hold::worker);
 }
@@ -58,6 +61,7 @@ void Supervisor::on_worker_lost(Service& service) {
 }
 
 bool Supervisor::start_process(Service& service, ProcessKind kind) {
+    if (stopping_) return false;
     const auto index = processes_.records().take();
     if (!index) {
         hold(service, Hold::processes, loop_.now() + std::chrono::seconds(1));
@@ -154,6 +158,7 @@ void Supervisor::start_log_program() {
     const auto index = channel ? processes_.records().take() : std::nullopt;
     if (!index) {
         outputs_.fall_back();
+        log_restart_.start(backoff_delay(++log_failures_));
         return;
     }
     ProcessRecord& record = processes_.records().at(*index);
@@ -177,8 +182,8 @@ void Supervisor::start_log_program() {
     log_channel_ = std::move(*channel);
     launch.listeners = {log_channel_.get()};
     launch.listeners_blocking = false;
-    launch.standard_error = 2;
-    launch.standard_output = 2;
+    launch.standard_error = options_.log_stderr;
+    launch.standard_output = options_.log_stderr;
     processes_.launch(std::move(launch));
 }
 
