@@ -156,7 +156,8 @@ static void log_start(const struct record* record) {
 static void log_exit(const struct record* record, int status) {
     char* out = put_process(put(begin_line(), "EXIT "), record);
     out = put_number(put(out, " status="), (uint64_t)status, 10);
-    out = put_number(put(out, " duration="), (uint64_t)(now_ns() - record->started) / 1000000, 10);
+    out = put_number(
+            put(out, " duration="), (uint64_t)(now_ns() - record->started) / 1000000, 10);
     end_line(put_endpoint(out, "ms from=", &record->peer));
 }
 
@@ -205,17 +206,20 @@ __attribute__((noreturn)) static void child(const struct work* work) {
     }
     const uint64_t no_signals = 0;
     raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&no_signals, 0, 8);
-    need_raw(record, raw(SYS_execve, (long)arguments[0], (long)arguments, (long)work->thread->environment, 0));
+    need_raw(record, raw(SYS_execve, (long)arguments[0], (long)arguments,
+                             (long)work->thread->environment, 0));
     __builtin_unreachable();
 }
 
 // The child goes on behind the system call on an empty stack of its own.
-__attribute__((noinline)) static long clone_child(const struct clone_args* request, const struct work* work) {
+__attribute__((noinline)) static long clone_child(
+        const struct clone_args* request, const struct work* work) {
     long result = SYS_clone3;
     register void (*entry)(const struct work*) __asm__("r8") = child;
     register const struct work* argument __asm__("r9") = work;
     __asm__ volatile(
-            "syscall\n test %%rax, %%rax\n jnz 1f\n xor %%ebp, %%ebp\n mov %[argument], %%rdi\n call *%[entry]\n ud2\n1:"
+            "syscall\n test %%rax, %%rax\n jnz 1f\n xor %%ebp, %%ebp\n mov %[argument], "
+            "%%rdi\n call *%[entry]\n ud2\n1:"
             : "+a"(result)
             : "D"(request), "S"(sizeof *request), [entry] "r"(entry), [argument] "r"(argument)
             : "rcx", "r11", "memory", "cc");
@@ -229,23 +233,27 @@ static char* add(struct thread* thread, int* count, char* out, const char* name)
     return put(out, name);
 }
 
-// What a handler is told: its identity and, under the names of three traditions, its connection.
+// What a handler is told: its identity and, under the names of three traditions, its
+// connection.
 static void make_environment(struct thread* thread, const struct record* record) {
     static const char* const fixed[] = {"HOME=/nonexistent", "LANG=C.UTF-8", "LOGNAME=nobody",
-            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "SHELL=/usr/sbin/nologin",
-            "USER=nobody", "PROTO=TCP"};
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "SHELL=/usr/sbin/nologin", "USER=nobody", "PROTO=TCP"};
     char* out = thread->text;
     int count = 0;
     for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; ++i)
         out = add(thread, &count, out, fixed[i]), *out++ = 0;
     out = put_ip(add(thread, &count, out, "TCPLOCALIP="), &record->local), *out++ = 0;
-    out = put_number(add(thread, &count, out, "TCPLOCALPORT="), ntohs(record->local.sin_port), 10), *out++ = 0;
+    out = put_number(
+            add(thread, &count, out, "TCPLOCALPORT="), ntohs(record->local.sin_port), 10),
+    *out++ = 0;
     static const char* const hosts[] = {"TCPREMOTEIP=", "REMOTE_ADDR=", "REMOTE_HOST="};
     for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; ++i)
         out = put_ip(add(thread, &count, out, hosts[i]), &record->peer), *out++ = 0;
     static const char* const ports[] = {"TCPREMOTEPORT=", "REMOTE_PORT="};
     for (size_t i = 0; i < sizeof ports / sizeof ports[0]; ++i)
-        out = put_number(add(thread, &count, out, ports[i]), ntohs(record->peer.sin_port), 10), *out++ = 0;
+        out = put_number(add(thread, &count, out, ports[i]), ntohs(record->peer.sin_port), 10),
+        *out++ = 0;
     thread->environment[count] = NULL;
 }
 
@@ -261,8 +269,8 @@ static void launch(struct thread* thread, struct record* record) {
     need(dup3(log_stream, thread->slot + 1, O_CLOEXEC) >= 0, "dup3");
     make_environment(thread, record);
     struct work work = {thread, record};
-    struct clone_args request = {
-            .flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD | CLONE_PARENT_SETTID | CLONE_CLEAR_SIGHAND,
+    struct clone_args request = {.flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD |
+                                          CLONE_PARENT_SETTID | CLONE_CLEAR_SIGHAND,
             .pidfd = (uint64_t)(uintptr_t)&record->pidfd,
             .parent_tid = (uint64_t)(uintptr_t)&record->pid,
             .exit_signal = SIGCHLD,
@@ -305,7 +313,8 @@ static void start_threads(void) {
     pthread_sigmask(SIG_SETMASK, &signals, NULL);
     for (int i = 0; i < threads; ++i) {
         all[i].slot = first_slot + i * slot_width;
-        all[i].stack = mmap(NULL, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+        all[i].stack = mmap(NULL, stack_size, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
         need(all[i].stack != MAP_FAILED, "mmap");
         need(pthread_create(&all[i].thread, NULL, thread_main, &all[i]) == 0, "pthread_create");
     }
@@ -352,7 +361,8 @@ static void take_results(void) {
     pthread_mutex_unlock(&lock);
     for (unsigned i = 0; i < n; ++i) {
         struct record* record = &records[taken[i]];
-        struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u32 = (uint32_t)taken[i]};
+        struct epoll_event event = {
+                .events = EPOLLIN | EPOLLONESHOT, .data.u32 = (uint32_t)taken[i]};
         need(epoll_ctl(pidfds, EPOLL_CTL_ADD, record->pidfd, &event) == 0, "epoll_ctl");
         log_start(record);
     }
@@ -364,7 +374,8 @@ static void reap(void) {
     for (int i = 0; i < count; ++i) {
         struct record* record = &records[events[i].data.u32];
         siginfo_t info;
-        need(waitid(P_PIDFD, (id_t)record->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0, "waitid");
+        need(waitid(P_PIDFD, (id_t)record->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0,
+                "waitid");
         log_exit(record, info.si_status);
         waitid(P_PIDFD, (id_t)record->pidfd, &info, WEXITED | WNOHANG);
         close(record->pidfd);
@@ -406,17 +417,20 @@ int main(int argc, char** argv) {
     arguments[0] = argv[2];
     if (argc == 6) uid = atol(argv[4]), gid = atol(argv[5]);
     reserve_slots();
-    records = mmap(NULL, sizeof *records * record_count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    records = mmap(NULL, sizeof *records * record_count, PROT_READ | PROT_WRITE,
+            MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     need(records != MAP_FAILED, "mmap");
     for (int i = record_count; i > 0; --i)
         free_records[free_count++] = i - 1;
     log_file = open(argv[3], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
     int stream[2];
-    need(log_file >= 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream) == 0, "log");
+    need(log_file >= 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream) == 0,
+            "log");
     log_stream = stream[0];
     results_event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     pidfds = epoll_create1(EPOLL_CLOEXEC);
-    const int set = epoll_create1(EPOLL_CLOEXEC), listener = open_listener(atoi(argv[1]), SOCK_NONBLOCK);
+    const int set = epoll_create1(EPOLL_CLOEXEC),
+              listener = open_listener(atoi(argv[1]), SOCK_NONBLOCK);
     watch(set, listener);
     watch(set, results_event);
     watch(set, pidfds);

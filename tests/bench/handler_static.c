@@ -39,7 +39,8 @@ static long call(long number, long a, long b, long c, long d, long e) {
 
 // The kernel leaves argc, argv and the environment on the stack.
 #if defined(__x86_64__)
-__asm__(".globl _start\n_start: xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp\n call begin\n");
+__asm__(".globl _start\n_start: xor %ebp, %ebp\n mov %rsp, %rdi\n and $-16, %rsp\n call "
+        "begin\n");
 #else
 __asm__(".globl _start\n_start: mov x29, xzr\n mov x0, sp\n bl begin\n");
 #endif

@@ -36,14 +36,16 @@ static int by_value(const void* a, const void* b) {
 }
 
 // False where connect(2) itself failed.
-static int begin_connection(struct connection* connection, uint32_t index, struct figures* out) {
+static int begin_connection(
+        struct connection* connection, uint32_t index, struct figures* out) {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     need(fd >= 0, "socket");
     const int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     *connection = (struct connection){.fd = fd, .begin = now_ns()};
     const struct sockaddr_in address = loopback(options.port);
-    if (connect(fd, (const struct sockaddr*)&address, sizeof address) != 0 && errno != EINPROGRESS) {
+    if (connect(fd, (const struct sockaddr*)&address, sizeof address) != 0 &&
+            errno != EINPROGRESS) {
         ++out->refused;
         close(fd);
         connection->fd = -1;
@@ -64,7 +66,9 @@ static void finish(struct connection* connection, long last, struct figures* out
     } else if (connection->got != options.expected) {
         ++out->wrong;
     } else {
-        out->first[out->done] = (double)((connection->first ? connection->first : end) - connection->begin) / 1e3;
+        out->first[out->done] =
+                (double)((connection->first ? connection->first : end) - connection->begin) /
+                1e3;
         out->end[out->done++] = (double)(end - connection->begin) / 1e3;
     }
     close(connection->fd);
@@ -80,7 +84,8 @@ static int receive(struct connection* connection, struct figures* out) {
             if (connection->got == 0) connection->first = now_ns();
             connection->got += n;
             if (!options.keep) continue;
-            out->first[out->done] = out->end[out->done] = (double)(connection->first - connection->begin) / 1e3;
+            out->first[out->done] = out->end[out->done] =
+                    (double)(connection->first - connection->begin) / 1e3;
             ++out->done;
             epoll_ctl(set, EPOLL_CTL_DEL, connection->fd, NULL);
             return 1;
@@ -130,10 +135,12 @@ static void load(struct figures* out) {
 
 static void print_times(const char* name, double* times, long count) {
     qsort(times, (size_t)count, sizeof *times, by_value);
+
     static const struct {
         const char* name;
         double part;
     } wanted[] = {{"p50", .5}, {"p90", .9}, {"p99", .99}, {"max", 1}};
+
     printf(", \"%s\": {", name);
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; ++i)
         printf("%s\"%s\": %.1f", i ? ", " : "", wanted[i].name,
@@ -142,8 +149,10 @@ static void print_times(const char* name, double* times, long count) {
 }
 
 static void print(struct figures* figures, double seconds) {
-    printf("{\"done\": %ld, \"wrong\": %ld, \"reset\": %ld, \"refused\": %ld, \"unfinished\": %ld", figures->done,
-            figures->wrong, figures->reset, figures->refused, options.total - ended(figures));
+    printf("{\"done\": %ld, \"wrong\": %ld, \"reset\": %ld, \"refused\": %ld, \"unfinished\": "
+           "%ld",
+            figures->done, figures->wrong, figures->reset, figures->refused,
+            options.total - ended(figures));
     printf(", \"seconds\": %.6f, \"rate\": %.1f", seconds, (double)figures->done / seconds);
     print_times("first", figures->first, figures->done);
     print_times("end", figures->end, figures->done);

@@ -18,7 +18,8 @@ int main(int argc, char** argv) {
         struct sockaddr_in peer;
         socklen_t size = sizeof peer;
         int connection;
-        while ((connection = accept4(listener, (struct sockaddr*)&peer, &size, SOCK_CLOEXEC)) >= 0)
+        while ((connection = accept4(listener, (struct sockaddr*)&peer, &size, SOCK_CLOEXEC)) >=
+                0)
             close(connection);
     }
 }
