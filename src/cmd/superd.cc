@@ -22,6 +22,7 @@
 #include "engine/config_reader.h"
 #include "engine/last_good.h"
 #include "engine/supervisor.h"
+#include "sys/background.h"
 #include "sys/descriptors.h"
 #include "sys/guard.h"
 #include "sys/notify.h"
@@ -211,6 +212,7 @@ SupervisorOptions supervisor_options(const Options& options, const Notify& notif
     result.state_directory = options.state;
     result.log_program = find_log_program();
     result.log_identity = log_identity();
+    result.log_stderr = options.background ? -1 : 2;
     result.prefixes = default_prefixes(options.run);
     result.spawner = spawner_options(options);
     if (const auto before = raise_descriptor_limit(); before && before->rlim_cur != before->rlim_max) {
@@ -244,9 +246,9 @@ std::shared_ptr<const Plan> first_plan(
     return std::make_shared<const Plan>(std::move(*last));
 }
 
-int serve(const Options& options, const Notify& notify, State& state, int lock) {
+int serve(const Options& options, const Notify& notify, State& state, std::span<const int> keep) {
     const bool fresh = state.header().plan_sequence.load() == 0;
-    const Recovery recovery = fresh ? Recovery{} : recover_launches(state, std::array{lock});
+    const Recovery recovery = fresh ? Recovery{} : recover_launches(state, keep);
     SupervisorOptions wanted;
     const auto look_around = [&] { wanted = supervisor_options(options, notify); };
     std::shared_ptr<const Plan> plan;
@@ -284,44 +286,6 @@ int serve(const Options& options, const Notify& notify, State& state, int lock) 
     return supervisor.run();
 }
 
-// --background: the process that was called ends when superd is ready, or with 1 when it is not
-// to be.
-class Starter {
-public:
-    // True in the process that goes on; false in the one that was called, which has waited.
-    bool leave() {
-        std::array<int, 2> ends{};
-        if (::pipe2(ends.data(), O_CLOEXEC) != 0) return false;
-        Fd reader(ends[0]);
-        Fd writer(ends[1]);
-        const pid_t pid = ::fork();
-        if (pid == 0) {
-            ::setsid();
-            writer_ = std::move(writer);
-            return true;
-        }
-        writer.reset();
-        char ready = 0;
-        status_ = pid > 0 && ::read(reader.get(), &ready, 1) == 1 ? 0 : 1;
-        return false;
-    }
-
-    [[nodiscard]] int status() const { return status_; }
-
-    // The terminal is the caller's again. Descriptors 0 to 2 are the guard's as well.
-    void be_ready() {
-        if (!writer_) return;
-        const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-        for (const int standard : {0, 1, 2}) ::dup2(null.get(), standard);
-        (void)!::write(writer_.get(), "r", 1);
-        writer_.reset();
-    }
-
-private:
-    Fd writer_;
-    int status_ = 1;
-};
-
 int run(const Options& options) {
     ::umask(022);
     if (const auto reserved = reserve_slots(); !reserved) {
@@ -334,8 +298,8 @@ int run(const Options& options) {
             return 1;
         }
     }
-    Starter starter;
-    if (options.background && !starter.leave()) return starter.status();
+    Background background;
+    if (options.background && !background.leave()) return background.status();
     const auto lock = take_lock(options);
     auto state = State::create({});
     if (!lock || !state) {
@@ -353,10 +317,10 @@ int run(const Options& options) {
     const Notifier notifier = Notifier::from_environment();
     const auto notify = [&](std::string_view text) {
         notifier.send(text);
-        if (text.starts_with("READY=1")) starter.be_ready();
+        if (text.starts_with("READY=1")) background.be_ready();
     };
     const int code = run_guard(*state, {.no_guard = options.no_guard},
-            [&](State& shared) { return serve(options, notify, shared, lock->get()); });
+            [&](State& shared) { return serve(options, notify, shared, std::array{lock->get(), background.descriptor()}); });
     if (!options.pid_file.empty()) ::unlink(options.pid_file.c_str());
     return code;
 }
