@@ -172,8 +172,16 @@ static long raw(long number, long a, long b, long c, long d) {
                      : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
                      : "rcx", "r11", "memory");
     return result;
+#elif defined(__aarch64__)
+    register long x8 __asm__("x8") = number;
+    register long x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b;
+    register long x2 __asm__("x2") = c;
+    register long x3 __asm__("x3") = d;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+    return x0;
 #else
-#error "the floor knows x86_64"
+#error "the floor knows x86_64 and aarch64"
 #endif
 }
 
@@ -214,16 +222,42 @@ __attribute__((noreturn)) static void child(const struct work* work) {
 // The child goes on behind the system call on an empty stack of its own.
 __attribute__((noinline)) static long clone_child(
         const struct clone_args* request, const struct work* work) {
+#if defined(__x86_64__)
     long result = SYS_clone3;
     register void (*entry)(const struct work*) __asm__("r8") = child;
     register const struct work* argument __asm__("r9") = work;
     __asm__ volatile(
-            "syscall\n test %%rax, %%rax\n jnz 1f\n xor %%ebp, %%ebp\n mov %[argument], "
-            "%%rdi\n call *%[entry]\n ud2\n1:"
+            "syscall\n\t"
+            "test %%rax, %%rax\n\t"
+            "jnz 1f\n\t"
+            "xor %%ebp, %%ebp\n\t"
+            "mov %[argument], %%rdi\n\t"
+            "call *%[entry]\n\t"
+            "ud2\n"
+            "1:"
             : "+a"(result)
             : "D"(request), "S"(sizeof *request), [entry] "r"(entry), [argument] "r"(argument)
             : "rcx", "r11", "memory", "cc");
     return result;
+#else
+    register long number __asm__("x8") = SYS_clone3;
+    register long result __asm__("x0") = (long)request;
+    register long size __asm__("x1") = (long)sizeof *request;
+    register void (*entry)(const struct work*) __asm__("x10") = child;
+    register const struct work* argument __asm__("x11") = work;
+    __asm__ volatile(
+            "svc 0\n\t"
+            "cbnz x0, 1f\n\t"
+            "mov x29, xzr\n\t"
+            "mov x0, %[argument]\n\t"
+            "blr %[entry]\n\t"
+            "brk #1\n"
+            "1:"
+            : "+r"(result)
+            : "r"(number), "r"(size), [entry] "r"(entry), [argument] "r"(argument)
+            : "memory", "cc");
+    return result;
+#endif
 }
 
 // ---- the spawner threads
