@@ -252,17 +252,17 @@ int serve(const Options& options, const Notify& notify, State& state, std::span<
     SupervisorOptions wanted;
     const auto look_around = [&] { wanted = supervisor_options(options, notify); };
     std::shared_ptr<const Plan> plan;
+    std::string encoded;
+    std::string trouble;
     if (fresh) {
-        std::string trouble;
         plan = first_plan(options, look_around, trouble);
         if (!plan) return exit_first_start_failed;
-        wanted.config_trouble = std::move(trouble);
-        const std::string encoded = encode_plan(*plan);
+        wanted.config_trouble = trouble;
+        encoded = encode_plan(*plan);
         if (const auto saved = state.commit_plan(encoded); !saved) {
             std::fprintf(stderr, "superd: %s\n", saved.error().text().c_str());
             return exit_first_start_failed;
         }
-        if (wanted.config_trouble.empty()) (void)keep_last_good(options.state, *plan, encoded);
     } else {
         look_around();
         const auto bytes = state.committed_plan();
@@ -282,7 +282,10 @@ int serve(const Options& options, const Notify& notify, State& state, std::span<
     } else {
         supervisor.on_admin_changed([&control](std::optional<std::uint32_t> gid) { (*control)->set_admin_gid(gid); });
     }
-    if (fresh) supervisor.start(plan);
+    if (fresh) {
+        supervisor.start(plan);
+        if (trouble.empty()) (void)keep_last_good(options.state, *plan, encoded);
+    }
     return supervisor.run();
 }
 

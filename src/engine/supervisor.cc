@@ -56,7 +56,7 @@ void Supervisor::start(std::shared_ptr<const Plan> plan) {
     outputs_.open_reader_socket(options_.run_directory + "/log", plan_->daemon.admin_gid);
     start_log_program();
     networks_ = make_network_tables(plan_->networks);
-    for (const auto& service : plan_->services) activate(add_service(service));
+    for (const auto& service : plan_->services) open_doors(add_service(service));
     for (auto& [name, service] : services_) start_at_boot(*service);
     watch_networks();
     if (!config_trouble_.empty())
@@ -65,7 +65,9 @@ void Supervisor::start(std::shared_ptr<const Plan> plan) {
             .text = fmt::format("superd {} serves {} service{}", options_.version, services_.size(),
                     services_.size() == 1 ? "" : "s")});
     state_.header().serving.store(1);
+    // Every listener is open: who comes from here on waits in its queue until it is watched.
     notify("READY=1\n");
+    for (auto& [name, service] : services_) doors_.watch(*service);
 }
 
 // With --debug, stderr sees everything beside the sinks that the file asks for.
@@ -121,6 +123,11 @@ void Supervisor::give_plan(Service& service, const std::shared_ptr<const Service
 }
 
 void Supervisor::activate(Service& service) {
+    open_doors(service);
+    doors_.watch(service);
+}
+
+void Supervisor::open_doors(Service& service) {
     if (!service.wants_listeners()) {
         changed(service);
         return;
@@ -134,7 +141,6 @@ void Supervisor::activate(Service& service) {
         }
     }
     doors_.open_all(service);
-    doors_.watch(service);
     changed(service);
 }
 

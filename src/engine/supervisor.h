@@ -135,6 +135,8 @@ private:
     Service& add_service(const std::shared_ptr<const ServicePlan>& plan);
     void give_plan(Service& service, const std::shared_ptr<const ServicePlan>& plan);
     void activate(Service& service);
+    // The half of it after which clients can connect, although nobody accepts yet.
+    void open_doors(Service& service);
     void remove_service(Service& service);
     void answer_waiters_of(const std::string& gone);
     [[nodiscard]] Service* find(std::string_view name) const;
