@@ -5,6 +5,7 @@
 #include <fstream>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -61,8 +62,9 @@ public:
     StderrFile& operator=(const StderrFile&) = delete;
 
     [[nodiscard]] std::string text() const {
-        std::ifstream file(path_);
-        return {std::istreambuf_iterator<char>(file), {}};
+        std::ostringstream text;
+        text << std::ifstream(path_).rdbuf();
+        return text.str();
     }
 
 private:
