@@ -38,7 +38,8 @@ struct Network {
 
     // "10.0.0.0/8", "fd00::/8", "192.0.2.7". A block whose host bits are not zero is refused:
     // nothing is returned and *why names the block that was probably meant.
-    [[nodiscard]] static std::optional<Network> parse(std::string_view text, std::string* why = nullptr);
+    [[nodiscard]] static std::optional<Network> parse(
+            std::string_view text, std::string* why = nullptr);
     [[nodiscard]] bool contains(const IpAddress& address) const;
     [[nodiscard]] std::string text() const;
     auto operator<=>(const Network&) const = default;
@@ -83,7 +84,10 @@ struct SocketAddress {
     sockaddr_storage storage{};
     socklen_t length = 0;
 
-    [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+    [[nodiscard]] const sockaddr* get() const {
+        return reinterpret_cast<const sockaddr*>(&storage);
+    }
+
     [[nodiscard]] sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
 };
 

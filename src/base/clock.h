@@ -13,13 +13,15 @@ using Nanoseconds = std::chrono::nanoseconds;
 class Clock {
 public:
     virtual ~Clock() = default;
-    [[nodiscard]] virtual Mono now() const = 0;   // CLOCK_MONOTONIC: what decisions use
-    [[nodiscard]] virtual Wall wall() const = 0;  // CLOCK_REALTIME: log lines and access hours only
+    [[nodiscard]] virtual Mono now() const = 0;  // CLOCK_MONOTONIC: what decisions use
+    [[nodiscard]] virtual Wall wall()
+            const = 0;  // CLOCK_REALTIME: log lines and access hours only
 };
 
 class SystemClock final : public Clock {
 public:
     [[nodiscard]] Mono now() const override { return std::chrono::steady_clock::now(); }
+
     [[nodiscard]] Wall wall() const override { return std::chrono::system_clock::now(); }
 };
 
@@ -27,11 +29,14 @@ public:
 class FakeClock final : public Clock {
 public:
     [[nodiscard]] Mono now() const override { return mono_; }
+
     [[nodiscard]] Wall wall() const override { return wall_; }
+
     void advance(Nanoseconds by) {
         mono_ += by;
         wall_ += by;
     }
+
     void set_wall(Wall wall) { wall_ = wall; }
 
 private:

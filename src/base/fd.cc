@@ -2,6 +2,7 @@
 #include "base/fd.h"
 
 #include <cerrno>
+
 #include <unistd.h>
 
 namespace superd {

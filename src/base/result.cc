@@ -2,6 +2,7 @@
 #include "base/result.h"
 
 #include <cerrno>
+
 #include <string.h>
 
 namespace superd {

@@ -3,9 +3,8 @@
 #pragma once
 
 #include <string>
-#include <utility>
-
 #include <tl/expected.hpp>
+#include <utility>
 
 namespace superd {
 
@@ -25,7 +24,8 @@ using Result = tl::expected<T, Error>;
 
 // An Error made from the current errno.
 [[nodiscard]] tl::unexpected<Error> fail(std::string operation, std::string subject = {});
-[[nodiscard]] tl::unexpected<Error> fail(int code, std::string operation, std::string subject = {});
+[[nodiscard]] tl::unexpected<Error> fail(
+        int code, std::string operation, std::string subject = {});
 
 // "No such file or directory" for ENOENT; thread-safe, unlike strerror(3).
 [[nodiscard]] std::string errno_text(int code);

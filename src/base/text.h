@@ -29,6 +29,7 @@ namespace superd {
 
 // The candidate nearest to word by edit distance, where that is at most a third of its length
 // (at least 1, at most 3); empty otherwise. For "did you mean".
-[[nodiscard]] std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
+[[nodiscard]] std::string_view nearest(
+        std::string_view word, std::span<const std::string_view> candidates);
 
 }  // namespace superd

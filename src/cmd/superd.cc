@@ -16,7 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "config.h"
 #include "config/codec.h"
 #include "control/server.h"
 #include "engine/config_reader.h"
@@ -26,6 +25,8 @@
 #include "sys/descriptors.h"
 #include "sys/guard.h"
 #include "sys/notify.h"
+
+#include "config.h"
 
 namespace superd {
 
@@ -45,7 +46,9 @@ constexpr std::string_view usage_text =
         "              [--run DIR] [--state DIR] [--socket PATH] [--no-guard] [-V]\n"
         "see superd(8)\n";
 
-bool is_root() { return ::geteuid() == 0; }
+bool is_root() {
+    return ::geteuid() == 0;
+}
 
 std::string environment_or(const char* name, std::string fallback) {
     const char* value = std::getenv(name);
@@ -54,19 +57,29 @@ std::string environment_or(const char* name, std::string fallback) {
 
 // Exits for --version, --help and wrong usage.
 Options parse_options(int argc, char** argv) {
-    enum { as_option = 256, background_option, pid_file_option, run_option, state_option,
-        socket_option, no_guard_option, spawn_option };
-    static constexpr std::array<option, 13> long_options{{{"config", required_argument, nullptr, 'c'},
-            {"check", no_argument, nullptr, 't'}, {"debug", no_argument, nullptr, 'd'},
-            {"version", no_argument, nullptr, 'V'}, {"help", no_argument, nullptr, 'h'},
-            {"as", required_argument, nullptr, as_option},
-            {"background", no_argument, nullptr, background_option},
-            {"pid-file", required_argument, nullptr, pid_file_option},
-            {"run", required_argument, nullptr, run_option},
-            {"state", required_argument, nullptr, state_option},
-            {"socket", required_argument, nullptr, socket_option},
-            {"no-guard", no_argument, nullptr, no_guard_option},
-            {"spawn", required_argument, nullptr, spawn_option}}};
+    enum {
+        as_option = 256,
+        background_option,
+        pid_file_option,
+        run_option,
+        state_option,
+        socket_option,
+        no_guard_option,
+        spawn_option
+    };
+
+    static constexpr std::array<option, 13> long_options{
+            {{"config", required_argument, nullptr, 'c'}, {"check", no_argument, nullptr, 't'},
+                    {"debug", no_argument, nullptr, 'd'},
+                    {"version", no_argument, nullptr, 'V'}, {"help", no_argument, nullptr, 'h'},
+                    {"as", required_argument, nullptr, as_option},
+                    {"background", no_argument, nullptr, background_option},
+                    {"pid-file", required_argument, nullptr, pid_file_option},
+                    {"run", required_argument, nullptr, run_option},
+                    {"state", required_argument, nullptr, state_option},
+                    {"socket", required_argument, nullptr, socket_option},
+                    {"no-guard", no_argument, nullptr, no_guard_option},
+                    {"spawn", required_argument, nullptr, spawn_option}}};
     std::array<option, long_options.size() + 1> table{};
     std::copy(long_options.begin(), long_options.end(), table.begin());
     Options options;
@@ -91,7 +104,8 @@ Options parse_options(int argc, char** argv) {
         }
     }
     if (optind < argc) {
-        std::fprintf(stderr, "superd: \"%s\": no such argument\n%s", argv[optind], usage_text.data());
+        std::fprintf(stderr, "superd: \"%s\": no such argument\n%s", argv[optind],
+                usage_text.data());
         std::exit(2);
     }
     return options;
@@ -102,11 +116,14 @@ void fill_defaults(Options& options) {
     if (options.run.empty()) options.run = default_run_directory();
     if (options.state.empty()) {
         options.state = is_root() ? "/var/lib/superd"
-                                  : environment_or("XDG_STATE_HOME", home + "/.local/state") + "/superd";
+                                  : environment_or("XDG_STATE_HOME", home + "/.local/state") +
+                                            "/superd";
     }
-    if (options.socket.empty()) options.socket = environment_or("SUPERD_CONTROL", options.run + "/control");
+    if (options.socket.empty())
+        options.socket = environment_or("SUPERD_CONTROL", options.run + "/control");
     std::array<char, 4096> absolute;
-    if (::realpath(options.file.c_str(), absolute.data()) != nullptr && options.as.empty() && options.file[0] != '/')
+    if (::realpath(options.file.c_str(), absolute.data()) != nullptr && options.as.empty() &&
+            options.file[0] != '/')
         options.file = absolute.data();
 }
 
@@ -122,16 +139,20 @@ ReadOptions read_options_of(const Options& options) {
             .logs_prefix = prefixes.logs};
 }
 
-// `superd -t`: a file that belongs to root is checked as root's superd would read it, whoever asks.
+// `superd -t`: a file that belongs to root is checked as root's superd would read it, whoever
+// asks.
 int check_file(const Options& options) {
     ReadOptions read = read_options_of(options);
+
     struct stat facts {};
+
     if (::stat(options.file.c_str(), &facts) == 0 && facts.st_uid == 0) read.root = true;
     read.check_ownership = false;
     const ReadResult result = read_config(read);
     std::fputs(render(result.diagnostics, ::isatty(2) == 1).c_str(), stderr);
     if (!result.plan) return 1;
-    std::printf("%s: %zu services, no errors\n", read.as.empty() ? read.path.c_str() : read.as.c_str(),
+    std::printf("%s: %zu services, no errors\n",
+            read.as.empty() ? read.path.c_str() : read.as.c_str(),
             result.plan->services.size());
     return 0;
 }
@@ -139,6 +160,7 @@ int check_file(const Options& options) {
 // In /tmp anybody may have made the folder before: only one's own will do.
 Result<void> check_own(const std::string& path) {
     struct stat facts {};
+
     if (!path.starts_with("/tmp/")) return {};
     if (::lstat(path.c_str(), &facts) != 0) return fail("stat", path);
     if (!S_ISDIR(facts.st_mode) || facts.st_uid != ::geteuid() || (facts.st_mode & 022) != 0)
@@ -164,7 +186,7 @@ Result<Fd> take_lock(const Options& options) {
         const ssize_t length = ::read(file.get(), text.data(), text.size() - 1);
         if (length <= 0) text[0] = 0;
         return fail(0, "another superd, pid " + std::to_string(std::atoi(text.data())) +
-                        ", uses " + options.run + "; superctl status shows it");
+                               ", uses " + options.run + "; superctl status shows it");
     }
     const std::string pid = std::to_string(::getpid()) + "\n";
     if (::ftruncate(file.get(), 0) != 0 || ::write(file.get(), pid.data(), pid.size()) < 0)
@@ -186,7 +208,8 @@ std::string find_log_program() {
 IdentityPlan log_identity() {
     IdentityPlan identity;
     if (!is_root()) return identity;
-    const passwd* user = ::getpwnam("superd-log");  // NOLINT(concurrency-mt-unsafe): one thread yet
+    const passwd* user =
+            ::getpwnam("superd-log");  // NOLINT(concurrency-mt-unsafe): one thread yet
     if (user == nullptr) user = ::getpwnam("nobody");  // NOLINT(concurrency-mt-unsafe)
     if (user == nullptr) return identity;
     identity.change = true;
@@ -198,9 +221,12 @@ IdentityPlan log_identity() {
 
 SpawnerOptions spawner_options(const Options& options) {
     SpawnerOptions spawner;
-    if (options.spawn == "fork") spawner.method = SpawnMethod::fork;
-    else if (options.spawn == "vfork") spawner.method = SpawnMethod::vfork;
-    else spawner.method = probe_spawn_method();
+    if (options.spawn == "fork")
+        spawner.method = SpawnMethod::fork;
+    else if (options.spawn == "vfork")
+        spawner.method = SpawnMethod::vfork;
+    else
+        spawner.method = probe_spawn_method();
     return spawner;
 }
 
@@ -215,7 +241,8 @@ SupervisorOptions supervisor_options(const Options& options, const Notify& notif
     result.log_stderr = options.background ? -1 : 2;
     result.prefixes = default_prefixes(options.run);
     result.spawner = spawner_options(options);
-    if (const auto before = raise_descriptor_limit(); before && before->rlim_cur != before->rlim_max) {
+    if (const auto before = raise_descriptor_limit();
+            before && before->rlim_cur != before->rlim_max) {
         result.spawn_context.original_rlimits.push_back(
                 {RLIMIT_NOFILE, before->rlim_cur, before->rlim_max});
     }
@@ -237,8 +264,10 @@ SupervisorOptions supervisor_options(const Options& options, const Notify& notif
 std::shared_ptr<const Plan> first_plan(
         const Options& options, const std::function<void()>& meanwhile, std::string& trouble) {
     auto read = ConfigReader::read_now(read_options_of(options), meanwhile);
-    if (!read) std::fprintf(stderr, "superd: %s\n", read.error().text().c_str());
-    else std::fputs(render(read->diagnostics, ::isatty(2) == 1).c_str(), stderr);
+    if (!read)
+        std::fprintf(stderr, "superd: %s\n", read.error().text().c_str());
+    else
+        std::fputs(render(read->diagnostics, ::isatty(2) == 1).c_str(), stderr);
     if (read && read->plan) return std::make_shared<const Plan>(std::move(*read->plan));
     auto last = load_last_good(options.state);
     if (!last || last->daemon.broken_file == BrokenFile::refuse) return nullptr;
@@ -246,11 +275,14 @@ std::shared_ptr<const Plan> first_plan(
     return std::make_shared<const Plan>(std::move(*last));
 }
 
-int serve(const Options& options, const Notify& notify, State& state, std::span<const int> keep) {
+int serve(
+        const Options& options, const Notify& notify, State& state, std::span<const int> keep) {
     const bool fresh = state.header().plan_sequence.load() == 0;
     const Recovery recovery = fresh ? Recovery{} : recover_launches(state, keep);
     SupervisorOptions wanted;
-    const auto look_around = [&] { wanted = supervisor_options(options, notify); };
+    const auto look_around = [&] {
+        wanted = supervisor_options(options, notify);
+    };
     std::shared_ptr<const Plan> plan;
     std::string encoded;
     std::string trouble;
@@ -280,7 +312,9 @@ int serve(const Options& options, const Notify& notify, State& state, std::span<
         std::fprintf(stderr, "superd: %s\n", control.error().c_str());
         if (fresh) return exit_first_start_failed;
     } else {
-        supervisor.on_admin_changed([&control](std::optional<std::uint32_t> gid) { (*control)->set_admin_gid(gid); });
+        supervisor.on_admin_changed([&control](std::optional<std::uint32_t> gid) {
+            (*control)->set_admin_gid(gid);
+        });
     }
     if (fresh) {
         supervisor.start(plan);
@@ -306,14 +340,17 @@ int run(const Options& options) {
     const auto lock = take_lock(options);
     auto state = State::create({});
     if (!lock || !state) {
-        std::fprintf(stderr, "superd: %s\n", (lock ? state.error() : lock.error()).text().c_str());
+        std::fprintf(
+                stderr, "superd: %s\n", (lock ? state.error() : lock.error()).text().c_str());
         return 1;
     }
     if (!options.pid_file.empty()) {
-        const Fd file(::open(options.pid_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
+        const Fd file(::open(options.pid_file.c_str(),
+                O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
         const std::string pid = std::to_string(::getpid()) + "\n";
         if (!file || ::write(file.get(), pid.data(), pid.size()) < 0) {
-            std::fprintf(stderr, "superd: %s: %s\n", options.pid_file.c_str(), errno_text(errno).c_str());
+            std::fprintf(stderr, "superd: %s: %s\n", options.pid_file.c_str(),
+                    errno_text(errno).c_str());
             return 1;
         }
     }
@@ -322,8 +359,9 @@ int run(const Options& options) {
         notifier.send(text);
         if (text.starts_with("READY=1")) background.be_ready();
     };
-    const int code = run_guard(*state, {.no_guard = options.no_guard},
-            [&](State& shared) { return serve(options, notify, shared, std::array{lock->get(), background.descriptor()}); });
+    const int code = run_guard(*state, {.no_guard = options.no_guard}, [&](State& shared) {
+        return serve(options, notify, shared, std::array{lock->get(), background.descriptor()});
+    });
     if (!options.pid_file.empty()) ::unlink(options.pid_file.c_str());
     return code;
 }

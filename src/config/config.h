@@ -13,20 +13,21 @@ namespace superd {
 
 // Facts about the host and the process that a plan is resolved for.
 struct ReadOptions {
-    std::string path;              // the main file
-    std::string as;                // `--as`: relative includes and messages go by this path; empty: path
-    bool root = false;             // superd runs (or will run) as root: ownership of files is checked,
-                                   // services must name a user, privileged options are allowed
-    bool check_ownership = false;  // refuse files that others can write (superd as root; not for `-t`)
-    std::string runtime_prefix = "/run";         // of runtime_directory
-    std::string state_prefix = "/var/lib";       // of state_directory
+    std::string path;   // the main file
+    std::string as;     // `--as`: relative includes and messages go by this path; empty: path
+    bool root = false;  // superd runs (or will run) as root: ownership of files is checked,
+                        // services must name a user, privileged options are allowed
+    bool check_ownership =
+            false;  // refuse files that others can write (superd as root; not for `-t`)
+    std::string runtime_prefix = "/run";    // of runtime_directory
+    std::string state_prefix = "/var/lib";  // of state_directory
     std::string cache_prefix = "/var/cache";
     std::string logs_prefix = "/var/log";
 };
 
 struct ReadResult {
-    std::optional<Plan> plan;  // empty where an error was found
-    Diagnostics diagnostics;   // all of them, errors and warnings, in file order
+    std::optional<Plan> plan;        // empty where an error was found
+    Diagnostics diagnostics;         // all of them, errors and warnings, in file order
     std::vector<std::string> files;  // every file that was read, main file first
 };
 
@@ -36,6 +37,7 @@ struct ReadResult {
 
 // The files behind [networks], read again: plan.networks with fresh blocks. A file that cannot
 // be read or parsed keeps its old blocks and adds an error.
-[[nodiscard]] std::vector<NetworkPlan> reread_networks(const Plan& plan, Diagnostics& diagnostics);
+[[nodiscard]] std::vector<NetworkPlan> reread_networks(
+        const Plan& plan, Diagnostics& diagnostics);
 
 }  // namespace superd

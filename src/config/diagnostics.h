@@ -33,7 +33,9 @@ public:
     void warning(Position at, std::string message, std::string suggestion = {});
 
     [[nodiscard]] bool has_errors() const { return errors_ > 0; }
+
     [[nodiscard]] const std::vector<Diagnostic>& all() const { return all_; }
+
     // By file, then line, then column.
     void sort();
     // Gives those that have a line but no source_line the text that line_of returns.

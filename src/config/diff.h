@@ -17,8 +17,8 @@ enum class Change : std::uint8_t { keep, in_place, rebind, added, removed };
 struct ServiceDiff {
     std::string name;
     Change change = Change::keep;
-    std::vector<std::string> keys;    // the option keys that differ
-    bool restart = false;             // a running worker or daemon only notices after a restart
+    std::vector<std::string> keys;  // the option keys that differ
+    bool restart = false;           // a running worker or daemon only notices after a restart
 };
 
 // Services of both plans by name, in order; origins do not count.

@@ -35,6 +35,7 @@ struct Origin {
     std::uint32_t column = 0;
 
     bool operator==(const Origin&) const = default;
+
     static constexpr auto fields() {
         return std::tuple{Field{"file", &Origin::file}, Field{"line", &Origin::line},
                 Field{"column", &Origin::column}};
@@ -52,16 +53,26 @@ enum class OutputKind : std::uint8_t { log, socket, null, file };
 
 struct Output {
     OutputKind kind = OutputKind::log;
-    std::string path;  // OutputKind::file: opened for appending by root before the identity changes
+    std::string
+            path;  // OutputKind::file: opened for appending by root before the identity changes
 
     bool operator==(const Output&) const = default;
+
     static constexpr auto fields() {
         return std::tuple{Field{"kind", &Output::kind}, Field{"path", &Output::path}};
     }
 };
 
 // What kind of thing a listener is.
-enum class ListenerKind : std::uint8_t { tcp, udp, unix_stream, unix_dgram, unix_seqpacket, fifo, vsock };
+enum class ListenerKind : std::uint8_t {
+    tcp,
+    udp,
+    unix_stream,
+    unix_dgram,
+    unix_seqpacket,
+    fifo,
+    vsock
+};
 
 // True for what accept(2) works on.
 [[nodiscard]] constexpr bool is_connection_kind(ListenerKind kind) {
@@ -72,18 +83,19 @@ enum class ListenerKind : std::uint8_t { tcp, udp, unix_stream, unix_dgram, unix
 // One address to bind, resolved, and its options. Every optional that is empty leaves the
 // kernel's default.
 struct ListenerPlan {
-    std::string name;     // LISTEN_FDNAMES; the service's name unless given
-    std::string address;  // canonical text in superd's grammar, e.g. "tcp:22", "unix:/run/x.sock"
+    std::string name;  // LISTEN_FDNAMES; the service's name unless given
+    std::string
+            address;  // canonical text in superd's grammar, e.g. "tcp:22", "unix:/run/x.sock"
     Origin origin;
     ListenerKind kind = ListenerKind::tcp;
 
     // tcp, udp: family is 0 for both (one IPv6 socket with v6only off), 4 or 6.
     std::uint8_t ip_family = 0;
-    IpAddress ip;          // all zero: any
+    IpAddress ip;                // all zero: any
     std::string interface_zone;  // "eth0" of [fe80::1%eth0]; empty otherwise
-    std::uint32_t port = 0;      // host order; vsock: port. 0 asks the kernel for one (tests, demo)
-    std::uint32_t cid = 0;       // vsock
-    std::string path;            // unix and fifo; abstract names begin with '@'
+    std::uint32_t port = 0;  // host order; vsock: port. 0 asks the kernel for one (tests, demo)
+    std::uint32_t cid = 0;   // vsock
+    std::string path;        // unix and fifo; abstract names begin with '@'
 
     std::uint32_t backlog = 4096;
     std::string interface;  // SO_BINDTODEVICE
@@ -111,6 +123,7 @@ struct ListenerPlan {
     bool remove_on_stop = true;
 
     bool operator==(const ListenerPlan&) const = default;
+
     static constexpr auto fields() {
         using P = ListenerPlan;
         return std::tuple{Field{"name", &P::name}, Field{"address", &P::address},
@@ -123,8 +136,8 @@ struct ListenerPlan {
                 Field{"transparent", &P::transparent}, Field{"defer_accept", &P::defer_accept},
                 Field{"keepalive", &P::keepalive}, Field{"keepalive_time", &P::keepalive_time},
                 Field{"keepalive_interval", &P::keepalive_interval},
-                Field{"keepalive_probes", &P::keepalive_probes}, Field{"no_delay", &P::no_delay},
-                Field{"send_buffer", &P::send_buffer},
+                Field{"keepalive_probes", &P::keepalive_probes},
+                Field{"no_delay", &P::no_delay}, Field{"send_buffer", &P::send_buffer},
                 Field{"receive_buffer", &P::receive_buffer}, Field{"priority", &P::priority},
                 Field{"tos", &P::tos}, Field{"mark", &P::mark},
                 Field{"fast_open", &P::fast_open}, Field{"broadcast", &P::broadcast},
@@ -136,7 +149,8 @@ struct ListenerPlan {
     }
 };
 
-// ---- admission --------------------------------------------------------------------------------
+// ---- admission
+// --------------------------------------------------------------------------------
 
 enum class MatchKind : std::uint8_t { network, named_network, uid, gid, everybody };
 
@@ -151,6 +165,7 @@ struct AccessRule {
     Origin origin;
 
     bool operator==(const AccessRule&) const = default;
+
     static constexpr auto fields() {
         using P = AccessRule;
         return std::tuple{Field{"kind", &P::kind}, Field{"allow", &P::allow},
@@ -168,6 +183,7 @@ struct NetworkPlan {
     Origin origin;
 
     bool operator==(const NetworkPlan&) const = default;
+
     static constexpr auto fields() {
         using P = NetworkPlan;
         return std::tuple{Field{"name", &P::name}, Field{"blocks", &P::blocks},
@@ -178,11 +194,12 @@ struct NetworkPlan {
 // rate and rate_per_source: a token bucket of `burst` that fills with `limit`.
 struct RatePlan {
     Frequency limit;
-    std::uint32_t burst = 0;     // never 0 in a resolved plan
-    Nanoseconds pause{0};        // 0: only until a token is there
+    std::uint32_t burst = 0;  // never 0 in a resolved plan
+    Nanoseconds pause{0};     // 0: only until a token is there
     Origin origin;
 
     bool operator==(const RatePlan&) const = default;
+
     static constexpr auto fields() {
         using P = RatePlan;
         return std::tuple{Field{"limit", &P::limit}, Field{"burst", &P::burst},
@@ -199,6 +216,7 @@ struct HoursWindow {
     Origin origin;
 
     bool operator==(const HoursWindow&) const = default;
+
     static constexpr auto fields() {
         using P = HoursWindow;
         return std::tuple{Field{"days", &P::days}, Field{"from", &P::from}, Field{"to", &P::to},
@@ -212,6 +230,7 @@ struct Bound {
     Origin origin;
 
     bool operator==(const Bound&) const = default;
+
     static constexpr auto fields() {
         return std::tuple{Field{"value", &Bound::value}, Field{"origin", &Bound::origin}};
     }
@@ -228,6 +247,7 @@ struct AdmissionPlan {
     std::string refuse_text;
 
     bool operator==(const AdmissionPlan&) const = default;
+
     static constexpr auto fields() {
         using P = AdmissionPlan;
         return std::tuple{Field{"access", &P::access},
@@ -239,13 +259,15 @@ struct AdmissionPlan {
     }
 };
 
-// ---- what to run ------------------------------------------------------------------------------
+// ---- what to run
+// ------------------------------------------------------------------------------
 
 struct RlimitPlan {
-    std::uint8_t resource = 0;  // RLIMIT_*
+    std::uint8_t resource = 0;         // RLIMIT_*
     std::uint64_t soft = 0, hard = 0;  // ~0: RLIM_INFINITY
 
     bool operator==(const RlimitPlan&) const = default;
+
     static constexpr auto fields() {
         using P = RlimitPlan;
         return std::tuple{Field{"resource", &P::resource}, Field{"soft", &P::soft},
@@ -258,6 +280,7 @@ struct Variable {
     bool secret = false;  // from an environment_file: never shown
 
     bool operator==(const Variable&) const = default;
+
     static constexpr auto fields() {
         return std::tuple{Field{"name", &Variable::name}, Field{"value", &Variable::value},
                 Field{"secret", &Variable::secret}};
@@ -269,8 +292,10 @@ struct CredentialPlan {
     std::string name, path;
 
     bool operator==(const CredentialPlan&) const = default;
+
     static constexpr auto fields() {
-        return std::tuple{Field{"name", &CredentialPlan::name}, Field{"path", &CredentialPlan::path}};
+        return std::tuple{
+                Field{"name", &CredentialPlan::name}, Field{"path", &CredentialPlan::path}};
     }
 };
 
@@ -282,11 +307,12 @@ struct IdentityPlan {
     std::string user, home, shell;      // for the environment
 
     bool operator==(const IdentityPlan&) const = default;
+
     static constexpr auto fields() {
         using P = IdentityPlan;
-        return std::tuple{Field{"change", &P::change}, Field{"uid", &P::uid}, Field{"gid", &P::gid},
-                Field{"groups", &P::groups}, Field{"user", &P::user}, Field{"home", &P::home},
-                Field{"shell", &P::shell}};
+        return std::tuple{Field{"change", &P::change}, Field{"uid", &P::uid},
+                Field{"gid", &P::gid}, Field{"groups", &P::groups}, Field{"user", &P::user},
+                Field{"home", &P::home}, Field{"shell", &P::shell}};
     }
 };
 
@@ -298,7 +324,8 @@ struct ExecPlan {
     std::optional<std::int32_t> nice, oom_score_adjust;
     std::vector<RlimitPlan> rlimits;
     std::string directory, root;  // absolute or empty
-    std::vector<std::string> runtime_directory, state_directory, cache_directory, logs_directory;
+    std::vector<std::string> runtime_directory, state_directory, cache_directory,
+            logs_directory;
     std::vector<Variable> environment;  // environment_file, then environment; later ones win
     std::vector<std::string> pass_environment;
     std::vector<CredentialPlan> credentials;
@@ -307,6 +334,7 @@ struct ExecPlan {
     Output standard_error, standard_output;
 
     bool operator==(const ExecPlan&) const = default;
+
     static constexpr auto fields() {
         using P = ExecPlan;
         return std::tuple{Field{"exec", &P::argv}, Field{"argv0", &P::argv0},
@@ -320,8 +348,9 @@ struct ExecPlan {
                 Field{"environment", &P::environment},
                 Field{"pass_environment", &P::pass_environment},
                 Field{"credentials", &P::credentials}, Field{"cpu_affinity", &P::cpu_affinity},
-                Field{"ionice_class", &P::ionice_class}, Field{"ionice_level", &P::ionice_level},
-                Field{"stderr", &P::standard_error}, Field{"stdout", &P::standard_output}};
+                Field{"ionice_class", &P::ionice_class},
+                Field{"ionice_level", &P::ionice_level}, Field{"stderr", &P::standard_error},
+                Field{"stdout", &P::standard_output}};
     }
 };
 
@@ -331,6 +360,7 @@ struct SkippedOption {
     Origin origin;
 
     bool operator==(const SkippedOption&) const = default;
+
     static constexpr auto fields() {
         using P = SkippedOption;
         return std::tuple{Field{"key", &P::key}, Field{"reason", &P::reason},
@@ -357,6 +387,7 @@ struct ServicePlan {
     std::vector<SkippedOption> skipped;  // for `superctl show --effective`
 
     bool operator==(const ServicePlan&) const = default;
+
     static constexpr auto fields() {
         using P = ServicePlan;
         return std::tuple{Field{"name", &P::name}, Field{"origin", &P::origin},
@@ -370,7 +401,8 @@ struct ServicePlan {
     }
 };
 
-// ---- [superd] ---------------------------------------------------------------------------------
+// ---- [superd]
+// ---------------------------------------------------------------------------------
 
 enum class SinkKind : std::uint8_t { stderr_text, file, syslog, journal };
 enum class LogFormat : std::uint8_t { text, json };
@@ -381,6 +413,7 @@ struct SinkPlan {
     std::string path;  // SinkKind::file
 
     bool operator==(const SinkPlan&) const = default;
+
     static constexpr auto fields() {
         return std::tuple{Field{"kind", &SinkPlan::kind}, Field{"path", &SinkPlan::path}};
     }
@@ -389,24 +422,26 @@ struct SinkPlan {
 struct DaemonPlan {
     std::vector<SinkPlan> log;
     LogFormat log_format = LogFormat::text;
-    std::string admin_group;                  // as written
+    std::string admin_group;  // as written
     std::optional<std::uint32_t> admin_gid;
-    Bound max_processes;                      // all services together; resolved, never empty
+    Bound max_processes;  // all services together; resolved, never empty
     BrokenFile broken_file = BrokenFile::last_good;
-    std::string dump_file;                    // empty: the log
+    std::string dump_file;  // empty: the log
 
     bool operator==(const DaemonPlan&) const = default;
+
     static constexpr auto fields() {
         using P = DaemonPlan;
         return std::tuple{Field{"log", &P::log}, Field{"log_format", &P::log_format},
                 Field{"admin_group", &P::admin_group}, Field{"admin_gid", &P::admin_gid},
-                Field{"max_processes", &P::max_processes}, Field{"broken_file", &P::broken_file},
-                Field{"dump_file", &P::dump_file}};
+                Field{"max_processes", &P::max_processes},
+                Field{"broken_file", &P::broken_file}, Field{"dump_file", &P::dump_file}};
     }
 };
 
 struct Plan {
-    std::vector<std::string> files;  // absolute paths, the main file first; Origin::file points here
+    std::vector<std::string>
+            files;  // absolute paths, the main file first; Origin::file points here
     DaemonPlan daemon;
     std::vector<NetworkPlan> networks;
     std::vector<std::shared_ptr<const ServicePlan>> services;  // by name, sorted
@@ -415,6 +450,7 @@ struct Plan {
         return std::tuple{Field{"files", &Plan::files}, Field{"superd", &Plan::daemon},
                 Field{"networks", &Plan::networks}, Field{"services", &Plan::services}};
     }
+
     // "/etc/superd.toml:31"; "built-in" where the line is 0.
     [[nodiscard]] std::string where(const Origin& origin) const;
 };

@@ -52,7 +52,8 @@ struct DateTimeValue {
 
 struct Node {
     Place at;  // of the value; for a [table] of its header
-    std::variant<bool, IntegerValue, double, std::string, DateTimeValue, ArrayValue, TableValue> value;
+    std::variant<bool, IntegerValue, double, std::string, DateTimeValue, ArrayValue, TableValue>
+            value;
 };
 
 // "a string", "an integer", "a table" ...
@@ -60,9 +61,9 @@ struct Node {
 
 // One file that was read.
 struct SourceFile {
-    std::string path;               // as messages show it
-    std::vector<std::string> lines; // for carets
-    std::unique_ptr<Node> root;     // a table; empty where the file could not be parsed
+    std::string path;                // as messages show it
+    std::vector<std::string> lines;  // for carets
+    std::unique_ptr<Node> root;      // a table; empty where the file could not be parsed
 };
 
 // The main file and its includes, in the order of reading: main first, then depth first.
@@ -76,7 +77,7 @@ void attach_source_lines(const Document& document, Diagnostics& diagnostics);
 
 struct LoadOptions {
     std::string path;
-    std::string as;                // see ReadOptions
+    std::string as;  // see ReadOptions
     bool check_ownership = false;
 };
 

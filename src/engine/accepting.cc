@@ -83,9 +83,12 @@ void Supervisor::accept_batch(Service& service, Listener& listener) {
 bool Supervisor::is_full(const Service& service) const {
     const AdmissionPlan& plan = service.plan->admission;
     const AdmissionBook book = book_of(service);
-    const auto reached = [](const Bound& bound, std::uint32_t count) { return bound.value && count >= *bound.value; };
-    return reached(plan.max_connections, service.active) || reached(book.max_processes, live_) ||
-            (plan.rate && is_exhausted(*plan.rate, book.rate, loop_.now()));
+    const auto reached = [](const Bound& bound, std::uint32_t count) {
+        return bound.value && count >= *bound.value;
+    };
+    return reached(plan.max_connections, service.active) ||
+           reached(book.max_processes, live_) ||
+           (plan.rate && is_exhausted(*plan.rate, book.rate, loop_.now()));
 }
 
 bool Supervisor::may_accept(Service& service) {
@@ -153,13 +156,15 @@ void Supervisor::consider(
     const auto index = processes_.records().take();
     if (!index || std::holds_alternative<Wait>(decision)) {
         if (index) processes_.records().give_back(*index);
-        refuse(service, listener, std::move(connection), peer, Refuse{Refusal::max_processes, {}});
+        refuse(service, listener, std::move(connection), peer,
+                Refuse{Refusal::max_processes, {}});
         return;
     }
     ProcessRecord& record = processes_.records().at(*index);
     record.kind = ProcessKind::handler;
     record.service = service.index;
-    record.generation = static_cast<std::uint32_t>(state_.header().plan_sequence.load(std::memory_order_relaxed));
+    record.generation = static_cast<std::uint32_t>(
+            state_.header().plan_sequence.load(std::memory_order_relaxed));
     record.listener = static_cast<std::uint32_t>(&listener - service.listeners.data());
     record.source = std::get<Admit>(decision).source;
     record.cookie = socket_cookie(connection.get());
@@ -186,15 +191,16 @@ void Supervisor::start_handler(Service& service, std::uint32_t index, Fd connect
     launch.service = service.index;
     launch.plan = service.spawn;
     const auto& listeners = service.plan->listeners;
-    const ListenerPlan& from = listeners[std::min<std::size_t>(record.listener, listeners.size() - 1)];
+    const ListenerPlan& from =
+            listeners[std::min<std::size_t>(record.listener, listeners.size() - 1)];
     launch.facts = {from.kind, record.peer, record.local, from.path};
     launch.connection = connection.release();
     launch.standard_error = outputs_.descriptor_for(service, service.plan->exec.standard_error);
     processes_.launch(std::move(launch));
 }
 
-void Supervisor::refuse(Service& service, Listener& listener, Fd connection, const Endpoint& peer,
-        const Refuse& why) {
+void Supervisor::refuse(Service& service, Listener& listener, Fd connection,
+        const Endpoint& peer, const Refuse& why) {
     ++service.record->refused[static_cast<std::size_t>(why.reason)];
     if (const auto suppressed = limiter_.allow(service.index, why.reason, loop_.now())) {
         outputs_.log().log(RefuseEvent{.service = service.name(),
@@ -205,7 +211,8 @@ void Supervisor::refuse(Service& service, Listener& listener, Fd connection, con
                 .rule = plan_->where(why.rule),
                 .suppressed = *suppressed});
     }
-    refuse_connection(std::move(connection), listener.plan.kind, service.plan->admission.refuse_text);
+    refuse_connection(
+            std::move(connection), listener.plan.kind, service.plan->admission.refuse_text);
 }
 
 void Supervisor::on_no_descriptors(Service& service, Listener& listener, int error) {
@@ -247,7 +254,8 @@ void Supervisor::arm_timer(Service& service) {
     const Mono next = std::min({service.holds.next(), service.kill_at, service.refill_at});
     if (next == Mono::max()) return;
     if (!service.timer)
-        service.timer = std::make_unique<Timer>(loop_, [this, &service] { on_service_timer(service); });
+        service.timer =
+                std::make_unique<Timer>(loop_, [this, &service] { on_service_timer(service); });
     service.timer->start(std::max(next - loop_.now(), Nanoseconds{0}));
 }
 
@@ -258,13 +266,14 @@ void Supervisor::on_service_timer(Service& service) {
         service.kill_at = Mono::max();
         outputs_.log().log(NoticeEvent{.level = Level::warning,
                 .service = service.name(),
-                .text = fmt::format("{} process{} still there after stop_timeout: KILL", service.active,
-                        service.active == 1 ? "" : "es")});
+                .text = fmt::format("{} process{} still there after stop_timeout: KILL",
+                        service.active, service.active == 1 ? "" : "es")});
         signal_all(service, SIGKILL);
     }
     if (service.refill_at <= now) {
         service.refill_at = Mono::max();
-        if (service.active > 0 && !service.stopping && service.wants_listeners()) fill_pool(service);
+        if (service.active > 0 && !service.stopping && service.wants_listeners())
+            fill_pool(service);
     }
     doors_.watch(service);
     arm_timer(service);

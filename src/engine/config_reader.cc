@@ -29,8 +29,8 @@ struct Child {
 
 std::vector<std::string> to_arguments(const ReadOptions& options) {
     return {"file", options.path, options.as, options.root ? "root" : "",
-            options.check_ownership ? "owned" : "", options.runtime_prefix, options.state_prefix,
-            options.cache_prefix, options.logs_prefix};
+            options.check_ownership ? "owned" : "", options.runtime_prefix,
+            options.state_prefix, options.cache_prefix, options.logs_prefix};
 }
 
 ReadOptions from_arguments(const std::vector<std::string>& a) {
@@ -48,13 +48,14 @@ ReadOptions from_arguments(const std::vector<std::string>& a) {
 
 Result<std::string> read_whole(int fd) {
     struct stat facts {};
+
     if (::fstat(fd, &facts) != 0) return fail("fstat", "the reader's answer");
     if (facts.st_size > answer_limit) return fail(EFBIG, "read", "the reader's answer");
     std::string bytes(static_cast<std::size_t>(facts.st_size), '\0');
     std::size_t done = 0;
     while (done < bytes.size()) {
-        const ssize_t got = ::pread(fd, bytes.data() + done, bytes.size() - done,
-                static_cast<off_t>(done));
+        const ssize_t got =
+                ::pread(fd, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
         if (got <= 0) return fail("read", "the reader's answer");
         done += static_cast<std::size_t>(got);
     }
@@ -68,7 +69,8 @@ Result<Child> start_child(const std::vector<std::string>& arguments, int input) 
     std::vector<std::string> words{"superd", "--read-plan"};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
-    for (auto& word : words) argv.push_back(word.data());
+    for (auto& word : words)
+        argv.push_back(word.data());
     argv.push_back(nullptr);
 
     posix_spawn_file_actions_t actions;
@@ -100,8 +102,8 @@ Result<ReadResult> answer_of(Child& child) {
     auto result = decode_read_result(*bytes);
     if (result) return std::move(*result);
     const std::string how = info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED
-            ? "it was ended by signal " + std::to_string(info.si_status)
-            : "it answered nothing that can be read";
+                                    ? "it was ended by signal " + std::to_string(info.si_status)
+                                    : "it answered nothing that can be read";
     return fail(0, "the configuration's reader failed: " + how);
 }
 

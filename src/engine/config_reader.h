@@ -22,10 +22,12 @@ public:
 
     explicit ConfigReader(Loop& loop) : loop_(loop) {}
 
-    // One at a time, in order. The callback comes from the loop, once, unless the reader goes first.
+    // One at a time, in order. The callback comes from the loop, once, unless the reader goes
+    // first.
     void read(const ReadOptions& options, Callback callback);
     // plan_fd: a loan, the committed plan's memory file. The result's plan has fresh networks.
     void reread_networks(int plan_fd, Callback callback);
+
     [[nodiscard]] bool busy() const { return running_ != nullptr || !queue_.empty(); }
 
     // The same, waiting for the end: for the first start, when nothing is served yet. meanwhile
@@ -50,8 +52,8 @@ private:
     std::shared_ptr<Running> running_;
 };
 
-// The other side: `superd --read-plan …` in cmd/superd calls this with what follows it. Writes an
-// encoded ReadResult to descriptor 1 and returns the exit status.
+// The other side: `superd --read-plan …` in cmd/superd calls this with what follows it. Writes
+// an encoded ReadResult to descriptor 1 and returns the exit status.
 [[nodiscard]] int run_config_reader(const std::vector<std::string>& arguments);
 
 }  // namespace superd

@@ -24,7 +24,8 @@ constexpr std::size_t credential_limit = std::size_t{1} << 20;
 // mode: nothing leaves it as it is.
 Result<void> set_owner(int fd, const IdentityPlan& identity, std::optional<mode_t> mode,
         const std::string& path) {
-    if (identity.change && ::fchown(fd, identity.uid, identity.gid) != 0) return fail("chown", path);
+    if (identity.change && ::fchown(fd, identity.uid, identity.gid) != 0)
+        return fail("chown", path);
     if (mode && ::fchmod(fd, *mode) != 0) return fail("chmod", path);
     return {};
 }
@@ -48,7 +49,8 @@ Result<Below> make_below(const std::string& prefix, const std::string& name, mod
         path += '/' + step;
         made = ::mkdirat(folder.get(), step.c_str(), mode) == 0;
         if (!made && errno != EEXIST) return fail("mkdir", path);
-        Fd next(::openat(folder.get(), step.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        Fd next(::openat(
+                folder.get(), step.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         if (!next) return fail("open", path);
         folder = std::move(next);
     }
@@ -65,14 +67,17 @@ void make_each(const std::vector<std::string>& names, const std::string& prefix,
         }
         // An administrator may have closed it to others.
         const auto mode = below->made ? std::optional<mode_t>(0755) : std::nullopt;
-        if (auto done = set_owner(below->folder.get(), identity, mode, prefix + '/' + name); !done)
+        if (auto done = set_owner(below->folder.get(), identity, mode, prefix + '/' + name);
+                !done)
             errors.push_back(done.error());
     }
 }
 
 Result<std::string> read_credential(const std::string& path) {
     const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+
     struct stat facts {};
+
     if (!file || ::fstat(file.get(), &facts) != 0) return fail("open", path);
     if (!S_ISREG(facts.st_mode)) return fail(EINVAL, "open", path);
     std::string bytes;
@@ -91,11 +96,13 @@ Result<void> write_credential(int folder, const CredentialPlan& credential,
         const IdentityPlan& identity, const std::string& bytes) {
     const std::string fresh = "." + credential.name;
     ::unlinkat(folder, fresh.c_str(), 0);
-    const Fd file(::openat(folder, fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400));
+    const Fd file(::openat(
+            folder, fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400));
     if (!file) return fail("create", credential.name);
     if (::write(file.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
         return fail("write", credential.name);
-    if (auto owned = set_owner(file.get(), identity, 0400, credential.name); !owned) return owned;
+    if (auto owned = set_owner(file.get(), identity, 0400, credential.name); !owned)
+        return owned;
     if (::renameat(folder, fresh.c_str(), folder, credential.name.c_str()) != 0)
         return fail("rename", credential.name);
     return {};
@@ -113,7 +120,8 @@ Result<void> copy_credentials(const ServicePlan& service, const Prefixes& prefix
         auto written = write_credential(folder, credential, service.exec.identity, *bytes);
         if (!written) return written;
     }
-    return set_owner(folder, service.exec.identity, 0500, prefixes.credentials + '/' + service.name);
+    return set_owner(
+            folder, service.exec.identity, 0500, prefixes.credentials + '/' + service.name);
 }
 
 std::vector<std::string> names_in(Fd folder) {
@@ -121,7 +129,8 @@ std::vector<std::string> names_in(Fd folder) {
     DIR* listing = ::fdopendir(folder.get());
     if (listing == nullptr) return names;
     (void)folder.release();  // closedir(3) closes it
-    while (const dirent* entry = ::readdir(listing)) names.emplace_back(entry->d_name);
+    while (const dirent* entry = ::readdir(listing))
+        names.emplace_back(entry->d_name);
     ::closedir(listing);
     return names;
 }
@@ -160,7 +169,8 @@ std::vector<Error> make_directories(const ServicePlan& service, const Prefixes& 
     make_each(service.exec.cache_directory, prefixes.cache, identity, errors);
     make_each(service.exec.logs_directory, prefixes.logs, identity, errors);
     if (!service.exec.credentials.empty()) {
-        if (auto copied = copy_credentials(service, prefixes); !copied) errors.push_back(copied.error());
+        if (auto copied = copy_credentials(service, prefixes); !copied)
+            errors.push_back(copied.error());
     }
     return errors;
 }
@@ -172,7 +182,8 @@ void remove_credentials(const std::string& service, const Prefixes& prefixes) {
     ::fchmod(folder.get(), 0700);
     // Only what superd puts there: plain files, no folders.
     if (Fd listing(::fcntl(folder.get(), F_DUPFD_CLOEXEC, 0)); listing) {
-        for (const auto& name : names_in(std::move(listing))) ::unlinkat(folder.get(), name.c_str(), 0);
+        for (const auto& name : names_in(std::move(listing)))
+            ::unlinkat(folder.get(), name.c_str(), 0);
     }
     ::rmdir(path.c_str());
 }

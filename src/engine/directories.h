@@ -24,9 +24,10 @@ struct Prefixes {
 
 // Makes runtime_directory, state_directory, cache_directory and logs_directory (0755, the
 // service's user and group), and a folder with copies of the credentials (0500; 0400 each).
-// Symbolic links on the way below a prefix are not followed. What is there already only gets its
-// owner. Returns all that failed.
-[[nodiscard]] std::vector<Error> make_directories(const ServicePlan& service, const Prefixes& prefixes);
+// Symbolic links on the way below a prefix are not followed. What is there already only gets
+// its owner. Returns all that failed.
+[[nodiscard]] std::vector<Error> make_directories(
+        const ServicePlan& service, const Prefixes& prefixes);
 
 // Takes the credential copies away again.
 void remove_credentials(const std::string& service, const Prefixes& prefixes);

@@ -21,7 +21,9 @@ std::string listener_key(std::string_view service, const ListenerPlan& plan) {
 }
 
 Doors::Doors(Loop& loop, ListenerRecords& records, EventSink& log, DoorSink& sink)
-        : loop_(loop), records_(records), log_(log), sink_(sink), retry_(loop, [this] { retry(); }) {}
+        : loop_(loop), records_(records), log_(log), sink_(sink), retry_(loop, [this] {
+              retry();
+          }) {}
 
 void Doors::open(Service& service, Listener& listener) {
     const std::string key = listener_key(service.name(), listener.plan);
@@ -37,7 +39,9 @@ void Doors::open(Service& service, Listener& listener) {
     }
     if (const auto record = records_.add(key, fd->get())) listener.record = *record;
     adopt(listener, std::move(*fd));
-    log_.log(NoticeEvent{.level = Level::debug, .service = service.name(), .text = "listens on " + listener.bound});
+    log_.log(NoticeEvent{.level = Level::debug,
+            .service = service.name(),
+            .text = "listens on " + listener.bound});
 }
 
 void Doors::open_all(Service& service) {
@@ -69,7 +73,8 @@ void Doors::make_wait(Service& service, Listener& listener, const Error& error) 
         waiting_.push_back(&service);
     if (!retry_.active()) retry_.start(retry_interval, retry_interval);
     // Who holds an address is looked for once: it costs a walk through /proc.
-    if (listener.condition == Listener::Condition::waiting && listener.waits_for == error.code) return;
+    if (listener.condition == Listener::Condition::waiting && listener.waits_for == error.code)
+        return;
     listener.waits_for = error.code;
     std::string detail;
     if (error.code == EADDRINUSE) {
@@ -99,7 +104,8 @@ void Doors::retry() {
             opened = opened || listener.condition == Listener::Condition::open;
         }
         if (opened) {
-            log_.log(NoticeEvent{.service = service->name(), .text = "an address it waited for is open now"});
+            log_.log(NoticeEvent{.service = service->name(),
+                    .text = "an address it waited for is open now"});
             sink_.on_doors_changed(*service);
         }
     }
@@ -111,14 +117,16 @@ void Doors::close(Listener& listener, bool remove_nodes) {
     if (listener.record != ~std::uint32_t{0}) records_.remove(listener.record);
     listener.record = ~std::uint32_t{0};
     listener.fd.reset();
-    if (remove_nodes && listener.condition == Listener::Condition::open) remove_node(listener.plan);
+    if (remove_nodes && listener.condition == Listener::Condition::open)
+        remove_node(listener.plan);
     listener.condition = Listener::Condition::closed;
     listener.bound.clear();
     listener.detail.clear();
 }
 
 void Doors::close_all(Service& service, bool remove_nodes) {
-    for (Listener& listener : service.listeners) close(listener, remove_nodes);
+    for (Listener& listener : service.listeners)
+        close(listener, remove_nodes);
     forget(service);
 }
 
@@ -134,7 +142,8 @@ void Doors::move(Listener& from, Service& service, Listener& to) {
     // The new key is written down before the old one goes: a superd that is killed in between
     // finds the descriptor under whichever plan is committed.
     const std::uint32_t old = std::exchange(from.record, ~std::uint32_t{0});
-    if (old != ~std::uint32_t{0} && records_.at(old).key == listener_key(service.name(), to.plan)) {
+    if (old != ~std::uint32_t{0} &&
+            records_.at(old).key == listener_key(service.name(), to.plan)) {
         to.record = old;
     } else {
         to.record = records_.add(listener_key(service.name(), to.plan), from.fd.get())
@@ -145,13 +154,14 @@ void Doors::move(Listener& from, Service& service, Listener& to) {
 }
 
 void Doors::adopt_bound(Service& service, Listener& to, Fd fd) {
-    if (const auto record = records_.add(listener_key(service.name(), to.plan), fd.get())) to.record = *record;
+    if (const auto record = records_.add(listener_key(service.name(), to.plan), fd.get()))
+        to.record = *record;
     adopt(to, std::move(fd));
 }
 
 void Doors::watch(Service& service) {
-    const bool open = service.holds.none() && service.order() != Order::pause && !service.removed &&
-            !service.stopping;
+    const bool open = service.holds.none() && service.order() != Order::pause &&
+                      !service.removed && !service.stopping;
     for (Listener& listener : service.listeners) {
         const bool watched = listener.poll && listener.poll->active();
         if (watched == open || listener.condition != Listener::Condition::open) continue;
@@ -164,6 +174,8 @@ void Doors::watch(Service& service) {
     }
 }
 
-void Doors::forget(const Service& service) { std::erase(waiting_, &service); }
+void Doors::forget(const Service& service) {
+    std::erase(waiting_, &service);
+}
 
 }  // namespace superd

@@ -28,22 +28,22 @@ class Doors {
 public:
     Doors(Loop& loop, ListenerRecords& records, EventSink& log, DoorSink& sink);
 
-    // Binds, or takes the descriptor that a former superd wrote down for it. Where that cannot be
-    // done now the listener waits and is retried: never an error. Not watched yet.
+    // Binds, or takes the descriptor that a former superd wrote down for it. Where that cannot
+    // be done now the listener waits and is retried: never an error. Not watched yet.
     void open(Service& service, Listener& listener);
     void open_all(Service& service);
     void open_wanted(Service& service);  // the same, if the service wants its listeners open
     // remove_nodes: UNIX and FIFO nodes go too, where the plan says so.
     void close(Listener& listener, bool remove_nodes);
     void close_all(Service& service, bool remove_nodes);
-    // A listener that stays over a reload: what `from` has becomes `to`'s, with its descriptor and
-    // whatever waits in its queue. to.plan is filled in already.
+    // A listener that stays over a reload: what `from` has becomes `to`'s, with its descriptor
+    // and whatever waits in its queue. to.plan is filled in already.
     void move(Listener& from, Service& service, Listener& to);
     // A descriptor that was bound for `to` before the reload was committed.
     void adopt_bound(Service& service, Listener& to, Fd fd);
 
-    // Watches the open listeners while the service holds nothing back, else leaves clients in the
-    // kernel's queue. Cheap when nothing changes.
+    // Watches the open listeners while the service holds nothing back, else leaves clients in
+    // the kernel's queue. Cheap when nothing changes.
     void watch(Service& service);
 
     // Forgets a service that is about to go.

@@ -25,7 +25,9 @@ bool is_clean(int status) {
 std::string describe_failure(const SpawnPlan& plan, const LaunchResult& result) {
     if (result.timed_out) return "not exec'd within launch_timeout: killed";
     const bool is_exec = result.stage == SpawnStage::exec;
-    return Error{result.error, std::string(stage_name(result.stage)), is_exec ? plan.program : ""}.text();
+    return Error{
+            result.error, std::string(stage_name(result.stage)), is_exec ? plan.program : ""}
+            .text();
 }
 
 }  // namespace
@@ -47,8 +49,10 @@ void Supervisor::on_started(std::uint32_t index) {
     if (service.holds.has(Hold::launches)) release(service, Hold::launches);
     // It was being started when the others were told to end.
     const bool drains = service.order() == Order::drain && record.kind != ProcessKind::handler;
-    if (service.stopping && service.kill_at == Mono::max()) processes_.send_signal(index, SIGKILL);
-    else if (service.stopping || drains) processes_.send_signal(index, SIGTERM);
+    if (service.stopping && service.kill_at == Mono::max())
+        processes_.send_signal(index, SIGKILL);
+    else if (service.stopping || drains)
+        processes_.send_signal(index, SIGTERM);
     if (record.kind != ProcessKind::handler || !waiters_.empty()) changed(service);
 }
 
@@ -74,10 +78,13 @@ void Supervisor::on_launch_failed(std::uint32_t index, const LaunchResult& resul
     log_launch_failure(service, record, result);
     if (record.kind == ProcessKind::daemon) service.failed = true;
     forget_process(index);
-    if (result.stage == SpawnStage::clone) hold(service, Hold::descriptors, loop_.now() + clone_pause);
+    if (result.stage == SpawnStage::clone)
+        hold(service, Hold::descriptors, loop_.now() + clone_pause);
     if (service.holds.has(Hold::launches)) release(service, Hold::launches);
-    if (service.active == 0) on_service_empty(service);
-    else if (record.kind == ProcessKind::worker) on_worker_lost(service);
+    if (service.active == 0)
+        on_service_empty(service);
+    else if (record.kind == ProcessKind::worker)
+        on_worker_lost(service);
     changed(service);
 }
 
@@ -90,7 +97,9 @@ void Supervisor::log_launch_failure(
             .connection = record.id,
             .peer = record.peer,
             .stage = stage_name(result.stage),
-            .subject = result.stage == SpawnStage::exec ? std::string_view(service.spawn->program) : "",
+            .subject = result.stage == SpawnStage::exec
+                               ? std::string_view(service.spawn->program)
+                               : "",
             .error = result.error,
             .detail = result.timed_out ? "not exec'd within launch_timeout: killed" : ""});
 }
@@ -118,8 +127,10 @@ void Supervisor::on_ended(std::uint32_t index, int status) {
         service.failed = true;
         service.last_failure = "it ended: " + exit_text(status);
     }
-    if (service.active == 0) on_service_empty(service);
-    else if (kind == ProcessKind::worker) on_worker_lost(service);
+    if (service.active == 0)
+        on_service_empty(service);
+    else if (kind == ProcessKind::worker)
+        on_worker_lost(service);
     if (kind != ProcessKind::handler || !waiters_.empty()) changed(service);
 }
 
@@ -135,7 +146,8 @@ void Supervisor::forget_process(std::uint32_t index) {
     if (service.holds.has(Hold::connections)) release(service, Hold::connections);
     if (!any_process_hold_) return;
     any_process_hold_ = false;
-    for (auto& [name, other] : services_) release(*other, Hold::processes);
+    for (auto& [name, other] : services_)
+        release(*other, Hold::processes);
 }
 
 void Supervisor::on_service_empty(Service& service) {
@@ -144,7 +156,8 @@ void Supervisor::on_service_empty(Service& service) {
     service.kill_at = Mono::max();
     // Nobody has the listeners, whatever the mode is by now: a reload may have changed it.
     service.holds.clear(Hold::worker);
-    if (!service.wants_listeners() || stopping_) remove_credentials(service.name(), options_.prefixes);
+    if (!service.wants_listeners() || stopping_)
+        remove_credentials(service.name(), options_.prefixes);
     if (service.removed) remove_service(service);  // the reference is gone after the turn
     if (stopping_) {
         maybe_finish();

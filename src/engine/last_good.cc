@@ -17,13 +17,18 @@ namespace {
 
 constexpr off_t size_limit = off_t{512} << 20;
 
-std::string folder_of(const std::string& state_directory) { return state_directory + "/last-good"; }
+std::string folder_of(const std::string& state_directory) {
+    return state_directory + "/last-good";
+}
 
 Result<std::string> read_file(const std::string& path) {
     const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+
     struct stat facts {};
+
     if (!file || ::fstat(file.get(), &facts) != 0) return fail("open", path);
-    if (!S_ISREG(facts.st_mode) || facts.st_size > size_limit) return fail(EINVAL, "read", path);
+    if (!S_ISREG(facts.st_mode) || facts.st_size > size_limit)
+        return fail(EINVAL, "read", path);
     std::string bytes(static_cast<std::size_t>(facts.st_size), '\0');
     if (::read(file.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
         return fail("read", path);
@@ -57,8 +62,8 @@ Result<void> keep_last_good(
     for (const std::string& path : plan.files) {
         const auto bytes = read_file(path);
         if (!bytes) continue;
-        const std::string copy =
-                folder + '/' + std::to_string(number++) + '-' + path.substr(path.rfind('/') + 1);
+        const std::string copy = folder + '/' + std::to_string(number++) + '-' +
+                                 path.substr(path.rfind('/') + 1);
         if (auto done = replace_file(copy, *bytes); !done) return done;
     }
     return replace_file(folder + "/plan", encoded);

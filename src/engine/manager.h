@@ -22,16 +22,16 @@ namespace superd {
 
 struct ListenerStatus {
     std::string name, address;
-    std::string state;              // "listening", "waiting", "paused", "closed"
-    std::string detail;             // "in use by sshd, pid 812", "address not there yet"
-    std::string bound;              // the address as bound, e.g. the port the kernel chose
+    std::string state;   // "listening", "waiting", "paused", "closed"
+    std::string detail;  // "in use by sshd, pid 812", "address not there yet"
+    std::string bound;   // the address as bound, e.g. the port the kernel chose
     int fd = -1;
 };
 
 struct ProcessStatus {
     int pid = 0;
-    std::string kind;               // "handler", "worker", "daemon"
-    std::uint64_t connection = 0;   // 0: none
+    std::string kind;              // "handler", "worker", "daemon"
+    std::uint64_t connection = 0;  // 0: none
     Endpoint peer, local;
     Wall since;
 };
@@ -39,27 +39,28 @@ struct ProcessStatus {
 struct ServiceStatus {
     std::string name, description;
     ServiceState state = ServiceState::stopped;
-    std::string detail;             // one line: why it is in that state
+    std::string detail;  // one line: why it is in that state
     Wall since;
     bool enabled = true;
     Mode mode = Mode::handler;
-    std::string defined_at;         // file:line
+    std::string defined_at;  // file:line
     std::vector<ListenerStatus> listeners;
     std::vector<ProcessStatus> processes;
     std::uint32_t connections = 0;  // now
     std::uint64_t accepted = 0, started = 0, failed = 0, exited = 0, dropped_datagrams = 0;
-    std::vector<std::pair<std::string, std::uint64_t>> refused;  // by reason, only those not zero
-    std::string last_exit;          // "status 1", "signal TERM"; empty: none yet
-    std::string last_failure;       // "exec /usr/sbin/foo: No such file or directory"; empty: none
+    std::vector<std::pair<std::string, std::uint64_t>>
+            refused;           // by reason, only those not zero
+    std::string last_exit;     // "status 1", "signal TERM"; empty: none yet
+    std::string last_failure;  // "exec /usr/sbin/foo: No such file or directory"; empty: none
 };
 
 struct DaemonStatus {
     std::string version;
     int pid = 0, guard_pid = 0;
-    Wall since;                     // of the guard
-    std::uint32_t starts = 0;       // superds started by this guard
+    Wall since;                // of the guard
+    std::uint32_t starts = 0;  // superds started by this guard
     std::string config_path;
-    std::string config_state;       // "" or "running the last accepted configuration: …"
+    std::string config_state;  // "" or "running the last accepted configuration: …"
     std::uint64_t plan_sequence = 0;
     std::uint32_t processes = 0, max_processes = 0;
     bool root = false;
@@ -70,10 +71,11 @@ struct Outcome {
     int code = 0;
     std::string message;
 };
+
 using Reply = std::function<void(Outcome)>;
 
 struct ReloadReport {
-    int code = 0;                   // 0: applied, or could be (dry run)
+    int code = 0;  // 0: applied, or could be (dry run)
     std::string message;
     Diagnostics diagnostics;
     std::vector<ServiceDiff> changes;
@@ -81,9 +83,9 @@ struct ReloadReport {
 
 struct Explanation {
     bool admitted = false;
-    std::string reason;             // refusal name or "admitted"
-    std::string rule;               // file:line of what decided; empty: built-in
-    std::string text;               // the sentence for people
+    std::string reason;  // refusal name or "admitted"
+    std::string rule;    // file:line of what decided; empty: built-in
+    std::string text;    // the sentence for people
 };
 
 class Manager {
@@ -100,8 +102,8 @@ public:
     // For `show`: the plan in force.
     [[nodiscard]] virtual const Plan& plan() const = 0;
 
-    // reply is called once, from the loop, when the thing is done or has failed; it may be called
-    // before the function returns.
+    // reply is called once, from the loop, when the thing is done or has failed; it may be
+    // called before the function returns.
     virtual void start(std::string_view name, Reply reply) = 0;
     virtual void stop(std::string_view name, Reply reply) = 0;
     virtual void restart(std::string_view name, Reply reply) = 0;
@@ -109,7 +111,8 @@ public:
     virtual void resume(std::string_view name, Reply reply) = 0;
     virtual void drain(std::string_view name, Reply reply) = 0;
     // connection 0: every process of the service.
-    virtual void kill(std::string_view name, int signal, std::uint64_t connection, Reply reply) = 0;
+    virtual void kill(
+            std::string_view name, int signal, std::uint64_t connection, Reply reply) = 0;
     virtual void reload_config(bool dry_run, std::function<void(ReloadReport)> reply) = 0;
     // Until test(status) holds; checked at every change of the service and once at once.
     // Returns a token for forget_wait (a client that went away).

@@ -17,7 +17,8 @@ constexpr int code_not_running = 3;
 constexpr int code_no_such_service = 4;
 
 Outcome no_such(std::string_view name) {
-    return {code_no_such_service, fmt::format("no service \"{}\"; superctl list shows them", name)};
+    return {code_no_such_service,
+            fmt::format("no service \"{}\"; superctl list shows them", name)};
 }
 
 // What lets a service run: an order of its own only where the file alone does not.
@@ -41,7 +42,8 @@ void Supervisor::start(std::string_view name, Reply reply) {
     service->record->failures = 0;
     service->holds.clear(Hold::backoff);
     activate(*service);
-    const bool on_demand = service->plan->mode == Mode::worker && service->plan->start == Start::demand;
+    const bool on_demand =
+            service->plan->mode == Mode::worker && service->plan->start == Start::demand;
     // What is still ending after a stop gets a successor.
     service->again = service->stopping && !on_demand;
     if (!on_demand) start_processes(*service);
@@ -89,7 +91,8 @@ void Supervisor::pause(std::string_view name, Reply reply) {
     Service* service = find(name);
     if (service == nullptr) return reply(no_such(name));
     if (!service->wants_listeners())
-        return reply({code_not_running, fmt::format("{} is stopped; superctl start {}", name, name)});
+        return reply({code_not_running,
+                fmt::format("{} is stopped; superctl start {}", name, name)});
     service->set_order(Order::pause);
     doors_.watch(*service);
     changed(*service);
@@ -100,7 +103,8 @@ void Supervisor::resume(std::string_view name, Reply reply) {
     Service* service = find(name);
     if (service == nullptr) return reply(no_such(name));
     if (service->order() != Order::pause)
-        return reply({code_failed, fmt::format("{} is not paused; superctl why {}", name, name)});
+        return reply(
+                {code_failed, fmt::format("{} is not paused; superctl why {}", name, name)});
     service->set_order(order_to_run(*service->plan));
     doors_.watch(*service);
     start_at_boot(*service);
@@ -108,8 +112,8 @@ void Supervisor::resume(std::string_view name, Reply reply) {
     reply({});
 }
 
-// Connections finish; a worker, which has the listener itself, is asked to end by TERM and never
-// killed.
+// Connections finish; a worker, which has the listener itself, is asked to end by TERM and
+// never killed.
 void Supervisor::drain(std::string_view name, Reply reply) {
     Service* service = find(name);
     if (service == nullptr) return reply(no_such(name));
@@ -118,7 +122,9 @@ void Supervisor::drain(std::string_view name, Reply reply) {
     doors_.close_all(*service, true);
     if (service->plan->mode != Mode::handler) signal_all(*service, SIGTERM);
     changed(*service);
-    wait(name, [](const ServiceStatus& status) { return status.state != ServiceState::draining; },
+    wait(
+            name,
+            [](const ServiceStatus& status) { return status.state != ServiceState::draining; },
             std::move(reply));
 }
 
@@ -133,15 +139,17 @@ void Supervisor::kill(
         if (processes_.send_signal(index, signal)) ++told;
     });
     if (told == 0) {
-        return reply({code_not_running, connection != 0
-                        ? fmt::format("{} has no connection {:x}; superctl connections {}", name, connection, name)
+        return reply({code_not_running,
+                connection != 0
+                        ? fmt::format("{} has no connection {:x}; superctl connections {}",
+                                  name, connection, name)
                         : fmt::format("{} has no process", name)});
     }
     reply({0, fmt::format("{} process{} told", told, told == 1 ? "" : "es")});
 }
 
-std::uint64_t Supervisor::wait(std::string_view name,
-        std::function<bool(const ServiceStatus&)> test, Reply reply) {
+std::uint64_t Supervisor::wait(
+        std::string_view name, std::function<bool(const ServiceStatus&)> test, Reply reply) {
     const Service* service = find(name);
     if (service == nullptr) {
         reply(no_such(name));

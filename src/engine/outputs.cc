@@ -12,7 +12,10 @@ constexpr auto retry_time = std::chrono::milliseconds(100);
 }  // namespace
 
 Outputs::Outputs(Loop& loop, std::uint32_t own_uid, std::function<void()> on_channel_lost)
-        : loop_(loop), log_(loop), hub_(own_uid), on_channel_lost_(std::move(on_channel_lost)),
+        : loop_(loop),
+          log_(loop),
+          hub_(own_uid),
+          on_channel_lost_(std::move(on_channel_lost)),
           retry_(loop, [this] { flush(); }) {
     loop_.at_turn_end([this] { flush(); });
 }
@@ -21,10 +24,12 @@ void Outputs::configure(const DaemonPlan& plan) {
     log_.set_format(plan.log_format);
     files_.clear();
     for (const Error& error : hub_.configure(plan))
-        log_.log(FailEvent{.stage = error.operation, .subject = error.subject, .error = error.code});
+        log_.log(FailEvent{
+                .stage = error.operation, .subject = error.subject, .error = error.code});
 }
 
-void Outputs::open_reader_socket(const std::string& path, std::optional<std::uint32_t> admin_gid) {
+void Outputs::open_reader_socket(
+        const std::string& path, std::optional<std::uint32_t> admin_gid) {
     if (auto opened = hub_.open_listener(path, admin_gid); !opened) {
         log_.log(FailEvent{.stage = opened.error().operation,
                 .subject = opened.error().subject,
@@ -47,15 +52,17 @@ Result<Fd> Outputs::open_channel() {
 }
 
 void Outputs::watch_channel() {
-    channel_poll_ = std::make_unique<Poll>(loop_, hub_.channel(), [this](int events, int error) {
-        if ((events & Poll::writable) != 0 && error == 0 && (events & Poll::hangup) == 0) {
-            flush();
-            return;
-        }
-        channel_poll_.reset();
-        hub_.close_channel();
-        on_channel_lost_();
-    });
+    channel_poll_ =
+            std::make_unique<Poll>(loop_, hub_.channel(), [this](int events, int error) {
+                if ((events & Poll::writable) != 0 && error == 0 &&
+                        (events & Poll::hangup) == 0) {
+                    flush();
+                    return;
+                }
+                channel_poll_.reset();
+                hub_.close_channel();
+                on_channel_lost_();
+            });
     channel_poll_->start(Poll::readable | Poll::hangup);
 }
 
@@ -103,7 +110,8 @@ int Outputs::stream_of(Service& service) {
 
 void Outputs::adopt_streams(Service& service) {
     if (service.record->log_read < 0 || service.record->log_write < 0) return;
-    hub_.adopt_stream(service.name(), Fd(service.record->log_read), Fd(service.record->log_write));
+    hub_.adopt_stream(
+            service.name(), Fd(service.record->log_read), Fd(service.record->log_write));
 }
 
 void Outputs::drop(const Service& service) {

@@ -28,8 +28,8 @@ public:
     // The socket of `superctl logs`.
     void open_reader_socket(const std::string& path, std::optional<std::uint32_t> admin_gid);
 
-    // The end that becomes descriptor 0 of a superd-log about to be started. From then on superd's
-    // events go there.
+    // The end that becomes descriptor 0 of a superd-log about to be started. From then on
+    // superd's events go there.
     [[nodiscard]] Result<Fd> open_channel();
     // Back to plain lines on stderr: superd-log cannot be started.
     void fall_back();

@@ -22,7 +22,10 @@ Reaper make_reaper(const State& state) {
 }  // namespace
 
 Processes::Processes(Loop& loop, State& state, const SpawnerOptions& options, ProcessSink& sink)
-        : records_(state), sink_(sink), spawner_(state, options), reaper_(make_reaper(state)),
+        : records_(state),
+          sink_(sink),
+          spawner_(state, options),
+          reaper_(make_reaper(state)),
           results_poll_(loop, spawner_.event_fd(), [this](int, int) { take_results(); }),
           ended_poll_(loop, reaper_.fd(),
                   [this](int, int) {
@@ -45,7 +48,9 @@ void Processes::on_tick() {
     if (spawner_.pending() == 0) tick_.stop();
 }
 
-void Processes::adopt(std::uint32_t index) { (void)reaper_.add(index); }
+void Processes::adopt(std::uint32_t index) {
+    (void)reaper_.add(index);
+}
 
 bool Processes::send_signal(std::uint32_t index, int signal) {
     return signal_process(records_.at(index), signal);
@@ -72,7 +77,8 @@ void Processes::take_results() {
             continue;
         }
         sink_.on_launch_failed(result.record, result);
-        if (records_.at(result.record).pid.load(std::memory_order_relaxed) > 0) reaper_.reap(result.record);
+        if (records_.at(result.record).pid.load(std::memory_order_relaxed) > 0)
+            reaper_.reap(result.record);
         records_.give_back(result.record);
     }
     results_.clear();

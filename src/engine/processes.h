@@ -20,8 +20,8 @@ public:
     virtual void on_started(std::uint32_t index) = 0;
     // The record is still held: the sink reads it, then gives it back.
     virtual void on_launch_failed(std::uint32_t index, const LaunchResult& result) = 0;
-    // status: as waitpid(2)'s, -1 unknown. The pid is still reserved during the call; afterwards
-    // it is reaped and the record given back.
+    // status: as waitpid(2)'s, -1 unknown. The pid is still reserved during the call;
+    // afterwards it is reaped and the record given back.
     virtual void on_ended(std::uint32_t index, int status) = 0;
 };
 
@@ -30,7 +30,9 @@ public:
     Processes(Loop& loop, State& state, const SpawnerOptions& options, ProcessSink& sink);
 
     [[nodiscard]] ProcessRecords& records() { return records_; }
+
     [[nodiscard]] const ProcessRecords& records() const { return records_; }
+
     [[nodiscard]] Spawner& spawner() { return spawner_; }
 
     // launch.record is filled in and `accepted`.

@@ -146,6 +146,7 @@ void ListenerRecords::remove(std::uint32_t index) {
 
 std::uint64_t inode_of(int fd) {
     struct stat facts {};
+
     return fd >= 0 && ::fstat(fd, &facts) == 0 ? facts.st_ino : 0;
 }
 

@@ -19,13 +19,18 @@ class ProcessRecords {
 public:
     explicit ProcessRecords(const State& state);
 
-    // A record with everything zero (descriptors -1) and still `free`: the caller fills it in and
-    // sets its state last. Nothing where the table is full.
+    // A record with everything zero (descriptors -1) and still `free`: the caller fills it in
+    // and sets its state last. Nothing where the table is full.
     [[nodiscard]] std::optional<std::uint32_t> take();
     void give_back(std::uint32_t index);
+
     [[nodiscard]] ProcessRecord& at(std::uint32_t index) const { return records_[index]; }
+
     [[nodiscard]] std::uint32_t in_use() const { return in_use_; }
-    [[nodiscard]] std::uint32_t capacity() const { return static_cast<std::uint32_t>(records_.size()); }
+
+    [[nodiscard]] std::uint32_t capacity() const {
+        return static_cast<std::uint32_t>(records_.size());
+    }
 
     // Every record that is not free: visit(index, record).
     template <class Visit>
@@ -51,7 +56,9 @@ public:
     // The record of that name, made where there is none; nothing where the table is full or the
     // name is longer than a record holds.
     [[nodiscard]] std::optional<std::uint32_t> find_or_make(std::string_view name);
+
     [[nodiscard]] ServiceRecord& at(std::uint32_t index) const { return records_[index]; }
+
     // Forgets the counters of a service that the plan no longer has.
     void remove(std::uint32_t index);
 
@@ -68,10 +75,12 @@ public:
 
     // Writes down that fd (a loan) belongs to key; nothing where the table is full.
     [[nodiscard]] std::optional<std::uint32_t> add(std::string_view key, int fd);
-    // A descriptor that a former superd wrote down for key and that still is the same open file.
-    // Handed out once: two listeners of one key (port 0) are two descriptors.
+    // A descriptor that a former superd wrote down for key and that still is the same open
+    // file. Handed out once: two listeners of one key (port 0) are two descriptors.
     [[nodiscard]] std::optional<std::uint32_t> claim(std::string_view key);
+
     [[nodiscard]] ListenerRecord& at(std::uint32_t index) const { return records_[index]; }
+
     void remove(std::uint32_t index);
 
 private:

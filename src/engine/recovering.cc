@@ -15,22 +15,28 @@ void Supervisor::recover(std::shared_ptr<const Plan> plan, const Recovery& recov
     configure_outputs();
     outputs_.open_reader_socket(options_.run_directory + "/log", plan_->daemon.admin_gid);
     networks_ = make_network_tables(plan_->networks);
-    for (const auto& service : plan_->services) add_service(service);
+    for (const auto& service : plan_->services)
+        add_service(service);
     adopt_ghosts();
-    for (auto& [name, service] : services_) outputs_.adopt_streams(*service);
+    for (auto& [name, service] : services_)
+        outputs_.adopt_streams(*service);
     start_log_program();
-    for (const auto& service : plan_->services) doors_.open_wanted(*find(service->name));
+    for (const auto& service : plan_->services)
+        doors_.open_wanted(*find(service->name));
     close_stray_listeners();
     adopt_processes(recovery);
-    for (const auto& service : plan_->services) activate(*find(service->name));
+    for (const auto& service : plan_->services)
+        activate(*find(service->name));
     take_found_connections(recovery);
     for (auto& [name, service] : services_) {
         if (!service->removed) start_at_boot(*service);
     }
     watch_networks();
     outputs_.log().log(NoticeEvent{.level = Level::warning,
-            .text = fmt::format("superd was started again: {} process{} and {} service{} taken over", live_,
-                    live_ == 1 ? "" : "es", services_.size(), services_.size() == 1 ? "" : "s")});
+            .text = fmt::format(
+                    "superd was started again: {} process{} and {} service{} taken over", live_,
+                    live_ == 1 ? "" : "es", services_.size(),
+                    services_.size() == 1 ? "" : "s")});
     state_.header().serving.store(1);
     notify("READY=1\n");
 }
@@ -72,14 +78,17 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
     std::set<Service*> to_end;
     for (const RecoveredRecord& found : recovery.records) {
         ProcessRecord& record = processes_.records().at(found.record);
-        Service* service = record.kind == ProcessKind::log ? nullptr : by_index_[record.service];
+        Service* service =
+                record.kind == ProcessKind::log ? nullptr : by_index_[record.service];
         const bool starts = found.action == Recovered::start;
-        if (found.action == Recovered::forget || (starts && record.kind != ProcessKind::handler)) {
+        if (found.action == Recovered::forget ||
+                (starts && record.kind != ProcessKind::handler)) {
             processes_.records().give_back(found.record);
             continue;
         }
         // A reload may have come between: there is no handler to start any more.
-        const bool orphaned = starts && (service->removed || service->plan->mode != Mode::handler);
+        const bool orphaned =
+                starts && (service->removed || service->plan->mode != Mode::handler);
         if (orphaned) Fd(record.connection.load()).reset();
         if (orphaned || found.action == Recovered::give_up) {
             if (service != nullptr)
@@ -88,11 +97,13 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
                         .peer = record.peer,
                         .stage = "recover",
                         .detail = orphaned ? "its service has gone: the connection is closed"
-                                           : "its start has failed twice: the connection is closed"});
+                                           : "its start has failed twice: the connection is "
+                                             "closed"});
             processes_.records().give_back(found.record);
             continue;
         }
-        if (service != nullptr && record.source != no_source) ++sources_.at(record.source).active;
+        if (service != nullptr && record.source != no_source)
+            ++sources_.at(record.source).active;
         if (starts) {
             start_handler(*service, found.record, Fd(record.connection.load()));
             continue;
@@ -116,12 +127,14 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
         }
         processes_.adopt(found.record);
     }
-    for (Service* service : to_end) end_processes(*service);
+    for (Service* service : to_end)
+        end_processes(*service);
     processes_.on_guard_news();
     for (auto& [name, service] : services_) {
         if (service->removed && service->active == 0) emptied_.push_back(service.get());
     }
-    for (Service* service : std::exchange(emptied_, {})) remove_service(*service);
+    for (Service* service : std::exchange(emptied_, {}))
+        remove_service(*service);
 }
 
 void Supervisor::take_found_connections(const Recovery& recovery) {
@@ -129,7 +142,9 @@ void Supervisor::take_found_connections(const Recovery& recovery) {
         Fd connection(found.fd);
         for (auto& [name, service] : services_) {
             const auto to = std::find_if(service->listeners.begin(), service->listeners.end(),
-                    [&](const Listener& listener) { return listener.record == found.listener; });
+                    [&](const Listener& listener) {
+                        return listener.record == found.listener;
+                    });
             if (to == service->listeners.end()) continue;
             consider(*service, *to, std::move(connection), found.peer);
             break;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Reload in two phases: everything that can fail happens before anything changes.
 //
-// 1. A process of its own reads and resolves the file (engine/config_reader.h). Errors end here.
+// 1. A process of its own reads and resolves the file (engine/config_reader.h). Errors end
+// here.
 // 2. prepare(): every listener of the new plan gets a descriptor: its own of before, one that
-//    another service gives up, or a fresh one bound beside them. An address that somebody else has
-//    refuses the reload; what was bound so far is closed again and nothing has changed.
+//    another service gives up, or a fresh one bound beside them. An address that somebody else
+//    has refuses the reload; what was bound so far is closed again and nothing has changed.
 // 3. The plan is committed to the state that outlives superd.
-// 4. commit(): services take their plans. Only what can no longer fail, or can wait and be retried.
+// 4. commit(): services take their plans. Only what can no longer fail, or can wait and be
+// retried.
 #include <algorithm>
 #include <cerrno>
 #include <map>
@@ -42,9 +44,12 @@ std::string count_changes(const std::vector<ServiceDiff>& changes) {
     unsigned added = 0;
     unsigned removed = 0;
     for (const ServiceDiff& diff : changes) {
-        if (diff.change == Change::added) ++added;
-        else if (diff.change == Change::removed) ++removed;
-        else if (diff.change != Change::keep) ++changed;
+        if (diff.change == Change::added)
+            ++added;
+        else if (diff.change == Change::removed)
+            ++removed;
+        else if (diff.change != Change::keep)
+            ++changed;
     }
     return fmt::format("{} changed, {} new, {} gone", changed, added, removed);
 }
@@ -56,18 +61,20 @@ struct Supervisor::Prepared {
     struct Place {
         Service* from = nullptr;  // moves over from there
         std::size_t index = 0;
-        Fd fresh;                 // or was bound
-        bool known = false;       // the service had a listener at this address
+        Fd fresh;            // or was bound
+        bool known = false;  // the service had a listener at this address
     };
+
     std::map<std::string, std::vector<Place>, std::less<>> places;
     // The listeners of before, while commit() hands them over.
     std::map<Service*, std::vector<Listener>> old;
 };
 
 void Supervisor::reload_config(bool dry_run, std::function<void(ReloadReport)> reply) {
-    reader_.read(options_.read, [this, dry_run, reply = std::move(reply)](Result<ReadResult> read) {
-        on_read(dry_run, std::move(read), reply);
-    });
+    reader_.read(
+            options_.read, [this, dry_run, reply = std::move(reply)](Result<ReadResult> read) {
+                on_read(dry_run, std::move(read), reply);
+            });
 }
 
 void Supervisor::refuse_reload(ReloadReport& report) {
@@ -104,7 +111,8 @@ void Supervisor::on_read(
     report.message = count_changes(report.changes);
     if (dry_run) return reply(std::move(report));
 
-    notify(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\n", loop_.now().time_since_epoch().count() / 1000));
+    notify(fmt::format(
+            "RELOADING=1\nMONOTONIC_USEC={}\n", loop_.now().time_since_epoch().count() / 1000));
     Prepared prepared;
     bool ready = prepare(*next, prepared, report);
     std::string encoded;
@@ -119,7 +127,8 @@ void Supervisor::on_read(
         refuse_reload(report);
     } else {
         commit(next, prepared, report.changes);
-        outputs_.log().log(NoticeEvent{.level = Level::notice, .text = "reloaded: " + report.message});
+        outputs_.log().log(
+                NoticeEvent{.level = Level::notice, .text = "reloaded: " + report.message});
         if (const auto kept = keep_last_good(options_.state_directory, *plan_, encoded); !kept)
             outputs_.log().log(FailEvent{.stage = kept.error().operation,
                     .subject = kept.error().subject,
@@ -139,7 +148,8 @@ bool Supervisor::prepare(const Plan& next, Prepared& prepared, ReloadReport& rep
         }
     }
     using Place = Prepared::Place;
-    const auto take = [&book](AddressBook::iterator match, const ListenerPlan& wanted, Place& place) {
+    const auto take = [&book](AddressBook::iterator match, const ListenerPlan& wanted,
+                              Place& place) {
         const Holder holder = match->second;
         const Listener& old = holder.service->listeners[holder.index];
         if (same_socket(old.plan, wanted)) {
@@ -157,8 +167,8 @@ bool Supervisor::prepare(const Plan& next, Prepared& prepared, ReloadReport& rep
         if (known == nullptr || !will_want_listeners(*plan, known)) continue;
         for (std::size_t i = 0; i < places.size(); ++i) {
             const auto [first, last] = book.equal_range(plan->listeners[i].address);
-            const auto own = std::find_if(
-                    first, last, [&](const auto& entry) { return entry.second.service == known; });
+            const auto own = std::find_if(first, last,
+                    [&](const auto& entry) { return entry.second.service == known; });
             if (own != last) take(own, plan->listeners[i], places[i]);
         }
     }
@@ -179,8 +189,9 @@ bool Supervisor::prepare(const Plan& next, Prepared& prepared, ReloadReport& rep
             }
             if (fd.error().code != EADDRINUSE) continue;  // waits and is retried, as at a start
             const std::string who = describe_holder(wanted);
-            report.message = fmt::format("{}: {} of {} is in use{}{}", next.where(wanted.origin),
-                    wanted.address, plan->name, who.empty() ? "" : " by ", who);
+            report.message =
+                    fmt::format("{}: {} of {} is in use{}{}", next.where(wanted.origin),
+                            wanted.address, plan->name, who.empty() ? "" : " by ", who);
             return false;
         }
     }
@@ -197,7 +208,8 @@ void Supervisor::commit(std::shared_ptr<const Plan> next, Prepared& prepared,
         prepared.old[service.get()] = std::exchange(service->listeners, {});
     }
     std::map<std::string_view, const ServiceDiff*> by_name;
-    for (const ServiceDiff& diff : changes) by_name[diff.name] = &diff;
+    for (const ServiceDiff& diff : changes)
+        by_name[diff.name] = &diff;
     std::vector<std::string_view> touched;
     for (const auto& plan : plan_->services) {
         const auto diff = by_name.find(plan->name);
@@ -214,16 +226,19 @@ void Supervisor::commit(std::shared_ptr<const Plan> next, Prepared& prepared,
         if (service == nullptr) continue;
         if (diff.change == Change::removed) remove_service(*service);
     }
-    for (const std::string_view name : touched) activate(*find(name));
+    for (const std::string_view name : touched)
+        activate(*find(name));
     for (const ServiceDiff& diff : changes) {
         Service* service = find(diff.name);
         if (service == nullptr || service->removed) continue;
-        const bool opens = std::find(diff.keys.begin(), diff.keys.end(), "enabled") != diff.keys.end();
+        const bool opens =
+                std::find(diff.keys.begin(), diff.keys.end(), "enabled") != diff.keys.end();
         if (diff.change == Change::added || opens) start_at_boot(*service);
     }
     // Limits may be others now: who still has to wait finds out at the next knock.
     for (auto& [name, service] : services_) {
-        for (const Hold limit : {Hold::connections, Hold::rate, Hold::processes}) release(*service, limit);
+        for (const Hold limit : {Hold::connections, Hold::rate, Hold::processes})
+            release(*service, limit);
     }
     configure_outputs();
     watch_networks();
@@ -251,7 +266,7 @@ bool Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepa
         service->again = service->stopping && plan->start == Start::boot;
     }
     const bool other_mode = service != nullptr && service->plan->mode != plan->mode &&
-            service->plan->mode != Mode::handler;
+                            service->plan->mode != Mode::handler;
     if (service == nullptr) service = &add_service(plan);
     const bool changed = change == nullptr || change->change != Change::keep;
     if (changed) {
@@ -284,14 +299,16 @@ bool Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepa
         end_processes(*service);
     }
     // What the file now says about `enabled` counts again, whatever was said by hand before.
-    if (changed && !plan->enabled && service->order() == Order::none && plan->mode != Mode::handler)
+    if (changed && !plan->enabled && service->order() == Order::none &&
+            plan->mode != Mode::handler)
         end_processes(*service);
     return true;
 }
 
 void Supervisor::close_leftovers(Prepared& prepared) {
     for (auto& [service, listeners] : prepared.old) {
-        for (Listener& listener : listeners) doors_.close(listener, true);
+        for (Listener& listener : listeners)
+            doors_.close(listener, true);
     }
     prepared.old.clear();
 }
@@ -304,7 +321,8 @@ void Supervisor::watch_networks() {
     network_watch_.watch(files);
 }
 
-// Only the lists are read again, by the plan in force: half an edit of superd.toml stays unseen.
+// Only the lists are read again, by the plan in force: half an edit of superd.toml stays
+// unseen.
 void Supervisor::on_networks_changed() {
     const StateHeader& header = state_.header();
     const std::uint64_t sequence = header.plan_sequence.load();
@@ -314,11 +332,13 @@ void Supervisor::on_networks_changed() {
         if (state_.header().plan_sequence.load() != sequence) return on_networks_changed();
         if (!read || !read->plan) {
             outputs_.log().log(NoticeEvent{.level = Level::error,
-                    .text = "address lists could not be read again: the old ones stay in force"});
+                    .text = "address lists could not be read again: the old ones stay in "
+                            "force"});
             return;
         }
         for (const Diagnostic& trouble : read->diagnostics.all())
-            outputs_.log().log(NoticeEvent{.level = Level::error, .text = trouble.at.file + ": " + trouble.message});
+            outputs_.log().log(NoticeEvent{
+                    .level = Level::error, .text = trouble.at.file + ": " + trouble.message});
         auto next = std::make_shared<Plan>(*plan_);
         next->networks = read->plan->networks;
         if (!state_.commit_plan(encode_plan(*next))) return;
@@ -326,7 +346,8 @@ void Supervisor::on_networks_changed() {
         networks_ = make_network_tables(plan_->networks);
         for (auto& [name, service] : services_)
             service->access = AccessIndex(service->plan->admission.access, networks_);
-        outputs_.log().log(NoticeEvent{.level = Level::notice, .text = "address lists read again"});
+        outputs_.log().log(
+                NoticeEvent{.level = Level::notice, .text = "address lists read again"});
     });
 }
 

@@ -16,7 +16,8 @@ std::string exit_text(int status) {
     if (status < 0) return "status unknown";
     if (WIFSIGNALED(status)) {
         const char* name = ::sigabbrev_np(WTERMSIG(status));
-        return fmt::format("signal {}{}", name != nullptr ? name : std::to_string(WTERMSIG(status)),
+        return fmt::format("signal {}{}",
+                name != nullptr ? name : std::to_string(WTERMSIG(status)),
                 WCOREDUMP(status) ? " (core dumped)" : "");
     }
     return fmt::format("status {}", WEXITSTATUS(status));
@@ -25,7 +26,8 @@ std::string exit_text(int status) {
 std::string_view hold_text(Hold hold) {
     switch (hold) {
         case Hold::worker: return "its worker has the listeners";
-        case Hold::connections: return "max_connections is reached; clients wait in the kernel's queue";
+        case Hold::connections:
+            return "max_connections is reached; clients wait in the kernel's queue";
         case Hold::rate: return "rate is exceeded";
         case Hold::descriptors: return "superd is out of descriptors";
         case Hold::processes: return "[superd] max_processes is reached";
@@ -41,7 +43,9 @@ void Holds::set(Hold hold, Mono until) {
     until_[index(hold)] = until;
 }
 
-void Holds::clear(Hold hold) { bits_ &= ~bit(hold); }
+void Holds::clear(Hold hold) {
+    bits_ &= ~bit(hold);
+}
 
 void Holds::expire(Mono now) {
     for (std::size_t i = 0; i < until_.size(); ++i) {
@@ -60,12 +64,13 @@ Mono Holds::next() const {
 bool Service::wants_listeners() const {
     if (removed || order() == Order::stop || order() == Order::drain) return false;
     return order() == Order::start || order() == Order::pause ||
-            (plan->enabled && plan->start != Start::manual);
+           (plan->enabled && plan->start != Start::manual);
 }
 
 bool Service::has_open_listener() const {
-    return std::any_of(listeners.begin(), listeners.end(),
-            [](const Listener& listener) { return listener.condition == Listener::Condition::open; });
+    return std::any_of(listeners.begin(), listeners.end(), [](const Listener& listener) {
+        return listener.condition == Listener::Condition::open;
+    });
 }
 
 bool Service::has_waiting_listener() const {
@@ -80,13 +85,15 @@ std::string hold_detail(const Service& service, Hold hold, Mono now) {
     std::string text(hold_text(hold));
     const Mono until = service.holds.until(hold);
     if (until != Mono::max())
-        text += fmt::format("; comes back in {}", approximate_duration(std::max(until - now, Nanoseconds{0})));
+        text += fmt::format("; comes back in {}",
+                approximate_duration(std::max(until - now, Nanoseconds{0})));
     return text;
 }
 
 // A held service that is not merely busy with its worker.
 bool paused_by_itself(const Service& service, Mono now, StateView& view) {
-    for (const Hold hold : {Hold::rate, Hold::descriptors, Hold::processes, Hold::connections}) {
+    for (const Hold hold :
+            {Hold::rate, Hold::descriptors, Hold::processes, Hold::connections}) {
         if (!service.holds.has(hold)) continue;
         view = {ServiceState::paused, hold_detail(service, hold, now)};
         return true;
@@ -106,16 +113,18 @@ std::string first_waiting(const Service& service) {
 
 StateView view_of_processes(const Service& service) {
     if (service.plan->mode == Mode::handler)
-        return {ServiceState::running, fmt::format("{} connection{}", service.active,
-                                               service.active == 1 ? "" : "s")};
-    if (service.launching == service.active) return {ServiceState::starting, "its process is being started"};
+        return {ServiceState::running,
+                fmt::format("{} connection{}", service.active, service.active == 1 ? "" : "s")};
+    if (service.launching == service.active)
+        return {ServiceState::starting, "its process is being started"};
     return {ServiceState::running, {}};
 }
 
 }  // namespace
 
 StateView view_of(const Service& service, Mono now) {
-    if (service.stopping) return {ServiceState::stopping, fmt::format("{} left to end", service.active)};
+    if (service.stopping)
+        return {ServiceState::stopping, fmt::format("{} left to end", service.active)};
     if (!service.plan->enabled && service.order() == Order::none && service.active == 0) {
         return {ServiceState::disabled, "enabled = false"};
     }
@@ -133,11 +142,13 @@ StateView view_of(const Service& service, Mono now) {
     if (paused_by_itself(service, now, held)) return held;
     if (service.active > 0) return view_of_processes(service);
     if (service.has_open_listener()) {
-        return {ServiceState::listening, service.has_waiting_listener() ? first_waiting(service) : ""};
+        return {ServiceState::listening,
+                service.has_waiting_listener() ? first_waiting(service) : ""};
     }
     if (service.has_waiting_listener()) return {ServiceState::waiting, first_waiting(service)};
     if (service.failed) return {ServiceState::failed, service.last_failure};
-    return {ServiceState::stopped, service.plan->start == Start::manual ? "start = \"manual\"" : ""};
+    return {ServiceState::stopped,
+            service.plan->start == Start::manual ? "start = \"manual\"" : ""};
 }
 
 }  // namespace superd

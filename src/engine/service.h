@@ -27,13 +27,13 @@ enum class Order : std::uint32_t { none, start, stop, pause, drain };
 // Why a service accepts nothing for now. Each comes and goes by itself; listeners are watched
 // while there is none.
 enum class Hold : std::uint8_t {
-    worker,         // a worker has the listeners
-    connections,    // max_connections, on_limit = "queue"
-    rate,           // the service's own rate; until a time
-    descriptors,    // superd is out of descriptors or memory; until a time
-    processes,      // [superd] max_processes
-    backoff,        // workers that fail, datagrams left unread; until a time
-    launches,       // as many launches in hand as one service may have
+    worker,       // a worker has the listeners
+    connections,  // max_connections, on_limit = "queue"
+    rate,         // the service's own rate; until a time
+    descriptors,  // superd is out of descriptors or memory; until a time
+    processes,    // [superd] max_processes
+    backoff,      // workers that fail, datagrams left unread; until a time
+    launches,     // as many launches in hand as one service may have
     count
 };
 [[nodiscard]] std::string_view hold_text(Hold hold);
@@ -42,16 +42,21 @@ class Holds {
 public:
     void set(Hold hold, Mono until = Mono::max());
     void clear(Hold hold);
+
     [[nodiscard]] bool has(Hold hold) const { return (bits_ & bit(hold)) != 0; }
+
     [[nodiscard]] bool none() const { return bits_ == 0; }
+
     // Clears those whose time has come.
     void expire(Mono now);
     // When the first of them ends by itself; Mono::max(): none does.
     [[nodiscard]] Mono next() const;
+
     [[nodiscard]] Mono until(Hold hold) const { return until_[index(hold)]; }
 
 private:
     static constexpr std::size_t index(Hold hold) { return static_cast<std::size_t>(hold); }
+
     static constexpr unsigned bit(Hold hold) { return 1U << static_cast<unsigned>(hold); }
 
     unsigned bits_ = 0;
@@ -84,20 +89,23 @@ struct Service {
     std::uint32_t active = 0;     // handlers: connections; else processes
     std::uint32_t launching = 0;  // of these, not yet known to have started
     Holds holds;
-    std::unique_ptr<Timer> timer;        // the end of a hold, a stop's KILL
-    bool removed = false;                // the plan no longer has it; goes when active is 0
-    bool stopping = false;               // processes were told to end
-    bool again = false;                  // restart: start anew when the last process has ended
-    bool failed = false;                 // a daemon ended badly; cleared by start
+    std::unique_ptr<Timer> timer;  // the end of a hold, a stop's KILL
+    bool removed = false;          // the plan no longer has it; goes when active is 0
+    bool stopping = false;         // processes were told to end
+    bool again = false;            // restart: start anew when the last process has ended
+    bool failed = false;           // a daemon ended badly; cleared by start
     Mono kill_at = Mono::max();
-    Mono refill_at = Mono::max();        // a pool gets its missing workers
+    Mono refill_at = Mono::max();  // a pool gets its missing workers
     Mono worker_started{};
-    std::uint32_t fruitless = 0;         // workers in a row that left what had woken them
+    std::uint32_t fruitless = 0;  // workers in a row that left what had woken them
     std::string last_failure;
 
     [[nodiscard]] const std::string& name() const { return plan->name; }
+
     [[nodiscard]] Order order() const { return static_cast<Order>(record->orders); }
+
     void set_order(Order order) { record->orders = static_cast<std::uint32_t>(order); }
+
     // The file and what was said by hand, taken together: its listeners are to be open.
     [[nodiscard]] bool wants_listeners() const;
     [[nodiscard]] bool has_open_listener() const;
@@ -112,6 +120,7 @@ struct StateView {
     ServiceState state = ServiceState::stopped;
     std::string detail;
 };
+
 [[nodiscard]] StateView view_of(const Service& service, Mono now);
 
 }  // namespace superd

@@ -13,7 +13,9 @@ namespace superd {
 
 namespace {
 
-Wall wall_of(std::int64_t nanoseconds) { return Wall(Nanoseconds(nanoseconds)); }
+Wall wall_of(std::int64_t nanoseconds) {
+    return Wall(Nanoseconds(nanoseconds));
+}
 
 std::string_view condition_name(const Service& service, const Listener& listener) {
     switch (listener.condition) {
@@ -55,7 +57,8 @@ DaemonStatus Supervisor::daemon() const {
 std::vector<std::string> Supervisor::names() const {
     std::vector<std::string> names;
     names.reserve(services_.size());
-    for (const auto& [name, service] : services_) names.push_back(name);
+    for (const auto& [name, service] : services_)
+        names.push_back(name);
     return names;
 }
 
@@ -94,14 +97,16 @@ ServiceStatus Supervisor::status_of(const Service& service) const {
     }
     for (std::size_t i = 0; i < refusal_count; ++i) {
         if (record.refused[i] > 0)
-            status.refused.emplace_back(refusal_name(static_cast<Refusal>(i)), record.refused[i]);
+            status.refused.emplace_back(
+                    refusal_name(static_cast<Refusal>(i)), record.refused[i]);
     }
     if (service.active == 0) return status;
     const auto boot = loop_.wall().time_since_epoch() - loop_.now().time_since_epoch();
     processes_.records().for_each([&](std::uint32_t, const ProcessRecord& process) {
         if (process.service != service.index || process.kind == ProcessKind::log) return;
-        status.processes.push_back({process.pid.load(), std::string(kind_name(process.kind)), process.id,
-                process.peer, process.local, Wall(Nanoseconds(process.started) + boot)});
+        status.processes.push_back({process.pid.load(), std::string(kind_name(process.kind)),
+                process.id, process.peer, process.local,
+                Wall(Nanoseconds(process.started) + boot)});
     });
     return status;
 }
@@ -110,23 +115,29 @@ std::optional<std::string> Supervisor::why(std::string_view name) const {
     const Service* service = find(name);
     if (service == nullptr) return std::nullopt;
     const ServiceStatus status = status_of(*service);
-    std::string text = fmt::format("{} is {}{}{}, defined at {}.\n", status.name, state_name(status.state),
-            status.detail.empty() ? "" : ": ", status.detail, status.defined_at);
+    std::string text =
+            fmt::format("{} is {}{}{}, defined at {}.\n", status.name, state_name(status.state),
+                    status.detail.empty() ? "" : ": ", status.detail, status.defined_at);
     for (const ListenerStatus& listener : status.listeners) {
         text += fmt::format("{} is {}{}{}.\n", listener.address, listener.state,
                 listener.detail.empty() ? "" : ": ", listener.detail);
     }
-    if (!status.enabled) text += "enabled = false: superctl enable it, or superctl start it for now.\n";
+    if (!status.enabled)
+        text += "enabled = false: superctl enable it, or superctl start it for now.\n";
     if (status.state == ServiceState::paused && service->order() == Order::pause)
         text += fmt::format("superctl resume {} lets it accept again.\n", name);
     if (status.state == ServiceState::stopped && service->order() != Order::none)
         text += fmt::format("superctl start {} opens it again.\n", name);
-    if (!status.last_failure.empty()) text += fmt::format("Last failure: {}.\n", status.last_failure);
-    if (!status.last_exit.empty()) text += fmt::format("The last process ended with {}.\n", status.last_exit);
+    if (!status.last_failure.empty())
+        text += fmt::format("Last failure: {}.\n", status.last_failure);
+    if (!status.last_exit.empty())
+        text += fmt::format("The last process ended with {}.\n", status.last_exit);
     for (const auto& [reason, count] : status.refused)
-        text += fmt::format("{} connection{} refused: {}.\n", count, count == 1 ? "" : "s", reason);
+        text += fmt::format(
+                "{} connection{} refused: {}.\n", count, count == 1 ? "" : "s", reason);
     if (status.dropped_datagrams > 0)
-        text += fmt::format("{} datagrams that no worker read were dropped.\n", status.dropped_datagrams);
+        text += fmt::format(
+                "{} datagrams that no worker read were dropped.\n", status.dropped_datagrams);
     return text;
 }
 
@@ -135,9 +146,9 @@ std::optional<Explanation> Supervisor::explain(
     const Service* service = find(name);
     if (service == nullptr) return std::nullopt;
     if (service->plan->mode != Mode::handler) {
-        return Explanation{true, "admitted", {}, fmt::format(
-                "{} is a {}: it accepts connections itself, superd asks nothing", name,
-                service->plan->mode == Mode::worker ? "worker" : "daemon")};
+        return Explanation{true, "admitted", {},
+                fmt::format("{} is a {}: it accepts connections itself, superd asks nothing",
+                        name, service->plan->mode == Mode::worker ? "worker" : "daemon")};
     }
     if (!service->has_open_listener()) {
         const StateView view = view_of(*service, loop_.now());
@@ -166,24 +177,27 @@ void Supervisor::dump_state() {
     std::string text;
     for (const auto& [name, service] : services_) {
         const ServiceStatus status = status_of(*service);
-        text += fmt::format("{} {} connections={} accepted={} started={} failed={} exited={}", name,
-                state_name(status.state), status.connections, status.accepted, status.started,
-                status.failed, status.exited);
-        for (const auto& [reason, count] : status.refused) text += fmt::format(" refused.{}={}", reason, count);
+        text += fmt::format("{} {} connections={} accepted={} started={} failed={} exited={}",
+                name, state_name(status.state), status.connections, status.accepted,
+                status.started, status.failed, status.exited);
+        for (const auto& [reason, count] : status.refused)
+            text += fmt::format(" refused.{}={}", reason, count);
         if (!status.detail.empty()) text += " detail=\"" + status.detail + '"';
         text += '\n';
     }
     if (plan_->daemon.dump_file.empty()) {
         for (std::size_t at = 0; at < text.size();) {
             const std::size_t end = text.find('\n', at);
-            outputs_.log().log(NoticeEvent{.text = std::string_view(text).substr(at, end - at)});
+            outputs_.log().log(
+                    NoticeEvent{.text = std::string_view(text).substr(at, end - at)});
             at = end + 1;
         }
         return;
     }
     const std::string& path = plan_->daemon.dump_file;
     const Fd file(::open(path.c_str(),
-            O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640));
+            O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+            0640));
     if (!file || ::write(file.get(), text.data(), text.size()) < 0)
         outputs_.log().log(FailEvent{.stage = "write", .subject = path, .error = errno});
 }

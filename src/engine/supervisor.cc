@@ -27,11 +27,17 @@ std::vector<int> watched_signals() {
 }  // namespace
 
 Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
-        : loop_(loop), state_(state), options_(std::move(options)),
-          outputs_(loop, ::geteuid(), [this] { log_restart_.start(backoff_delay(log_failures_)); }),
-          sources_(state.sources(), state.header().source_seed), service_records_(state),
-          listener_records_(state), doors_(loop, listener_records_, outputs_.log(), *this),
-          processes_(loop, state, options_.spawner, *this), reader_(loop),
+        : loop_(loop),
+          state_(state),
+          options_(std::move(options)),
+          outputs_(loop, ::geteuid(),
+                  [this] { log_restart_.start(backoff_delay(log_failures_)); }),
+          sources_(state.sources(), state.header().source_seed),
+          service_records_(state),
+          listener_records_(state),
+          doors_(loop, listener_records_, outputs_.log(), *this),
+          processes_(loop, state, options_.spawner, *this),
+          reader_(loop),
           network_watch_(loop, [this] { on_networks_changed(); }),
           signals_(loop, watched_signals(), [this](int signal) { on_signal(signal); }),
           orphan_timer_(loop,
@@ -44,7 +50,8 @@ Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
                       if (log_record_ == ~std::uint32_t{0}) start_log_program();
                   }),
           stop_deadline_(loop, [this] { loop_.stop(); }),
-          stop_poll_(loop, [this] { maybe_finish(); }), config_trouble_(options_.config_trouble) {
+          stop_poll_(loop, [this] { maybe_finish(); }),
+          config_trouble_(options_.config_trouble) {
     loop_.at_turn_end([this] { graveyard_.clear(); });
 }
 
@@ -56,18 +63,21 @@ void Supervisor::start(std::shared_ptr<const Plan> plan) {
     outputs_.open_reader_socket(options_.run_directory + "/log", plan_->daemon.admin_gid);
     start_log_program();
     networks_ = make_network_tables(plan_->networks);
-    for (const auto& service : plan_->services) open_doors(add_service(service));
-    for (auto& [name, service] : services_) start_at_boot(*service);
+    for (const auto& service : plan_->services)
+        open_doors(add_service(service));
+    for (auto& [name, service] : services_)
+        start_at_boot(*service);
     watch_networks();
     if (!config_trouble_.empty())
         outputs_.log().log(NoticeEvent{.level = Level::critical, .text = config_trouble_});
     outputs_.log().log(NoticeEvent{.level = Level::notice,
-            .text = fmt::format("superd {} serves {} service{}", options_.version, services_.size(),
-                    services_.size() == 1 ? "" : "s")});
+            .text = fmt::format("superd {} serves {} service{}", options_.version,
+                    services_.size(), services_.size() == 1 ? "" : "s")});
     state_.header().serving.store(1);
     // Every listener is open: who comes from here on waits in its queue until it is watched.
     notify("READY=1\n");
-    for (auto& [name, service] : services_) doors_.watch(*service);
+    for (auto& [name, service] : services_)
+        doors_.watch(*service);
 }
 
 // With --debug, stderr sees everything beside the sinks that the file asks for.
@@ -112,13 +122,15 @@ Service& Supervisor::add_service(const std::shared_ptr<const ServicePlan>& plan)
 void Supervisor::give_plan(Service& service, const std::shared_ptr<const ServicePlan>& plan) {
     service.plan = plan;
     service.access = AccessIndex(plan->admission.access, networks_);
+
     // A launch keeps its spawn plan; with it lives the service plan, whose texts it points to.
     struct Both {
         std::shared_ptr<const SpawnPlan> spawn;
         std::shared_ptr<const ServicePlan> service;
     };
-    auto both = std::make_shared<Both>(
-            Both{make_spawn_plan(*plan, options_.spawn_context), plan});
+
+    auto both =
+            std::make_shared<Both>(Both{make_spawn_plan(*plan, options_.spawn_context), plan});
     service.spawn = std::shared_ptr<const SpawnPlan>(both, both->spawn.get());
 }
 
@@ -144,8 +156,8 @@ void Supervisor::open_doors(Service& service) {
     changed(service);
 }
 
-// The service goes when its last process has: connections finish, but workers and daemons, which
-// would go on for ever, are told to end.
+// The service goes when its last process has: connections finish, but workers and daemons,
+// which would go on for ever, are told to end.
 void Supervisor::remove_service(Service& service) {
     doors_.close_all(service, true);
     service.removed = true;
@@ -172,7 +184,8 @@ void Supervisor::remove_service(Service& service) {
 void Supervisor::answer_waiters_of(const std::string& gone) {
     const auto first = std::stable_partition(waiters_.begin(), waiters_.end(),
             [&](const Waiter& waiter) { return waiter.service != gone; });
-    std::vector<Waiter> answered(std::make_move_iterator(first), std::make_move_iterator(waiters_.end()));
+    std::vector<Waiter> answered(
+            std::make_move_iterator(first), std::make_move_iterator(waiters_.end()));
     waiters_.erase(first, waiters_.end());
     for (const Waiter& waiter : answered)
         waiter.reply({4, gone + " is no longer in the configuration"});
@@ -216,8 +229,8 @@ void Supervisor::begin_stop(bool leave_all) {
     Nanoseconds longest{0};
     for (auto& [name, service] : services_) {
         doors_.close_all(*service, true);
-        const bool leave = leave_all ||
-                (service->plan->mode == Mode::handler && service->plan->on_stop == OnStop::leave);
+        const bool leave = leave_all || (service->plan->mode == Mode::handler &&
+                                                service->plan->on_stop == OnStop::leave);
         if (service->active == 0) remove_credentials(name, options_.prefixes);
         if (leave || service->active == 0) continue;
         longest = std::max(longest, service->plan->stop_timeout);
@@ -231,8 +244,10 @@ void Supervisor::begin_stop(bool leave_all) {
 void Supervisor::maybe_finish() {
     const bool busy = std::any_of(services_.begin(), services_.end(),
             [](const auto& entry) { return entry.second->stopping; });
-    if (stopping_ && !busy && processes_.spawner().pending() == 0) loop_.stop();
-    else if (stopping_ && !busy) stop_poll_.start(std::chrono::milliseconds(5));
+    if (stopping_ && !busy && processes_.spawner().pending() == 0)
+        loop_.stop();
+    else if (stopping_ && !busy)
+        stop_poll_.start(std::chrono::milliseconds(5));
 }
 
 void Supervisor::notify(std::string_view text) const {

@@ -2,10 +2,10 @@
 // The supervisor: the one place where decisions become effects.
 //
 // It owns the runtime of all services and is told of knocks at listeners, launches and exits,
-// signals and orders. Its parts are in files of their own: supervisor.cc (start, stop, signals),
-// accepting.cc (knock → admission → launch), workers.cc (workers and daemons), ending.cc (exits),
-// reloading.cc (file → plan → commit), recovering.cc (after a kill), orders.cc and status.cc
-// (what control asks for).
+// signals and orders. Its parts are in files of their own: supervisor.cc (start, stop,
+// signals), accepting.cc (knock → admission → launch), workers.cc (workers and daemons),
+// ending.cc (exits), reloading.cc (file → plan → commit), recovering.cc (after a kill),
+// orders.cc and status.cc (what control asks for).
 #pragma once
 
 #include <cstdint>
@@ -31,13 +31,13 @@
 namespace superd {
 
 struct SupervisorOptions {
-    ReadOptions read;            // of superd.toml, for reloads
+    ReadOptions read;  // of superd.toml, for reloads
     std::string version;
-    std::string run_directory;   // "/run/superd"
-    std::string state_directory; // "/var/lib/superd"
-    std::string log_program;     // absolute path of superd-log; empty: lines go to stderr
-    IdentityPlan log_identity;   // of superd-log
-    int log_stderr = 2;          // its stderr, a loan; -1: /dev/null, for the caller's is not kept
+    std::string run_directory;    // "/run/superd"
+    std::string state_directory;  // "/var/lib/superd"
+    std::string log_program;      // absolute path of superd-log; empty: lines go to stderr
+    IdentityPlan log_identity;    // of superd-log
+    int log_stderr = 2;  // its stderr, a loan; -1: /dev/null, for the caller's is not kept
     Prefixes prefixes;
     SpawnerOptions spawner;
     SpawnContext spawn_context;
@@ -64,6 +64,7 @@ public:
     void on_admin_changed(std::function<void(std::optional<std::uint32_t>)> callback) {
         admin_changed_ = std::move(callback);
     }
+
     [[nodiscard]] EventSink& log() { return outputs_.log(); }
 
     // ---- Manager
@@ -73,14 +74,17 @@ public:
     [[nodiscard]] std::optional<std::string> why(std::string_view name) const override;
     [[nodiscard]] std::optional<Explanation> explain(
             std::string_view name, const Endpoint& from, Wall at) const override;
+
     [[nodiscard]] const Plan& plan() const override { return *plan_; }
+
     void start(std::string_view name, Reply reply) override;
     void stop(std::string_view name, Reply reply) override;
     void restart(std::string_view name, Reply reply) override;
     void pause(std::string_view name, Reply reply) override;
     void resume(std::string_view name, Reply reply) override;
     void drain(std::string_view name, Reply reply) override;
-    void kill(std::string_view name, int signal, std::uint64_t connection, Reply reply) override;
+    void kill(
+            std::string_view name, int signal, std::uint64_t connection, Reply reply) override;
     void reload_config(bool dry_run, std::function<void(ReloadReport)> reply) override;
     std::uint64_t wait(std::string_view name, std::function<bool(const ServiceStatus&)> test,
             Reply reply) override;
@@ -101,7 +105,8 @@ private:
     // False: the service pauses, the batch is over.
     bool may_accept(Service& service);
     void consider(Service& service, Listener& listener, Fd connection, const Endpoint& peer);
-    void refuse(Service& service, Listener& listener, Fd connection, const Endpoint& peer, const Refuse& why);
+    void refuse(Service& service, Listener& listener, Fd connection, const Endpoint& peer,
+            const Refuse& why);
     void start_handler(Service& service, std::uint32_t index, Fd connection);
     void on_no_descriptors(Service& service, Listener& listener, int error);
     [[nodiscard]] AdmissionBook book_of(const Service& service) const;
@@ -128,7 +133,8 @@ private:
     void on_service_empty(Service& service);
     void signal_all(Service& service, int signal);
     void end_processes(Service& service);
-    void log_launch_failure(Service& service, const ProcessRecord& record, const LaunchResult& result);
+    void log_launch_failure(
+            Service& service, const ProcessRecord& record, const LaunchResult& result);
     void on_log_program_gone(std::uint32_t index);
 
     // ---- services and plans
@@ -144,14 +150,15 @@ private:
     void watch_networks();
     void on_networks_changed();
     struct Prepared;
-    void on_read(bool dry_run, Result<ReadResult> read, const std::function<void(ReloadReport)>& reply);
+    void on_read(bool dry_run, Result<ReadResult> read,
+            const std::function<void(ReloadReport)>& reply);
     // False: report says why, and nothing has changed.
     [[nodiscard]] bool prepare(const Plan& next, Prepared& prepared, ReloadReport& report);
     void commit(std::shared_ptr<const Plan> next, Prepared& prepared,
             const std::vector<ServiceDiff>& changes);
     [[nodiscard]] static bool stays_in_place(const Service& service, const Prepared& prepared);
-    [[nodiscard]] bool take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepared& prepared,
-            const ServiceDiff* change);
+    [[nodiscard]] bool take_plan(const std::shared_ptr<const ServicePlan>& plan,
+            Prepared& prepared, const ServiceDiff* change);
     void close_leftovers(Prepared& prepared);
     void refuse_reload(ReloadReport& report);
 
@@ -165,7 +172,8 @@ private:
     void begin_stop(bool leave_all);
     void maybe_finish();
     void notify(std::string_view text) const;
-    // After anything that may change what status shows: waits are answered, the change is logged.
+    // After anything that may change what status shows: waits are answered, the change is
+    // logged.
     void changed(Service& service);
     void dump_state();
 
@@ -194,13 +202,13 @@ private:
     std::string config_trouble_;
     std::map<std::string, std::unique_ptr<Service>, std::less<>> services_;
     std::vector<Service*> by_index_;  // by ServiceRecord index; null: none
-    std::vector<Service*> emptied_;  // removed services found without processes
+    std::vector<Service*> emptied_;   // removed services found without processes
     std::vector<std::unique_ptr<Service>> graveyard_;  // until the turn of the loop is over
     std::uint32_t log_record_ = ~std::uint32_t{0};
     std::uint32_t log_failures_ = 0;
-    Fd log_channel_;                  // superd-log's end, until it has been started
-    std::uint32_t live_ = 0;          // handlers, workers and daemons that hold a record
-    mutable double load_ = 0;         // one-minute average, read at most once a second
+    Fd log_channel_;           // superd-log's end, until it has been started
+    std::uint32_t live_ = 0;   // handlers, workers and daemons that hold a record
+    mutable double load_ = 0;  // one-minute average, read at most once a second
     mutable Mono load_at_{};
     bool stopping_ = false;
     bool leave_all_ = false;
@@ -212,6 +220,7 @@ private:
         std::function<bool(const ServiceStatus&)> test;
         Reply reply;
     };
+
     std::vector<Waiter> waiters_;
     std::uint64_t next_token_ = 1;
     std::map<std::uint32_t, ServiceState> logged_states_;

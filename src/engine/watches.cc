@@ -19,7 +19,8 @@ constexpr auto settle_time = std::chrono::milliseconds(100);
 sigset_t set_of(const std::vector<int>& signals) {
     sigset_t set;
     ::sigemptyset(&set);
-    for (const int signal : signals) ::sigaddset(&set, signal);
+    for (const int signal : signals)
+        ::sigaddset(&set, signal);
     return set;
 }
 
@@ -27,7 +28,8 @@ sigset_t set_of(const std::vector<int>& signals) {
 
 SignalWatch::SignalWatch(
         Loop& loop, const std::vector<int>& signals, std::function<void(int)> callback)
-        : set_(set_of(signals)), fd_(::signalfd(-1, &set_, SFD_NONBLOCK | SFD_CLOEXEC)),
+        : set_(set_of(signals)),
+          fd_(::signalfd(-1, &set_, SFD_NONBLOCK | SFD_CLOEXEC)),
           callback_(std::move(callback)),
           poll_(loop, fd_.get(), [this](int, int) { on_readable(); }) {
     poll_.start(Poll::readable);
@@ -48,7 +50,8 @@ void SignalWatch::on_readable() {
     const ssize_t got = ::read(fd_.get(), infos.data(), sizeof infos);
     if (got <= 0) return;
     const auto count = static_cast<std::size_t>(got) / sizeof infos[0];
-    for (std::size_t i = 0; i < count; ++i) callback_(static_cast<int>(infos[i].ssi_signo));
+    for (std::size_t i = 0; i < count; ++i)
+        callback_(static_cast<int>(infos[i].ssi_signo));
 }
 
 FileWatch::FileWatch(Loop& loop, std::function<void()> callback)
@@ -84,7 +87,8 @@ void FileWatch::on_readable() {
             const char* name = buffer.data() + at + sizeof event;
             const auto watched = names_.find(event.wd);
             if ((event.mask & IN_Q_OVERFLOW) != 0) ours = true;
-            if (event.len > 0 && watched != names_.end() && watched->second.contains(name)) ours = true;
+            if (event.len > 0 && watched != names_.end() && watched->second.contains(name))
+                ours = true;
             at += static_cast<std::ptrdiff_t>(sizeof event + event.len);
         }
     }

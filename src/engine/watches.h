@@ -49,7 +49,7 @@ private:
     std::function<void()> callback_;
     Fd fd_;
     std::unique_ptr<Poll> poll_;
-    Timer settle_;  // several changes in a row are one
+    Timer settle_;                                // several changes in a row are one
     std::map<int, std::set<std::string>> names_;  // by watch descriptor: the names that count
 };
 

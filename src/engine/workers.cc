@@ -28,8 +28,10 @@ void Supervisor::start_workers(Service& service) {
     const Mono now = loop_.now();
     const Decision decision = decide_start(facts_of(service, {}), book_of(service), now);
     if (const auto* wait = std::get_if<Wait>(&decision)) {
-        const Mono until = wait->until == Mono::max() ? now + std::chrono::seconds(1) : wait->until;
-        hold(service, wait->reason == Refusal::max_processes ? Hold::processes : Hold::rate, until);
+        const Mono until =
+                wait->until == Mono::max() ? now + std::chrono::seconds(1) : wait->until;
+        hold(service, wait->reason == Refusal::max_processes ? Hold::processes : Hold::rate,
+                until);
         return;
     }
     if (std::holds_alternative<Refuse>(decision)) return;
@@ -87,18 +89,20 @@ bool Supervisor::start_process(Service& service, ProcessKind kind) {
     launch.service = service.index;
     launch.plan = service.spawn;
     for (const Listener& listener : service.listeners) {
-        if (listener.condition == Listener::Condition::open) launch.listeners.push_back(listener.fd.get());
+        if (listener.condition == Listener::Condition::open)
+            launch.listeners.push_back(listener.fd.get());
     }
     launch.listeners_blocking = service.active == 1;
     launch.standard_error = outputs_.descriptor_for(service, service.plan->exec.standard_error);
-    launch.standard_output = outputs_.descriptor_for(service, service.plan->exec.standard_output);
+    launch.standard_output =
+            outputs_.descriptor_for(service, service.plan->exec.standard_output);
     processes_.launch(std::move(launch));
     changed(service);
     return true;
 }
 
-// The last worker has gone: its sockets are made fit to be watched again, and what it left unread
-// decides how soon.
+// The last worker has gone: its sockets are made fit to be watched again, and what it left
+// unread decides how soon.
 void Supervisor::on_workers_gone(Service& service) {
     const Mono now = loop_.now();
     const bool short_life = now - service.worker_started < fruitful_life;
@@ -124,15 +128,17 @@ void Supervisor::on_workers_gone(Service& service) {
             ++service.record->dropped_datagrams;
             outputs_.log().log(NoticeEvent{.level = Level::warning,
                     .service = service.name(),
-                    .text = fmt::format("a datagram at {} was left unread by {} starts: dropped",
+                    .text = fmt::format(
+                            "a datagram at {} was left unread by {} starts: dropped",
                             listener.plan.address, unread_starts)});
         }
         pause = std::max(pause, verdict.pause);
-        left_something = left_something ||
-                (is_connection_kind(listener.plan.kind) && is_readable(listener.fd.get()));
+        left_something = left_something || (is_connection_kind(listener.plan.kind) &&
+                                                   is_readable(listener.fd.get()));
     }
     service.fruitless = short_life && left_something ? service.fruitless + 1 : 0;
-    pause = std::max({pause, backoff_delay(service.fruitless), backoff_delay(service.record->failures)});
+    pause = std::max(
+            {pause, backoff_delay(service.fruitless), backoff_delay(service.record->failures)});
     service.holds.clear(Hold::worker);
     if (pause > Nanoseconds::zero())
         hold(service, Hold::backoff, now + pause);
@@ -144,7 +150,8 @@ void Supervisor::start_processes(Service& service) {
     if (service.active > 0 || service.stopping || service.order() == Order::pause ||
             (!service.wants_listeners() && service.plan->mode != Mode::daemon))
         return;
-    if (service.plan->mode == Mode::worker && service.has_open_listener()) start_workers(service);
+    if (service.plan->mode == Mode::worker && service.has_open_listener())
+        start_workers(service);
     if (service.plan->mode == Mode::daemon) start_process(service, ProcessKind::daemon);
 }
 

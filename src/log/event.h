@@ -20,7 +20,7 @@ struct StartEvent {
     std::string_view service{};
     std::uint64_t connection = 0;  // 0: none (worker, daemon)
     int pid = 0;
-    Endpoint peer{}, local{};          // family none: none
+    Endpoint peer{}, local{};  // family none: none
 };
 
 // EXIT: a process has ended.
@@ -28,7 +28,7 @@ struct ExitEvent {
     std::string_view service{};
     std::uint64_t connection = 0;
     int pid = 0;
-    int status = -1;               // wait status (waitpid(2)); -1: unknown
+    int status = -1;  // wait status (waitpid(2)); -1: unknown
     Nanoseconds duration{0};
     Endpoint peer{};
 };
@@ -38,8 +38,8 @@ struct RefuseEvent {
     std::string_view service{};
     std::uint64_t connection = 0;
     Endpoint peer{}, local{};
-    std::string_view reason{};       // refusal_name()
-    std::string_view rule{};         // "/etc/superd.toml:31"
+    std::string_view reason{};     // refusal_name()
+    std::string_view rule{};       // "/etc/superd.toml:31"
     std::uint64_t suppressed = 0;  // lines like this one left out since the last
 };
 
@@ -48,10 +48,10 @@ struct FailEvent {
     std::string_view service{};
     std::uint64_t connection = 0;
     Endpoint peer{};
-    std::string_view stage{};        // "exec", "bind", "setuid" ...
-    std::string_view subject{};      // path or address
-    int error = 0;                 // errno
-    std::string_view detail{};       // free text behind it; may be empty
+    std::string_view stage{};    // "exec", "bind", "setuid" ...
+    std::string_view subject{};  // path or address
+    int error = 0;               // errno
+    std::string_view detail{};   // free text behind it; may be empty
 };
 
 // STATE: a service went from one state to another.
@@ -64,11 +64,12 @@ struct StateEvent {
 // Everything about superd itself.
 struct NoticeEvent {
     Level level = Level::info;
-    std::string_view service{};      // may be empty
+    std::string_view service{};  // may be empty
     std::string_view text{};
 };
 
-using Event = std::variant<StartEvent, ExitEvent, RefuseEvent, FailEvent, StateEvent, NoticeEvent>;
+using Event =
+        std::variant<StartEvent, ExitEvent, RefuseEvent, FailEvent, StateEvent, NoticeEvent>;
 
 [[nodiscard]] Level level_of(const Event& event);
 

@@ -42,7 +42,8 @@ Loop::Loop() : raw_(std::make_unique<uv_loop_s>()), hooks_(std::make_unique<Hook
     hooks_->prepare.data = hooks_.get();
     // What a turn of the loop has collected is written down before the loop sleeps again.
     must(::uv_prepare_start(&hooks_->prepare, [](uv_prepare_t* handle) {
-        for (auto& hook : static_cast<Hooks*>(handle->data)->turn_end) hook();
+        for (auto& hook : static_cast<Hooks*>(handle->data)->turn_end)
+            hook();
     }));
     ::uv_unref(reinterpret_cast<uv_handle_t*>(&hooks_->prepare));
 }
@@ -54,18 +55,30 @@ Loop::~Loop() {
     ::uv_loop_close(raw_.get());
 }
 
-void Loop::run() { ::uv_run(raw_.get(), UV_RUN_DEFAULT); }
+void Loop::run() {
+    ::uv_run(raw_.get(), UV_RUN_DEFAULT);
+}
 
-void Loop::stop() { ::uv_stop(raw_.get()); }
+void Loop::stop() {
+    ::uv_stop(raw_.get());
+}
 
-void Loop::turn(bool wait) { ::uv_run(raw_.get(), wait ? UV_RUN_ONCE : UV_RUN_NOWAIT); }
+void Loop::turn(bool wait) {
+    ::uv_run(raw_.get(), wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+}
 
 // uv_now() is milliseconds only; clock_gettime(2) is a vDSO call of some 20 ns.
-Mono Loop::now() const { return std::chrono::steady_clock::now(); }
+Mono Loop::now() const {
+    return std::chrono::steady_clock::now();
+}
 
-Wall Loop::wall() const { return std::chrono::system_clock::now(); }
+Wall Loop::wall() const {
+    return std::chrono::system_clock::now();
+}
 
-void Loop::at_turn_end(std::function<void()> hook) { hooks_->turn_end.push_back(std::move(hook)); }
+void Loop::at_turn_end(std::function<void()> hook) {
+    hooks_->turn_end.push_back(std::move(hook));
+}
 
 struct Poll::Impl {
     uv_poll_t handle{};
@@ -86,19 +99,21 @@ Poll::~Poll() {
 
 void Poll::start(int events) {
     const int wanted = ((events & readable) != 0 ? UV_READABLE : 0) |
-            ((events & writable) != 0 ? UV_WRITABLE : 0) |
-            ((events & hangup) != 0 ? UV_DISCONNECT : 0);
+                       ((events & writable) != 0 ? UV_WRITABLE : 0) |
+                       ((events & hangup) != 0 ? UV_DISCONNECT : 0);
     ::uv_poll_start(&impl_->handle, wanted, [](uv_poll_t* handle, int status, int got) {
         auto* impl = static_cast<Impl*>(handle->data);
         if (impl->closed) return;
         const int seen = ((got & UV_READABLE) != 0 ? readable : 0) |
-                ((got & UV_WRITABLE) != 0 ? writable : 0) |
-                ((got & UV_DISCONNECT) != 0 ? hangup : 0);
+                         ((got & UV_WRITABLE) != 0 ? writable : 0) |
+                         ((got & UV_DISCONNECT) != 0 ? hangup : 0);
         impl->callback(seen, status < 0 ? -status : 0);
     });
 }
 
-void Poll::stop() { ::uv_poll_stop(&impl_->handle); }
+void Poll::stop() {
+    ::uv_poll_stop(&impl_->handle);
+}
 
 bool Poll::active() const {
     return ::uv_is_active(reinterpret_cast<const uv_handle_t*>(&impl_->handle)) != 0;
@@ -133,7 +148,9 @@ void Timer::start(Nanoseconds after, Nanoseconds repeat) {
             milliseconds_up(after), milliseconds_up(repeat));
 }
 
-void Timer::stop() { ::uv_timer_stop(&impl_->handle); }
+void Timer::stop() {
+    ::uv_timer_stop(&impl_->handle);
+}
 
 bool Timer::active() const {
     return ::uv_is_active(reinterpret_cast<const uv_handle_t*>(&impl_->handle)) != 0;

@@ -22,13 +22,14 @@ public:
     Loop(const Loop&) = delete;
     Loop& operator=(const Loop&) = delete;
 
-    void run();   // until stop()
+    void run();  // until stop()
     void stop();
     // One turn; waits for an event where wait is true. For tests.
     void turn(bool wait);
 
     [[nodiscard]] Mono now() const override;
     [[nodiscard]] Wall wall() const override;
+
     [[nodiscard]] uv_loop_s* raw() { return raw_.get(); }
 
     // Called after the events of each turn (flush logs, start what was collected).

@@ -9,8 +9,17 @@
 namespace superd {
 
 enum class Refusal : std::uint8_t {
-    not_allowed, denied, hours, max_connections, max_per_source, rate, rate_per_source, load,
-    max_processes, no_descriptors, stopping,
+    not_allowed,
+    denied,
+    hours,
+    max_connections,
+    max_per_source,
+    rate,
+    rate_per_source,
+    load,
+    max_processes,
+    no_descriptors,
+    stopping,
     count
 };
 inline constexpr std::size_t refusal_count = static_cast<std::size_t>(Refusal::count);

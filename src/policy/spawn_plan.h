@@ -17,24 +17,42 @@ namespace superd {
 
 // The order of the child's sequence. A failed launch names the stage.
 enum class SpawnStage : std::uint8_t {
-    none, clone, leave_table, session, descriptors, cgroup, rlimits, nice, ionice, affinity,
-    oom_score, umask, root, directory, groups, gid, uid, verify, exec
+    none,
+    clone,
+    leave_table,
+    session,
+    descriptors,
+    cgroup,
+    rlimits,
+    nice,
+    ionice,
+    affinity,
+    oom_score,
+    umask,
+    root,
+    directory,
+    groups,
+    gid,
+    uid,
+    verify,
+    exec
 };
 [[nodiscard]] std::string_view stage_name(SpawnStage stage);
 
 struct SpawnPlan {
     std::string service;
-    std::string program;             // path for execve(2)
-    std::vector<std::string> argv;   // argv[0] as the program sees it
+    std::string program;                         // path for execve(2)
+    std::vector<std::string> argv;               // argv[0] as the program sees it
     std::vector<std::string> fixed_environment;  // "NAME=value", sorted by name: all that no
                                                  // connection changes
     Mode mode = Mode::handler;
     Pass pass = Pass::in_stdin;
-    std::string listen_fdnames;      // "imaps:imap"; "connection" for a handler with listen_fds
+    std::string listen_fdnames;  // "imaps:imap"; "connection" for a handler with listen_fds
     IdentityPlan identity;
     std::optional<std::uint32_t> umask;
     std::optional<std::int32_t> nice, oom_score_adjust;
-    std::vector<RlimitPlan> rlimits; // with superd's original RLIMIT_NOFILE where the service sets none
+    std::vector<RlimitPlan>
+            rlimits;  // with superd's original RLIMIT_NOFILE where the service sets none
     std::string directory, root;
     std::vector<std::uint32_t> cpu_affinity;
     std::optional<std::uint8_t> ionice_class, ionice_level;
@@ -44,11 +62,12 @@ struct SpawnPlan {
 
 // Facts of the process that makes the plan.
 struct SpawnContext {
-    std::vector<RlimitPlan> original_rlimits;   // what superd changed of its own, to be given back
-    std::vector<std::string> own_environment;   // for pass_environment: "NAME=value"
+    std::vector<RlimitPlan>
+            original_rlimits;  // what superd changed of its own, to be given back
+    std::vector<std::string> own_environment;  // for pass_environment: "NAME=value"
     std::string runtime_prefix = "/run", state_prefix = "/var/lib", cache_prefix = "/var/cache",
                 logs_prefix = "/var/log";
-    std::string credentials_prefix;             // "/run/superd/credentials": + "/NAME"
+    std::string credentials_prefix;  // "/run/superd/credentials": + "/NAME"
 };
 
 [[nodiscard]] std::shared_ptr<const SpawnPlan> make_spawn_plan(
@@ -62,6 +81,7 @@ struct ConnectionFacts {
     Endpoint peer, local;
     std::string_view local_path;  // unix: the listener's path or "@name"
 };
+
 void append_connection_environment(std::string& out, const ConnectionFacts& facts);
 
 }  // namespace superd

@@ -8,8 +8,18 @@
 namespace superd {
 
 enum class ServiceState : std::uint8_t {
-    disabled, stopped, waiting, listening, starting, running, reloading, draining, paused, backoff,
-    stopping, failed,
+    disabled,
+    stopped,
+    waiting,
+    listening,
+    starting,
+    running,
+    reloading,
+    draining,
+    paused,
+    backoff,
+    stopping,
+    failed,
     count
 };
 

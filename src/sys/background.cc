@@ -14,6 +14,7 @@ namespace {
 
 std::uint64_t pipe_inode(int fd) {
     struct stat facts {};
+
     return fd >= 0 && ::fstat(fd, &facts) == 0 && S_ISFIFO(facts.st_mode) ? facts.st_ino : 0;
 }
 
@@ -48,7 +49,8 @@ void Background::be_ready() {
         return;
     }
     const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    for (const int standard : {0, 1, 2}) ::dup2(null.get(), standard);
+    for (const int standard : {0, 1, 2})
+        ::dup2(null.get(), standard);
     (void)!::write(caller_.get(), "r", 1);
     caller_.reset();
 }

@@ -11,15 +11,18 @@ namespace superd {
 
 class Background {
 public:
-    // Forks. True in the process that goes on, in a session of its own; false in the one that was
-    // called, which has waited: status() is what it ends with.
+    // Forks. True in the process that goes on, in a session of its own; false in the one that
+    // was called, which has waited: status() is what it ends with.
     [[nodiscard]] bool leave();
+
     [[nodiscard]] int status() const { return status_; }
 
     // Gives the terminal back and lets the caller end. Once: a superd that comes after the one
-    // that was ready finds the descriptor's number used for something else, and leaves it alone.
+    // that was ready finds the descriptor's number used for something else, and leaves it
+    // alone.
     void be_ready();
-    // The descriptor that waits for be_ready(), to be kept by a superd that takes over; -1: none.
+    // The descriptor that waits for be_ready(), to be kept by a superd that takes over; -1:
+    // none.
     [[nodiscard]] int descriptor() const;
 
 private:

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // What runs between clone and exec.
 //
-// The child shares superd's memory while a thread of superd waits for it: raw system calls only,
-// no errno, no allocation, no lock, nothing that belongs to the whole memory (dumpable,
+// The child shares superd's memory while a thread of superd waits for it: raw system calls
+// only, no errno, no allocation, no lock, nothing that belongs to the whole memory (dumpable,
 // coredump_filter ...). It starts with all signals blocked and default dispositions. Its order:
 //
-// 1. Leave the table. Before that not one number may be touched: where close_range(2) fails every
+// 1. Leave the table. Before that not one number may be touched: where close_range(2) fails
+// every
 //    dup2 would land in superd's own table.
 // 2. Close all other slots, or a slow exec here withholds the end of file of other services'
 //    clients. Only then say `left`.

@@ -36,11 +36,11 @@ struct GuardOptions {
     Nanoseconds hung = std::chrono::seconds(30);
 };
 
-// Runs body(state) in a child made with clone(CLONE_FILES) and no exec, forwards TERM, INT, QUIT,
-// HUP, USR1 and USR2 to it, and starts it again after a death nobody asked for: at once, then
-// after 1, 2, 4 ... 60 s when it dies within 10 s of its start. A superd that somebody killed
-// with KILL while it served (StateHeader::serving) is started again at once: that is not its
-// fault. body's return value is its exit code.
+// Runs body(state) in a child made with clone(CLONE_FILES) and no exec, forwards TERM, INT,
+// QUIT, HUP, USR1 and USR2 to it, and starts it again after a death nobody asked for: at once,
+// then after 1, 2, 4 ... 60 s when it dies within 10 s of its start. A superd that somebody
+// killed with KILL while it served (StateHeader::serving) is started again at once: that is not
+// its fault. body's return value is its exit code.
 //
 // When body begins all signals are blocked and dispositions are the default; its process is a
 // child subreaper, leads a process group of its own and, as root, is not dumpable.
@@ -48,8 +48,9 @@ struct GuardOptions {
 // Reaps what becomes its child only after superd has seen the exit: StateHeader::exits. Where
 // header.heartbeat is not 0 and grows too old, superd is killed; a new superd begins with 0.
 //
-// Returns the exit code of the whole: 0 after a stop, 1 after exit_first_start_failed or a second
-// death in the middle of a stop (after the first one superd is started once more, to stop).
+// Returns the exit code of the whole: 0 after a stop, 1 after exit_first_start_failed or a
+// second death in the middle of a stop (after the first one superd is started once more, to
+// stop).
 [[nodiscard]] int run_guard(
         State& state, const GuardOptions& options, const std::function<int(State&)>& body);
 

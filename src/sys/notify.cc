@@ -34,7 +34,8 @@ void Notifier::send(std::string_view text) const {
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred))] = {};
     msghdr message{};
     message.msg_name = &address;
-    message.msg_namelen = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path_.size());
+    message.msg_namelen =
+            static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path_.size());
     message.msg_iov = &vector;
     message.msg_iovlen = 1;
     message.msg_control = control;

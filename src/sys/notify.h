@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// superd's own sd_notify(3), without libsystemd: the guard is the main process that systemd knows,
-// so messages go out in its name (SCM_CREDENTIALS; root may).
+// superd's own sd_notify(3), without libsystemd: the guard is the main process that systemd
+// knows, so messages go out in its name (SCM_CREDENTIALS; root may).
 #pragma once
 
 #include <string>

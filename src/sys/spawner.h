@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Launching: a growable pool of threads, each with a stack and, the first of them, a launch slot.
+// Launching: a growable pool of threads, each with a stack and, the first of them, a launch
+// slot.
 //
 // The loop submits; a thread clones with CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD |
 // CLONE_PARENT_SETTID; the child leaves the shared table, closes all other slots, marks its
@@ -21,8 +22,8 @@
 namespace superd {
 
 // How a child is made. `shared_table` is the usual way; the others stand behind the same
-// interface where close_range(2) or clone(2) are refused, under sanitizers and valgrind, and for
-// launches that need more descriptors than a slot has.
+// interface where close_range(2) or clone(2) are refused, under sanitizers and valgrind, and
+// for launches that need more descriptors than a slot has.
 enum class SpawnMethod : std::uint8_t { shared_table, vfork, fork };
 
 // What this kernel and this process's seccomp filter allow; asked once, before any thread.
@@ -38,19 +39,19 @@ inline constexpr int low_number = first_slot + slot_width * hot_slots;
 [[nodiscard]] Result<void> reserve_slots();
 
 struct Launch {
-    std::uint32_t record = 0;        // State::processes() index; state accepted, pid 0
-    std::uint32_t service = 0;       // for the share
+    std::uint32_t record = 0;   // State::processes() index; state accepted, pid 0
+    std::uint32_t service = 0;  // for the share
     std::shared_ptr<const SpawnPlan> plan;
-    ConnectionFacts facts;           // handlers; facts.local_path must outlive the launch
-    int connection = -1;             // handler: owned by the spawner from submit() on
-    std::vector<int> listeners;      // worker: loans, in the order of listen_fdnames
-    int standard_error = -1;         // loan: the log stream or a file; -1: /dev/null, or the socket
-    int standard_output = -1;        //   where the plan says so
+    ConnectionFacts facts;       // handlers; facts.local_path must outlive the launch
+    int connection = -1;         // handler: owned by the spawner from submit() on
+    std::vector<int> listeners;  // worker: loans, in the order of listen_fdnames
+    int standard_error = -1;     // loan: the log stream or a file; -1: /dev/null, or the socket
+    int standard_output = -1;    //   where the plan says so
     // Loans stay open until the result was drained.
 
-    // Takes O_NONBLOCK off the listeners, which servers of inetd's "wait" and of systemd expect.
-    // The flag is the open file's, not the descriptor's: false where another process already
-    // has these listeners and may have set it for its own event loop.
+    // Takes O_NONBLOCK off the listeners, which servers of inetd's "wait" and of systemd
+    // expect. The flag is the open file's, not the descriptor's: false where another process
+    // already has these listeners and may have set it for its own event loop.
     bool listeners_blocking = true;
 };
 
@@ -64,9 +65,9 @@ struct LaunchResult {
 
 struct SpawnerOptions {
     SpawnMethod method = SpawnMethod::shared_table;
-    unsigned threads = 4;          // at the start; grows to `ceiling` while launches wait
+    unsigned threads = 4;  // at the start; grows to `ceiling` while launches wait
     unsigned ceiling = 256;
-    unsigned share = 16;           // launches one service may have in hand; more wait their turn
+    unsigned share = 16;  // launches one service may have in hand; more wait their turn
 };
 
 class Spawner {
@@ -87,7 +88,7 @@ public:
     // Kills what has not exec'd within its launch_timeout, adds a thread where launches have
     // waited. To be called every 5 ms or so while pending() > 0.
     void tick(Mono now);
-    [[nodiscard]] std::size_t pending() const;                       // submitted, not yet drained
+    [[nodiscard]] std::size_t pending() const;  // submitted, not yet drained
     [[nodiscard]] std::size_t pending(std::uint32_t service) const;  // of one service
 
     // Closes a descriptor that another process has held, on a thread of its own: SO_LINGER and

@@ -31,75 +31,79 @@ enum class RecordState : std::uint32_t { free, accepted, left, running };
 // One process, from the moment its connection was accepted until it was reaped.
 struct ProcessRecord {
     std::atomic<RecordState> state;
-    std::atomic<std::int32_t> pid;      // by the kernel (CLONE_PARENT_SETTID) before the child runs
-    std::atomic<std::int32_t> pidfd;    // spawner thread; -1: none yet
-    std::atomic<std::int32_t> connection;  // descriptor of the accepted connection while state is
-                                           // accepted: above LOW, or in a slot; -1: none
-    std::atomic<std::int32_t> error;    // child: errno of the stage that failed; 0: none
-    std::atomic<std::uint8_t> stage;    // child: SpawnStage it is at
+    std::atomic<std::int32_t> pid;  // by the kernel (CLONE_PARENT_SETTID) before the child runs
+    std::atomic<std::int32_t> pidfd;       // spawner thread; -1: none yet
+    std::atomic<std::int32_t> connection;  // descriptor of the accepted connection while state
+                                           // is accepted: above LOW, or in a slot; -1: none
+    std::atomic<std::int32_t> error;  // child: errno of the stage that failed; 0: none
+    std::atomic<std::uint8_t> stage;  // child: SpawnStage it is at
     ProcessKind kind;
-    std::uint8_t attempts;              // launches begun for this connection; at 2 it is closed
-    std::uint8_t flags;                 // engine's own
-    std::uint8_t deaths;                // superds that died with it in hand; at 8 it is closed too
-    std::uint32_t service;              // index in services()
-    std::uint32_t generation;           // plan sequence it was started from
-    std::uint32_t listener;             // index into the service's listeners
-    std::uint32_t source;               // index in sources(); ~0: not counted
-    std::uint64_t cookie;               // SO_COOKIE of the connection; 0: none
-    std::uint64_t id;                   // connection number of log lines (hexadecimal there)
-    std::int64_t started;               // CLOCK_MONOTONIC, ns
+    std::uint8_t attempts;     // launches begun for this connection; at 2 it is closed
+    std::uint8_t flags;        // engine's own
+    std::uint8_t deaths;       // superds that died with it in hand; at 8 it is closed too
+    std::uint32_t service;     // index in services()
+    std::uint32_t generation;  // plan sequence it was started from
+    std::uint32_t listener;    // index into the service's listeners
+    std::uint32_t source;      // index in sources(); ~0: not counted
+    std::uint64_t cookie;      // SO_COOKIE of the connection; 0: none
+    std::uint64_t id;          // connection number of log lines (hexadecimal there)
+    std::int64_t started;      // CLOCK_MONOTONIC, ns
     Endpoint peer, local;
 };
 
 // Counters and standing orders of one service, kept by name over reloads and restarts.
 struct ServiceRecord {
-    char name[64];                      // empty: free
-    std::uint32_t orders;               // engine: stopped, paused, draining by hand
-    std::uint32_t failures;             // in a row, for back-off
+    char name[64];           // empty: free
+    std::uint32_t orders;    // engine: stopped, paused, draining by hand
+    std::uint32_t failures;  // in a row, for back-off
     std::uint64_t accepted, started, failed, exited, dropped_datagrams;
     std::uint64_t refused[refusal_count];
-    std::int32_t last_status;           // wait status of the last process that ended
-    std::uint8_t last_stage; std::uint8_t pad[3];
-    std::int32_t last_error;            // errno of the last failed launch
-    std::int64_t last_failure;          // CLOCK_MONOTONIC, ns; 0: never
-    std::int64_t state_since;           // CLOCK_REALTIME, ns
+    std::int32_t last_status;  // wait status of the last process that ended
+    std::uint8_t last_stage;
+    std::uint8_t pad[3];
+    std::int32_t last_error;    // errno of the last failed launch
+    std::int64_t last_failure;  // CLOCK_MONOTONIC, ns; 0: never
+    std::int64_t state_since;   // CLOCK_REALTIME, ns
     // The service's own token bucket (policy/rate.h), and the end of its pause.
     double tokens;
     std::int64_t tokens_at, paused_until;
-    std::int32_t log_read, log_write;   // both ends of the service's log stream; -1: none
+    std::int32_t log_read, log_write;  // both ends of the service's log stream; -1: none
 };
 
 // One descriptor that a listener owns.
 struct ListenerRecord {
-    std::int32_t fd;                    // -1: free
+    std::int32_t fd;  // -1: free
     std::uint32_t pad;
-    std::uint64_t inode;                // fstat(2) of fd: proves that the number still means it
-    char key[200];                      // service name, ' ', canonical address
+    std::uint64_t inode;  // fstat(2) of fd: proves that the number still means it
+    char key[200];        // service name, ' ', canonical address
 };
 
 // An exit that only the guard can see (its child since the superd that started it died).
 struct GuardExit {
-    std::atomic<std::int32_t> pid;      // 0: free. The guard writes it last; superd sets acknowledged
-    std::int32_t status;                // wait status
+    std::atomic<std::int32_t>
+            pid;          // 0: free. The guard writes it last; superd sets acknowledged
+    std::int32_t status;  // wait status
     std::atomic<std::uint32_t> acknowledged;
 };
 
 struct StateHeader {
     std::uint32_t magic, version;
-    std::atomic<std::uint64_t> plan_sequence;  // 0: none committed; buffer (sequence & 1) holds it
-    std::atomic<std::int64_t> heartbeat;       // CLOCK_MONOTONIC, ns; superd, every second where asked
+    std::atomic<std::uint64_t>
+            plan_sequence;  // 0: none committed; buffer (sequence & 1) holds it
+    std::atomic<std::int64_t>
+            heartbeat;  // CLOCK_MONOTONIC, ns; superd, every second where asked
     std::atomic<std::int32_t> guard_pid, superd_pid;
-    std::uint32_t starts;                      // superds started by this guard
-    std::atomic<std::uint32_t> serving;        // superd: 1 once it serves; the guard: 0 at each start
-    std::uint32_t low;                         // first number that is not a launch slot's
-    std::int32_t plan_fd[2];                   // memory files with an encoded plan each
+    std::uint32_t starts;                // superds started by this guard
+    std::atomic<std::uint32_t> serving;  // superd: 1 once it serves; the guard: 0 at each start
+    std::uint32_t low;                   // first number that is not a launch slot's
+    std::int32_t plan_fd[2];             // memory files with an encoded plan each
     std::uint64_t plan_size[2];
     std::uint64_t next_connection;
-    // One more than the highest record ever used: what lies beyond was never touched and costs no
-    // memory as long as nobody looks at it.
+    // One more than the highest record ever used: what lies beyond was never touched and costs
+    // no memory as long as nobody looks at it.
     std::uint32_t process_high, service_high, listener_high;
-    std::int64_t booted;                       // CLOCK_REALTIME ns when the guard started
-    std::uint8_t source_seed[16];              // of the source table; made by create()
+    std::int64_t booted;           // CLOCK_REALTIME ns when the guard started
+    std::uint8_t source_seed[16];  // of the source table; made by create()
     GuardExit exits[64];
 };
 
@@ -111,7 +115,8 @@ public:
         std::uint32_t processes = 32768, services = 16384, listeners = 16384, sources = 65536;
     };
 
-    // Makes the memory file; the descriptor stays open (close-on-exec) for as long as State lives.
+    // Makes the memory file; the descriptor stays open (close-on-exec) for as long as State
+    // lives.
     [[nodiscard]] static Result<State> create(const Capacity& capacity);
     // The same with memory of this process only, for unit tests.
     [[nodiscard]] static State for_test(const Capacity& capacity = {64, 16, 16, 256});
@@ -121,10 +126,15 @@ public:
     ~State();
 
     [[nodiscard]] StateHeader& header() const { return *header_; }
+
     [[nodiscard]] std::span<ProcessRecord> processes() const { return processes_; }
+
     [[nodiscard]] std::span<ServiceRecord> services() const { return services_; }
+
     [[nodiscard]] std::span<ListenerRecord> listeners() const { return listeners_; }
+
     [[nodiscard]] std::span<SourceEntry> sources() const { return sources_; }
+
     [[nodiscard]] int fd() const { return fd_.get(); }
 
     // Writes an encoded plan into the buffer that is not committed, then commits it.

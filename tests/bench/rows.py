@@ -337,6 +337,7 @@ def start1000(bench):
     over = median([a - 1.2 * b for a, b in zip(ours, bare)])
     yield at_most(f"superd until READY=1 ({median(ours):.0f} ms) less 1.2 × bare bind/listen loop "
                   f"({median(bare):.1f} ms)", over, 30, {"superd_ms": ours, "bare_ms": bare}, " ms", 1)
+    yield compared("superd / bare bind/listen loop", median(measure.ratios(ours, bare)))
 
 
 def reload1000(bench):

@@ -146,7 +146,8 @@ TEST_CASE(
         double most_over = -1;
         for (std::size_t i = 0; i < taken.size(); ++i)
             for (std::size_t j = i; j < taken.size(); ++j) {
-                const double seconds = std::chrono::duration<double>(taken[j] - taken[i]).count();
+                const double seconds =
+                        std::chrono::duration<double>(taken[j] - taken[i]).count();
                 const double allowed = burst + seconds * count;
                 most_over = std::max(most_over, static_cast<double>(j - i + 1) - allowed);
             }
