@@ -22,7 +22,6 @@
 #include "policy/rate.h"
 #include "policy/refusal.h"
 #include "policy/sources.h"
-#include "policy/ticket.h"
 
 namespace superd {
 
@@ -49,7 +48,7 @@ struct AdmissionBook {
 };
 
 struct Admit {
-    std::uint32_t source = no_source;  // for the Ticket: index in the source table
+    std::uint32_t source = no_source;  // index in the source table
 };
 
 struct Refuse {
@@ -69,7 +68,8 @@ using Decision = std::variant<Admit, Refuse, Wait>;
 // empty begins its pause here.
 [[nodiscard]] Decision decide_accepting(const AdmissionBook& book, Mono now);
 
-// After accept(2). Admit has taken its tokens; the caller makes the Ticket, which counts.
+// After accept(2). Admit has taken its tokens; the caller counts the connection in the
+// service and in its source.
 [[nodiscard]] Decision decide(const AdmissionFacts& facts, const AdmissionBook& book, Mono now);
 
 // For the start of a worker, which has no peer: Wait until hours, load, max_processes and rate

@@ -11,6 +11,9 @@
 
 namespace superd {
 
+// No place in the table: not counted.
+inline constexpr std::uint32_t no_source = ~std::uint32_t{0};
+
 // Plain data; lives in the shared state so that it survives a superd that is killed.
 struct SourceEntry {
     Source source;  // family none: free

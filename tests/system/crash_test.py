@@ -163,6 +163,9 @@ def test_worker_survives():
     text = f'[service.daemon]\nexec = {shell(script)}\nuser = "root"\n'
     with Superd(text) as d:
         wait_until(lambda: os.path.exists("/srv/starts") and os.path.getsize("/srv/starts"), what="the daemon")
+        # The shell has written its line and is still on its way to becoming the other program.
+        wait_until(lambda: [c for _, c in d.children() if "sleep" in str(c) and "echo" not in str(c)],
+                   what="the shell's exec")
         before = d.children()
         kill_superd(d)
         expect(d.state("daemon"), "running")
@@ -201,7 +204,7 @@ def test_cold_start_with_a_broken_file():
         expect(ask(2000), b"kept\n")
         first = d.ok("status").splitlines()[0]
         expect_in("last accepted", first)
-        expect_in("CRIT", d.log())
+        wait_until(lambda: "CRIT" in d.log(), what="the line that says so")
         expect_in(f"{d.config}:", d.log())
     d.write('[superd]\nbroken_file = "refuse"\n' + says("one", 2000, "kept"))
     with d:

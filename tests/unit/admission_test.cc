@@ -96,19 +96,6 @@ void check_waits(const Decision& decision, Refusal reason, Mono until) {
     CHECK(got.until == until);
 }
 
-class Counts final : public TicketOffice {
-public:
-    void take(std::uint32_t service, std::uint32_t source) override {
-        ++held[{service, source}];
-    }
-
-    void give_back(std::uint32_t service, std::uint32_t source) override {
-        --held[{service, source}];
-    }
-
-    std::map<std::pair<std::uint32_t, std::uint32_t>, int> held;
-};
-
 }  // namespace
 
 TEST_CASE("admission: without a limit everybody is let in and no source is remembered") {
@@ -359,27 +346,6 @@ TEST_CASE("explain: it decides the same, takes nothing, and says why") {
     const AdmissionExplanation denied = explain(s.facts, s.book, start);
     CHECK(denied.text == "192.0.2.1 is denied by \"192.0.2.0/24\"");
     CHECK(denied.rule.line == 10);
-}
-
-TEST_CASE("ticket: the place is given back exactly once, wherever the ticket went") {
-    Counts counts;
-    const std::pair<std::uint32_t, std::uint32_t> key{3, 8};
-    {
-        Ticket first(counts, 3, 8);
-        CHECK(counts.held[key] == 1);
-        Ticket second(std::move(first));
-        CHECK(counts.held[key] == 1);
-        Ticket third(counts, 3, 8);
-        CHECK(counts.held[key] == 2);
-        third = std::move(second);
-        CHECK(counts.held[key] == 1);
-        CHECK(third);
-        CHECK(third.source() == 8);
-        third.reset();
-        CHECK(counts.held[key] == 0);
-        third.reset();
-    }
-    CHECK(counts.held[key] == 0);
 }
 
 TEST_CASE("names: every reason and every state has a word of its own") {
