@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Durations, sizes, rates and modes as superd.toml writes them (design: "Values").
+// Durations, sizes, rates and modes as superd.toml writes them.
 #pragma once
 
 #include <chrono>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Why a connection was not let in (design §1).
+// Why a connection was not let in.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The one list of states that status, why, metrics, D-Bus and JSON share (design §1).
+// The one list of states that status, why, metrics, D-Bus and JSON share.
 #pragma once
 
 #include <cstdint>

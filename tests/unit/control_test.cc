@@ -431,7 +431,7 @@ TEST_CASE("control: a client that does not authenticate in time is dropped") {
 TEST_CASE(
         "control: one unfinished huge message costs the client its connection, superd "
         "nothing") {
-    Fixture f;  // systems.md 8
+    Fixture f;
     f.open();
     const auto client = f.raw_client();
     using namespace std::string_view_literals;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// systems.md 16: what a worker can do to the socket that it shares.
+// What a worker can do to the socket that it shares.
 #include "sys/repair.h"
 
 #include <cerrno>
