@@ -35,8 +35,8 @@ struct ProcessRecord {
     std::atomic<std::int32_t> pidfd;       // spawner thread; -1: none yet
     std::atomic<std::int32_t> connection;  // descriptor of the accepted connection while state
                                            // is accepted: above LOW, or in a slot; -1: none
-    std::atomic<std::int32_t> error;  // child: errno of the stage that failed; 0: none
-    std::atomic<std::uint8_t> stage;  // child: SpawnStage it is at
+    std::atomic<std::int32_t> error;       // child: errno of the stage that failed; 0: none
+    std::atomic<std::uint8_t> stage;       // child: SpawnStage it is at
     ProcessKind kind;
     std::uint8_t attempts;     // launches begun for this connection; at 2 it is closed
     std::uint8_t flags;        // engine's own
