@@ -151,4 +151,4 @@ def test_pid_file_and_background():
     expect(ask(2000), b"x\n")
     os.kill(guard, signal.SIGTERM)
     wait_until(lambda: d.ctl("version", quiet=True).code == 7, what="the end")
-    assert not os.path.exists("/run/test/superd.pid"), "the pid file is removed"
+    wait_until(lambda: not os.path.exists("/run/test/superd.pid"), what="the guard to remove the pid file")
