@@ -45,7 +45,7 @@ struct IsShared<std::shared_ptr<const T>> : std::true_type {};
 
 // The last value of each enumeration: a byte beyond it is not one.
 constexpr auto last_of(Mode) {
-    return Mode::daemon;
+    return Mode::redirect;
 }
 
 constexpr auto last_of(Start) {
@@ -73,7 +73,23 @@ constexpr auto last_of(ListenerKind) {
 }
 
 constexpr auto last_of(MatchKind) {
-    return MatchKind::everybody;
+    return MatchKind::domain;
+}
+
+constexpr auto last_of(Ident) {
+    return Ident::require;
+}
+
+constexpr auto last_of(Builtin) {
+    return Builtin::sensor;
+}
+
+constexpr auto last_of(Tcpmux) {
+    return Tcpmux::plus;
+}
+
+constexpr auto last_of(SendProxy) {
+    return SendProxy::v2;
 }
 
 constexpr auto last_of(SinkKind) {
@@ -81,7 +97,7 @@ constexpr auto last_of(SinkKind) {
 }
 
 constexpr auto last_of(LogFormat) {
-    return LogFormat::json;
+    return LogFormat::xinetd;
 }
 
 constexpr auto last_of(BrokenFile) {

@@ -90,7 +90,8 @@ void note_field(std::vector<std::string>& keys, std::string_view name, const M& 
         note_access(keys, a, b);
     else if constexpr (std::is_same_v<M, IdentityPlan>)
         note_identity(keys, a, b);
-    else if constexpr (std::is_same_v<M, AdmissionPlan> || std::is_same_v<M, ExecPlan>)
+    else if constexpr (std::is_same_v<M, AdmissionPlan> || std::is_same_v<M, ExecPlan> ||
+                       std::is_same_v<M, ServiceLogPlan>)
         note_struct(keys, a, b);
     else if (name.starts_with("ionice_"))
         note(keys, "ionice");

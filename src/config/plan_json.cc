@@ -19,7 +19,7 @@ concept Structure = requires {
 };
 
 std::string_view word(Mode mode) {
-    constexpr std::string_view words[]{"handler", "worker", "daemon"};
+    constexpr std::string_view words[]{"handler", "worker", "daemon", "builtin", "redirect"};
     return words[static_cast<unsigned>(mode)];
 }
 
@@ -44,6 +44,27 @@ std::string_view word(Pass pass) {
 
 std::string_view word(OnStop on_stop) {
     return on_stop == OnStop::leave ? "leave" : "end";
+}
+
+std::string_view word(Ident ident) {
+    constexpr std::string_view words[]{"off", "log", "require"};
+    return words[static_cast<unsigned>(ident)];
+}
+
+std::string_view word(Builtin builtin) {
+    constexpr std::string_view words[]{"none", "echo", "discard", "chargen", "daytime", "time",
+            "tcpmux", "ident", "sensor"};
+    return words[static_cast<unsigned>(builtin)];
+}
+
+std::string_view word(Tcpmux tcpmux) {
+    constexpr std::string_view words[]{"no", "plain", "plus"};
+    return words[static_cast<unsigned>(tcpmux)];
+}
+
+std::string_view word(SendProxy version) {
+    constexpr std::string_view words[]{"no", "v1", "v2"};
+    return words[static_cast<unsigned>(version)];
 }
 
 class Maker {
@@ -112,6 +133,19 @@ private:
 
     Json value(std::string_view, const Output& output) const { return output_text(output); }
 
+    Json value(std::string_view, const TargetPlan& target) const { return target.text; }
+
+    Json value(std::string_view, const SinkPlan& sink) const { return sink_text(sink); }
+
+    Json value(std::string_view, const RpcPlan& rpc) const {
+        return {{"program", rpc.program},
+                {"versions", std::to_string(rpc.low) + "-" + std::to_string(rpc.high)}};
+    }
+
+    Json value(std::string_view, const MdnsPlan& mdns) const {
+        return {{"type", mdns.type}, {"name", mdns.name}, {"txt", mdns.txt}};
+    }
+
     Json value(std::string_view, const SkippedOption& skipped) const {
         return {{"key", skipped.key}, {"reason", skipped.reason},
                 {"origin", plan_.where(skipped.origin)}};
@@ -127,6 +161,16 @@ private:
             case OutputKind::socket: return "socket";
             case OutputKind::null: return "null";
             case OutputKind::file: return "file:" + output.path;
+        }
+        return {};
+    }
+
+    static std::string sink_text(const SinkPlan& sink) {
+        switch (sink.kind) {
+            case SinkKind::stderr_text: return "stderr";
+            case SinkKind::file: return "file:" + sink.path;
+            case SinkKind::syslog: return "syslog";
+            case SinkKind::journal: return "journal";
         }
         return {};
     }
@@ -198,6 +242,10 @@ private:
 
     void add(Json& json, std::string_view, const ExecPlan& exec) const {
         add_fields(json, exec);
+    }
+
+    void add(Json& json, std::string_view, const ServiceLogPlan& log) const {
+        add_fields(json, log);
     }
 
     void add(Json& json, std::string_view, const std::vector<AccessRule>& access) const {

@@ -15,6 +15,8 @@ std::string_view mode_word(Mode mode) {
         case Mode::handler: return "handler";
         case Mode::worker: return "worker";
         case Mode::daemon: return "service without listen";
+        case Mode::builtin: return "builtin";
+        case Mode::redirect: return "redirect";
     }
     return {};
 }

@@ -28,6 +28,8 @@ std::string_view mode_name(Mode mode) {
     switch (mode) {
         case Mode::handler: return "handler";
         case Mode::worker: return "worker";
+        case Mode::builtin: return "builtin";
+        case Mode::redirect: return "redirect";
         case Mode::daemon: break;
     }
     return "daemon";

@@ -120,6 +120,10 @@ AccessIndex::AccessIndex(std::span<const AccessRule> rules, const NetworkTables&
             case MatchKind::everybody:
                 if (!everybody_) everybody_ = i;
                 break;
+            case MatchKind::host:
+            case MatchKind::domain:  // a name that nobody looked up lets nobody in
+                if (!missing_) missing_ = i;
+                break;
         }
     }
     blocks_ = PrefixTable(std::move(blocks));

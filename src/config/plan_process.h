@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+// The part of the plan that says what to run: program, identity, limits, surroundings.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "config/plan_base.h"
+
+namespace superd {
+
+// Where a service's stderr (and a worker's stdout) goes.
+enum class OutputKind : std::uint8_t { log, socket, null, file };
+
+struct Output {
+    OutputKind kind = OutputKind::log;
+    std::string
+            path;  // OutputKind::file: opened for appending by root before the identity changes
+
+    bool operator==(const Output&) const = default;
+
+    static constexpr auto fields() {
+        return std::tuple{Field{"kind", &Output::kind}, Field{"path", &Output::path}};
+    }
+};
+
+struct RlimitPlan {
+    std::uint8_t resource = 0;         // RLIMIT_*
+    std::uint64_t soft = 0, hard = 0;  // ~0: RLIM_INFINITY
+
+    bool operator==(const RlimitPlan&) const = default;
+
+    static constexpr auto fields() {
+        using P = RlimitPlan;
+        return std::tuple{Field{"resource", &P::resource}, Field{"soft", &P::soft},
+                Field{"hard", &P::hard}};
+    }
+};
+
+struct Variable {
+    std::string name, value;
+    bool secret = false;  // from an environment_file: never shown
+
+    bool operator==(const Variable&) const = default;
+
+    static constexpr auto fields() {
+        return std::tuple{Field{"name", &Variable::name}, Field{"value", &Variable::value},
+                Field{"secret", &Variable::secret}};
+    }
+};
+
+// credentials = { NAME = "/path" }: copied to $CREDENTIALS_DIRECTORY/NAME, mode 0400.
+struct CredentialPlan {
+    std::string name, path;
+
+    bool operator==(const CredentialPlan&) const = default;
+
+    static constexpr auto fields() {
+        return std::tuple{
+                Field{"name", &CredentialPlan::name}, Field{"path", &CredentialPlan::path}};
+    }
+};
+
+// A user resolved to numbers, so that nothing between fork and exec looks up a name.
+struct IdentityPlan {
+    bool change = false;  // false: superd is not root, or the user is superd's own
+    std::uint32_t uid = 0, gid = 0;
+    std::vector<std::uint32_t> groups;  // supplementary, already what `groups` made of them
+    std::string user, home, shell;      // for the environment
+
+    bool operator==(const IdentityPlan&) const = default;
+
+    static constexpr auto fields() {
+        using P = IdentityPlan;
+        return std::tuple{Field{"change", &P::change}, Field{"uid", &P::uid},
+                Field{"gid", &P::gid}, Field{"groups", &P::groups}, Field{"user", &P::user},
+                Field{"home", &P::home}, Field{"shell", &P::shell}};
+    }
+};
+
+struct ExecPlan {
+    std::vector<std::string> argv;  // argv[0] is the absolute path
+    std::string argv0;              // given to the program as argv[0]; empty: the path
+    IdentityPlan identity;
+    std::optional<std::uint32_t> umask;
+    std::optional<std::int32_t> nice, oom_score_adjust;
+    std::vector<RlimitPlan> rlimits;
+    std::string directory, root;  // absolute or empty
+    std::vector<std::string> runtime_directory, state_directory, cache_directory,
+            logs_directory;
+    std::vector<Variable> environment;  // environment_file, then environment; later ones win
+    std::vector<std::string> pass_environment;
+    std::vector<CredentialPlan> credentials;
+    std::vector<std::uint32_t> cpu_affinity;  // CPU numbers; empty: all
+    std::optional<std::uint8_t> ionice_class, ionice_level;
+    Output standard_error, standard_output;
+    bool peer_label = false;  // run in the SELinux context of the peer
+
+    bool operator==(const ExecPlan&) const = default;
+
+    static constexpr auto fields() {
+        using P = ExecPlan;
+        return std::tuple{Field{"exec", &P::argv}, Field{"argv0", &P::argv0},
+                Field{"identity", &P::identity}, Field{"umask", &P::umask},
+                Field{"nice", &P::nice}, Field{"oom_score_adjust", &P::oom_score_adjust},
+                Field{"rlimits", &P::rlimits}, Field{"directory", &P::directory},
+                Field{"root", &P::root}, Field{"runtime_directory", &P::runtime_directory},
+                Field{"state_directory", &P::state_directory},
+                Field{"cache_directory", &P::cache_directory},
+                Field{"logs_directory", &P::logs_directory},
+                Field{"environment", &P::environment},
+                Field{"pass_environment", &P::pass_environment},
+                Field{"credentials", &P::credentials}, Field{"cpu_affinity", &P::cpu_affinity},
+                Field{"ionice_class", &P::ionice_class},
+                Field{"ionice_level", &P::ionice_level}, Field{"stderr", &P::standard_error},
+                Field{"stdout", &P::standard_output}, Field{"peer_label", &P::peer_label}};
+    }
+};
+
+}  // namespace superd
