@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+// Other super-servers' configurations as superd's: what the readers of xinetd.conf, inetd.conf
+// and systemd units make, and what the writer and the report go by.
+//
+// A reader never touches superd's own tables: it names keys of superd.toml and gives their
+// values as TOML text. Everything it asks of the host goes through ImportHost, so that readers
+// run in unit tests and under a fuzzer.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/address.h"
+
+namespace superd {
+
+// A place in one of the files that were read; line 0: the file as a whole.
+struct ImportPlace {
+    std::string file;
+    std::uint32_t line = 0;
+};
+
+// info: said in other words; warning: behaves differently; lost: could not be carried.
+enum class ImportSeverity : std::uint8_t { info, warning, lost };
+
+// One line of the report.
+struct ImportNote {
+    ImportSeverity severity = ImportSeverity::info;
+    ImportPlace at;
+    std::string service;  // superd's name for it; empty: the file as a whole
+    std::string read;     // as the source has it: "instances = 10"
+    std::string made;     // as superd.toml has it: "max_connections = 10"; empty: nothing
+    std::string message;  // why, where that is not plain; empty for most infos
+};
+
+// KEY = VALUE for superd.toml. A key that the options table does not have is written as a
+// comment, and the service comes in disabled: nothing is dropped without a word.
+struct ImportSetting {
+    std::string key;
+    std::string value;                  // TOML: "10", "\"root\"", "[\"a\", \"b\"]", "{ … }"
+    std::vector<std::string> comments;  // written above it, without '#'
+};
+
+struct ImportListener {
+    std::string address;                 // superd's grammar: "tcp:22"
+    std::vector<ImportSetting> options;  // of the listener's table
+};
+
+struct ImportService {
+    std::string name;  // valid and unique; make_service_name()
+    ImportPlace at;
+    std::vector<std::string> comments;  // the source's own, then one for each thing lost
+    std::vector<ImportListener> listeners;
+    std::vector<ImportSetting> settings;
+    // Not empty: written with enabled = false and these reasons as comments.
+    std::vector<std::string> disabled;
+};
+
+// One entry of [networks].
+struct ImportNetwork {
+    std::string name;
+    std::string value;  // TOML
+};
+
+struct Import {
+    std::vector<std::string> comments;    // on top of the file
+    std::vector<ImportSetting> daemon;    // [superd]
+    std::vector<ImportSetting> defaults;  // [defaults]
+    std::vector<ImportNetwork> networks;
+    std::vector<ImportService> services;  // in the order of the source
+    std::vector<ImportNote> notes;
+    std::vector<ImportPlace> errors_at;  // places of what could not be read at all
+
+    [[nodiscard]] bool has_losses() const;
+};
+
+// What readers ask of the host they run on.
+class ImportHost {
+public:
+    virtual ~ImportHost() = default;
+
+    struct Directory {
+        std::vector<std::string> names;  // regular files and links to them, in byte order
+        int error = 0;                   // errno
+    };
+
+    struct File {
+        std::string text;
+        int error = 0;  // errno; EFBIG above the bound of size
+    };
+
+    virtual File read(const std::string& path) = 0;
+    virtual Directory list(const std::string& path) = 0;
+    virtual bool is_directory(const std::string& path) = 0;
+    virtual bool is_executable(const std::string& path) = 0;
+    virtual bool user_exists(const std::string& name) = 0;
+    virtual bool group_exists(const std::string& name) = 0;
+    // From the services database, host order; protocol "tcp" or "udp".
+    virtual std::optional<std::uint16_t> port_of(
+            const std::string& service, const std::string& protocol) = 0;
+    virtual std::optional<std::uint32_t> rpc_number_of(const std::string& program) = 0;
+    virtual std::optional<Network> network_of(const std::string& name) = 0;
+    virtual std::vector<IpAddress> addresses_of(const std::string& host) = 0;
+};
+
+// ---- for readers
+
+// TOML text of a value.
+[[nodiscard]] std::string toml_text(std::string_view text);
+[[nodiscard]] std::string toml_list(const std::vector<std::string>& texts);  // one: no brackets
+
+// A name superd takes, made of a foreign one: "pop-3/ssl" → "pop-3_ssl", a number appended
+// where `taken` has it already.
+[[nodiscard]] std::string make_service_name(
+        std::string_view wanted, const std::vector<ImportService>& taken);
+
+// ---- the readers
+
+// Files and directories as xinetd's -f and includedir would read them, in order.
+[[nodiscard]] Import import_xinetd(const std::vector<std::string>& paths, ImportHost& host);
+
+enum class InetdDialect : std::uint8_t { openbsd, netbsd, freebsd, gnu, busybox };
+[[nodiscard]] std::optional<InetdDialect> read_inetd_dialect(std::string_view word);
+[[nodiscard]] Import import_inetd(
+        const std::string& path, InetdDialect dialect, ImportHost& host);
+
+// Unit files (.socket), each with its .service or template beside it.
+[[nodiscard]] Import import_systemd(const std::vector<std::string>& paths, ImportHost& host);
+
+// ---- the writer and the report
+
+struct ImportedFile {
+    std::string name;  // "superd.toml", or "NAME.toml" of a service
+    std::string text;
+};
+
+// One file, or with `split` one for what is common and one for each service. Only what differs
+// from the defaults is written; values that all services share move to [defaults] where they
+// may.
+[[nodiscard]] std::vector<ImportedFile> write_import(const Import& import, bool split);
+
+[[nodiscard]] std::string render_import_report(const Import& import);
+[[nodiscard]] std::string import_report_json(const Import& import);
+
+}  // namespace superd
