@@ -23,7 +23,8 @@ endif
 LIB_base    = result fd text units address
 LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader options options_render foreign address_spec \
 	report values values_special values_limits nss host environment_file written inherit networks resolve resolve_listeners \
-	resolve_admission resolve_identity resolve_process resolve_daemon resolve_check conflicts codec diff plan_json config
+	resolve_admission resolve_identity resolve_process resolve_daemon resolve_check conflicts codec diff plan_json config \
+	import import_host
 LIB_policy  = access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan
 LIB_log     = json format writer channel hub reader lines ring sinks journal server collector
 LIB_sys     = notify background accept descriptors holder listen_socket node repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state
