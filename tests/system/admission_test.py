@@ -6,7 +6,7 @@ import socket
 import time
 
 import namespace
-from clients import ask, ask_unix, connect, refused_or_closed
+from clients import DEADLINE, ask, ask_unix, connect, refused_or_closed
 from harness import Superd, as_user, expect, expect_in, run, wait_until, write_text
 from registry import covers, needs_root
 
@@ -73,7 +73,7 @@ def test_networks():
         assert refused_or_closed(2000, source="127.0.7.2")
         write_text(d.path("lab.list.new"), "127.0.7.2\n")
         os.rename(d.path("lab.list.new"), d.path("lab.list"))
-        wait_until(lambda: not refused_or_closed_quick("127.0.7.2"), 15, "the new list in force")
+        wait_until(lambda: not refused_or_closed_quick("127.0.7.2"), what="the new list in force")
         assert refused_or_closed(2000, source="127.0.7.1")
 
 
@@ -138,7 +138,7 @@ def test_queue():
             pass
         expect(d.connections("echo"), 2)
         first.close()
-        third.settimeout(10)
+        third.settimeout(DEADLINE)
         expect(third.recv(10), b"third\n", "after a place is free")
         expect(d.refused("echo"), {}, "nobody is refused")
         second.close()
@@ -186,13 +186,13 @@ def test_rate():
     """rate: at the limit superd stops accepting for the pause, says so once, and comes back"""
     lines = 'rate = { limit = "30/min", burst = 3, pause = "2s" }'
     with Superd(service("echo", 2000, lines)) as d:
-        for _ in range(3):
-            assert served(2000)
         began = time.monotonic()
-        assert served(2000), "the fourth waits in the queue and is then served"
-        waited = time.monotonic() - began
-        assert waited > 1.5, f"only {waited:.1f} s of pause"
-        expect(d.refused("echo").get("rate_per_source"), None)
+        for _ in range(5):
+            assert served(2000), "whoever is too many waits in the queue and is then served"
+        took = time.monotonic() - began
+        # Three at once, then one in two seconds, however slow the clients are.
+        assert took > 3.9, f"five in {took:.1f} s"
+        expect(d.refused("echo"), {}, "nobody is refused")
 
 
 @needs_root
@@ -259,8 +259,9 @@ def test_max_processes():
                 except (socket.timeout, ConnectionResetError):
                     pass
                 expect(len(d.children()), 2, "no third process")
-        d.wait_connections("one", 0)
-        wait_until(lambda: served(2001), what="served again")
+        for name in ("one", "two"):
+            d.wait_connections(name, 0)
+        assert served(2001), "served again"
 
 
 @needs_root
@@ -270,6 +271,8 @@ def test_refusals_are_logged_at_a_bounded_rate():
         for _ in range(100):
             assert refused_or_closed(2000)
         wait_until(lambda: d.refused("echo") == {"not_allowed": 100}, what="all counted")
+        d.wait_log("REFUSE")
+        d.stop()
         lines = [line for line in d.log().splitlines() if "REFUSE" in line]
         assert 1 <= len(lines) <= 10, f"{len(lines)} lines"
         expect_in("rule=", lines[0])
@@ -278,7 +281,7 @@ def test_refusals_are_logged_at_a_bounded_rate():
 @needs_root
 def test_refusals_leave_no_descriptor():
     """After refusals and conversations superd has the descriptors it had before"""
-    text = service("echo", 2000, 'deny = "127.0.0.9"\nmax_per_source = 2')
+    text = service("echo", 2000, 'deny = "127.0.0.9"\nmax_per_source = "unlimited"')
     with Superd(text) as d:
         assert served(2000)
         d.wait_connections("echo", 0)

@@ -10,7 +10,7 @@ import struct
 import time
 
 from clients import ask, connect, refused_or_closed
-from harness import Superd, build, expect, expect_in, holds_for, run, shell, wait_until, write_text
+from harness import Gate, Superd, build, expect, expect_in, forever, holds_for, run, shell, wait_until, write_text
 from hanging_fs import HangingFs
 from registry import needs_root, skip, timeout
 from reload_test import echo, says
@@ -19,11 +19,10 @@ GOOD = '[service.one]\nlisten = "tcp:2000"\nexec = ["/bin/echo", "one"]\nuser = 
 
 
 def check(path):
-    return run([os.path.join(build(), "superd"), "-t", "-c", path], deadline=60)
+    return run([os.path.join(build(), "superd"), "-t", "-c", path])
 
 
 @needs_root
-@timeout(120)
 def test_garbage():
     """Garbage as a file: superd -t says where, exits 1 and does not crash"""
     d = Superd(None)
@@ -43,7 +42,6 @@ def test_garbage():
 
 
 @needs_root
-@timeout(120)
 def test_truncated():
     """A good file cut anywhere is accepted or refused with a place, never a crash"""
     d = Superd(None)
@@ -70,7 +68,7 @@ def test_not_a_file():
 
 
 @needs_root
-@timeout(180)
+@timeout(300)
 def test_ten_thousand_services():
     """A file with 10,000 services is read, bound and served; a reload of it works"""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -84,7 +82,7 @@ def test_ten_thousand_services():
             expect(ask(10_000 + number), b"%d\n" % number)
         services[7] = services[7].replace('"7"', '"changed"')
         d.write("".join(services))
-        expect(d.ctl("reload-config", deadline=60).code, 0)
+        expect(d.ctl("reload-config", deadline=150).code, 0)
         expect(ask(10_007), b"changed\n")
 
 
@@ -114,7 +112,7 @@ def test_missing_program():
             expect(ask(2000), b"")
         expect(ask(2001), b"fine\n")
         d.wait_log(r"one FAIL .*exec /no/such/program: No such file or directory")
-        wait_until(lambda: d.status("one")["failed"] == 5, what="five failures")
+        d.wait_status("one", failed=5)
         expect(d.status("one")["connections"]["now"], 0)
         expect(d.state("one"), "listening", "a listener never dies")
 
@@ -129,20 +127,21 @@ def test_not_a_program():
     with Superd("".join(texts)) as d:
         for number in range(3):
             expect(ask(2000 + number), b"", f"s{number}")
-            wait_until(lambda: d.status(f"s{number}")["failed"] == 1, what=f"s{number} failed")
+            d.wait_status(f"s{number}", failed=1)
 
 
 @needs_root
 def test_exits_at_once():
     """A handler that exits at once: three hundred times, and nothing is left"""
-    text = '[service.one]\nlisten = "tcp:2000"\nexec = ["/bin/false"]\nuser = "nobody"\n'
+    text = ('[service.one]\nlisten = "tcp:2000"\nexec = ["/bin/false"]\nuser = "nobody"\n'
+            'max_per_source = "unlimited"\n')
     with Superd(text) as d:
         ask(2000)
         d.wait_connections("one", 0)
         before = len(d.fds())
         for _ in range(300):
             expect(refused_or_closed(2000), True)
-        wait_until(lambda: d.status("one")["exited"] == 301, what="all exits")
+        d.wait_status("one", exited=301)
         expect(d.status("one")["last_exit"], "status 1")
         wait_until(lambda: len(d.fds()) <= before, what="the descriptors of before")
 
@@ -150,7 +149,7 @@ def test_exits_at_once():
 @needs_root
 def test_hangs():
     """A handler that hangs holds its own connection and nobody else's"""
-    text = ('[service.hangs]\nlisten = "tcp:2001"\nexec = ["/bin/sleep", "1000"]\nuser = "nobody"\n'
+    text = (f'[service.hangs]\nlisten = "tcp:2001"\nexec = {forever()}\nuser = "nobody"\n'
             'on_stop = "end"\n') + GOOD
     with Superd(text) as d:
         held = [connect(2001) for _ in range(10)]
@@ -167,11 +166,13 @@ def test_hangs():
 @needs_root
 def test_leaves_children():
     """A handler that leaves a child behind: superd reaps it when it ends, and no zombie stays"""
-    script = "(sleep 0.3; exit 5) </dev/null >/dev/null 2>&1 & echo left"
+    gate = Gate()
+    script = f"(read pass <{gate.path}; exit 5) </dev/null >/dev/null 2>&1 & echo left"
     with Superd(f'[service.one]\nlisten = "tcp:2000"\nexec = {shell(script)}\nuser = "nobody"\n') as d:
         for _ in range(5):
             expect(ask(2000), b"left\n")
         d.wait_connections("one", 0)
+        gate.let(5)
         wait_until(lambda: not zombies() and not d.children(), what="no orphan and no zombie")
 
 
@@ -191,12 +192,12 @@ def zombies():
 @needs_root
 def test_closes_stdin():
     """A handler that closes its socket and works on: the client has its end, the process is still counted"""
-    script = "echo bye; exec <&- >&-; sleep 1"
+    gate = Gate()
+    script = f"echo bye; exec <&- >&-; read pass <{gate.path}"
     with Superd(f'[service.one]\nlisten = "tcp:2000"\nexec = {shell(script)}\nuser = "nobody"\n') as d:
-        began = time.monotonic()
-        expect(ask(2000, half_close=False), b"bye\n")
-        assert time.monotonic() - began < 0.9, "the end of file had to wait for the process"
+        expect(ask(2000, half_close=False), b"bye\n", "the end of file does not wait for the process")
         expect(d.connections("one"), 1)
+        gate.let()
         d.wait_connections("one", 0)
 
 
@@ -204,18 +205,18 @@ def test_closes_stdin():
 def test_lingering_socket():
     """A handler's SO_LINGER on a full socket does not hold superd up"""
     script = ("import socket, struct\ns = socket.socket(fileno=0)\n"
-              "s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 5))\n"
+              "s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 60))\n"
               "s.setblocking(False)\n"
               "try:\n  while True: s.send(b'x' * 65536)\nexcept BlockingIOError: pass\n")
     command = json.dumps(["/usr/bin/python3", "-c", script])
     text = f'[service.linger]\nlisten = "tcp:2001"\nexec = {command}\nuser = "nobody"\n' + GOOD
     with Superd(text) as d:
         with connect(2001):
-            wait_until(lambda: d.status("linger")["exited"] == 1, what="the handler's end")
+            d.wait_status("linger", exited=1)
             began = time.monotonic()
             for _ in range(20):
                 expect(ask(2000), b"one\n")
-            assert time.monotonic() - began < 2, "superd was held up by a close"
+            assert time.monotonic() - began < 50, "superd was held up by a close"
 
 
 @needs_root
@@ -234,7 +235,6 @@ def test_vanishing_clients():
 
 
 @needs_root
-@timeout(60)
 def test_no_descriptors():
     """At the end of its descriptors superd pauses without spinning, and recovers"""
     with Superd(echo("one", 2000)) as d:
@@ -255,7 +255,6 @@ def test_no_descriptors():
             expect(first.recv(1), b"3", "who is in, stays in")
             resource.prlimit(d.pid, resource.RLIMIT_NOFILE, before)
             for connection in others[:5]:
-                connection.settimeout(20)
                 expect(connection.recv(1), b"2", "served after the recovery")
                 connection.close()
             for connection in others[5:]:
@@ -271,24 +270,21 @@ def cpu_seconds(pid):
 
 
 @needs_root
-@timeout(60)
 def test_many_hung_launches():
     """Forty launches that hang in exec delay no other service, not even its clients' end of file"""
     slow = HangingFs("/srv/slow")
     text = (f'[service.stuck]\nlisten = "tcp:2001"\nexec = ["{slow.program}"]\nuser = "nobody"\n'
-            'launch_timeout = "5s"\nmax_per_source = 100\n') + GOOD
+            'launch_timeout = "1h"\nmax_per_source = 100\n') + GOOD
     with Superd(text) as d:
         slow.hold()
         held = [connect(2001) for _ in range(40)]
         for _ in range(20):
-            began = time.monotonic()
-            expect(ask(2000), b"one\n")
-            assert time.monotonic() - began < 1.5, "held up by the launches of another service"
+            expect(ask(2000), b"one\n", "not held up by the launches of another service")
         slow.close()
         for connection in held:
             with connection:
                 expect(connection.recv(1), b"")
-        wait_until(lambda: d.status("stuck")["failed"] == 40, 20, "all of them counted as failed")
+        d.wait_status("stuck", failed=40)
         expect(ask(2000), b"one\n")
 
 

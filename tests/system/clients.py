@@ -6,7 +6,7 @@ import struct
 
 from registry import scale
 
-DEADLINE = 10.0
+DEADLINE = 60.0
 
 
 def _deadline(seconds):

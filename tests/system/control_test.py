@@ -6,9 +6,10 @@ import os
 import socket
 import threading
 
-from clients import ask, connect
+from clients import DEADLINE, ask, connect
 from harness import Superd, as_user, build, expect, expect_in, read_text, run, shell, wait_until, write_text
 from registry import covers, needs_root
+from reload_test import inode
 
 OK, FAILED, USAGE, NOT_RUNNING, NO_SERVICE, NOT_PERMITTED, TIMEOUT, NOT_REACHABLE = range(8)
 
@@ -19,7 +20,7 @@ exec = ["/bin/cat"]
 user = "nobody"
 
 [service.daemon]
-exec = ["/bin/sleep", "1000"]
+exec = ["/usr/bin/tail", "-f", "/dev/null"]
 user = "nobody"
 
 [service.off]
@@ -120,7 +121,7 @@ def test_pause_and_resume():
                 pass
             expect_in("pause", d.ok("why", "echo").lower())
             d.ok("resume", "echo")
-            waiting.settimeout(10)
+            waiting.settimeout(DEADLINE)
             expect(waiting.recv(1), b"w")
 
 
@@ -142,7 +143,7 @@ def test_drain():
                 pass
             held.sendall(b"2")
             expect(held.recv(1), b"2")
-        thread.join(20)
+        thread.join()
         expect(result, [OK])
         d.wait_state("echo", "stopped")
 
@@ -173,10 +174,10 @@ def test_wait():
     with Superd(TEXT) as d:
         result = []
         thread = threading.Thread(
-            target=lambda: result.append(d.ctl("wait", "echo", "--state", "paused", "--timeout", "20s").code))
+            target=lambda: result.append(d.ctl("wait", "echo", "--state", "paused", "--timeout", "50s").code))
         thread.start()
         d.ok("pause", "echo")
-        thread.join(20)
+        thread.join()
         expect(result, [OK])
 
 
@@ -262,6 +263,58 @@ def test_edit():
         assert done.code != OK, "a mistake was installed"
         assert "nonsense" not in read_text(d.config)
         expect(ask(2005, b"x"), b"x")
+
+
+@needs_root
+def test_enable_and_disable():
+    """enable and disable switch a service and keep it so over a restart, in a file of their own"""
+    d = Superd('include = ["superd.d/*.toml"]\n' + TEXT, files={"superd.d/own.toml": "# nothing here\n"})
+    switches = d.path("superd.d", "99-superctl.toml")
+    with d:
+        written = read_text(d.config)
+        d.wait_state("daemon", "running")
+        with connect(2000) as held:
+            held.sendall(b"1")
+            expect(held.recv(1), b"1")
+            d.ok("enable", "off")
+            expect(ask(2002, b"x"), b"x", "the service that was off")
+            expect(d.state("off"), "listening")
+            d.ok("disable", "echo", "daemon")
+            d.wait_state("daemon", "disabled")
+            wait_until(lambda: inode(2000) is None, what="the listener of what was switched off closed")
+            held.sendall(b"2")
+            expect(held.recv(1), b"2", "the connection that was open")
+        d.wait_state("echo", "disabled")
+        expect(read_text(d.config), written, "the main file is left alone")
+        expect(sorted(os.listdir(d.path("superd.d"))), ["99-superctl.toml", "own.toml"])
+        expect(d.ctl("enable", "nobody-knows").code, NO_SERVICE)
+        words = ("enable", "--file", d.config, "echo")
+        expect(as_user("alice", lambda: d.ctl(*words, quiet=True).code), str(NOT_PERMITTED))
+        expect(d.state("echo"), "disabled", "not alice's to switch")
+    before = read_text(switches)
+    for verb in ("disable", "enable"):
+        expect(d.ctl(verb, "--file", d.config, "off").code, OK, f"{verb} without a superd that runs")
+    expect(read_text(switches), before, "there and back")
+    with d:
+        every = {item["name"]: item["state"] for item in d.ctl_json("list")["services"]}
+        expect(every, {"echo": "disabled", "daemon": "disabled", "off": "listening"}, "after a restart")
+        d.ok("enable", "echo")
+        expect(ask(2000, b"x"), b"x")
+
+
+@needs_root
+def test_enable_where_it_cannot_be_kept():
+    """enable refuses where the switches would not be read, or would be lost; nothing changes"""
+    with Superd(TEXT) as d:
+        done = d.ctl("enable", "off")
+        expect(done.code, FAILED)
+        expect_in("include", done.err)
+        assert not os.path.exists(d.path("superd.d")), "a file that nobody reads"
+    foreign = '[override.echo]\numask = "0077"\n'
+    with Superd('include = ["superd.d/*.toml"]\n' + TEXT, files={"superd.d/99-superctl.toml": foreign}) as d:
+        expect(d.ctl("enable", "off").code, FAILED)
+        expect(read_text(d.path("superd.d", "99-superctl.toml")), foreign, "somebody's own words")
+        expect(d.state("off"), "disabled")
 
 
 @needs_root

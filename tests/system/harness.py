@@ -25,7 +25,14 @@ PYTHON = "/usr/bin/python3"
 _instances = []
 
 
-def wait_until(predicate, deadline=10.0, what=None):
+# Generous, for it costs only the test that fails: a machine may do ten other things besides.
+DEADLINE = 60.0
+
+# A program that runs until it is ended.
+FOREVER = ("/usr/bin/tail", "-f", "/dev/null")
+
+
+def wait_until(predicate, deadline=DEADLINE, what=None):
     """Looks at the state again and again until it is so; gives back the predicate's value."""
     end = time.monotonic() + deadline * scale()
     pause = 0.002
@@ -68,6 +75,24 @@ def shell(script):
     return json.dumps(["/bin/sh", "-c", script])
 
 
+def forever():
+    """An exec list of a program that runs until it is ended, as TOML text."""
+    return json.dumps(FOREVER)
+
+
+class Gate:
+    """What a script waits at: `read pass < PATH` goes on when the test lets it."""
+
+    def __init__(self, path="/srv/gate"):
+        self.path = path
+        os.mkfifo(path)
+        os.chmod(path, 0o666)
+        self.end = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+    def let(self, count=1):
+        os.write(self.end, b"\n" * count)
+
+
 def read_text(path):
     with open(path, encoding="utf-8", errors="replace") as source:
         return source.read()
@@ -94,6 +119,22 @@ def processes():
         if state != "Z":
             found.append((int(entry), int(parent), command))
     return found
+
+
+def executable(pid):
+    """The path of the program that the process runs, "" where it has ended."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return ""
+
+
+def gone(pid):
+    """True where the process has ended, reaped or not."""
+    try:
+        return read_text(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[0] == "Z"
+    except (OSError, IndexError):
+        return True
 
 
 def descendants(root):
@@ -146,7 +187,7 @@ class Result:
         return json.loads(self.out)
 
 
-def run(command, deadline=20.0, env=None, stdin="", cwd=None):
+def run(command, deadline=DEADLINE, env=None, stdin="", cwd=None):
     """Runs a command to its end."""
     done = subprocess.run(
         command, input=stdin, capture_output=True, text=True, errors="replace",
@@ -208,7 +249,7 @@ class Superd:
         except FileNotFoundError:
             return ""
 
-    def wait_log(self, pattern, deadline=10.0, after=0):
+    def wait_log(self, pattern, deadline=DEADLINE, after=0):
         """The first match of a regular expression in the log, waited for."""
         return wait_until(
             lambda: re.search(pattern, self.log()[after:]), deadline, f"/{pattern}/ in the log")
@@ -237,7 +278,7 @@ class Superd:
                 self._wait_ready(notify)
         return self
 
-    def _wait_ready(self, notify, deadline=20.0):
+    def _wait_ready(self, notify, deadline=DEADLINE):
         end = time.monotonic() + deadline * scale()
         while "READY=1" not in self.notified:
             readable, _, _ = select.select([notify], [], [], 0.05)
@@ -266,9 +307,9 @@ class Superd:
         path = os.path.join(build(), "superd")
         children = read_text(f"/proc/{self.guard}/task/{self.guard}/children").split()
         return [int(pid) for pid in children
-                if _executable(pid) in (path, path + " (deleted)") and _leads_group(pid, self.guard)]
+                if executable(pid) in (path, path + " (deleted)") and _leads_group(pid, self.guard)]
 
-    def wait_superd(self, other_than=None, deadline=10.0):
+    def wait_superd(self, other_than=None, deadline=DEADLINE):
         """The pid of a superd that runs and answers."""
 
         def look():
@@ -292,14 +333,13 @@ class Superd:
         """(pid, command line) of the processes that services run; superd's own are left out."""
         own = {os.path.join(build(), name) for name in ("superd", "superd-log", "superd-exec")}
         return [(pid, command) for pid, _, command in descendants(self.guard)
-                if _executable(pid) not in own]
+                if executable(pid) not in own]
 
     def signal(self, number):
         os.kill(self.guard, number)
 
-    def wait_end(self, deadline=15.0):
-        code = self.process.wait(timeout=deadline * scale())
-        return code
+    def wait_end(self, deadline=DEADLINE):
+        return self.process.wait(timeout=deadline * scale())
 
     def stop(self):
         """TERM, as an init system would. Handlers that are left run on and are the test's to end."""
@@ -329,7 +369,7 @@ class Superd:
 
     # ---- superctl
 
-    def ctl(self, *args, deadline=20.0, stdin="", quiet=False, env=None):
+    def ctl(self, *args, deadline=DEADLINE, stdin="", quiet=False, env=None):
         """Runs superctl; the result tells how it ended."""
         command = [os.path.join(build(), "superctl"), "--socket", self.socket, *args]
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "NO_COLOR": "1",
@@ -365,7 +405,16 @@ class Superd:
     def wait_connections(self, service, count):
         wait_until(lambda: self.connections(service) == count, what=f"{count} connections of {service}")
 
-    def wait_state(self, service, state, deadline=10.0):
+    def wait_status(self, service, **wanted):
+        """Members of the service's status; counters move a little after what they count."""
+
+        def look():
+            status = self.status(service)
+            return all(status[key] == value for key, value in wanted.items())
+
+        wait_until(look, what=f"{service} with {wanted}")
+
+    def wait_state(self, service, state, deadline=DEADLINE):
         return wait_until(lambda: self.state(service) == state, deadline, f"{service} {state}")
 
     def reload(self):
@@ -379,13 +428,6 @@ class Superd:
     def bound(self, service):
         listeners = self.status(service)["listeners"]
         return listeners[0]["bound"]
-
-
-def _executable(pid):
-    try:
-        return os.readlink(f"/proc/{pid}/exe")
-    except OSError:
-        return ""
 
 
 def _leads_group(pid, guard):
@@ -413,7 +455,7 @@ def print_evidence():
 def end_everything():
     """Ends what the test's superds left, and gives back what should not have been there."""
     try:
-        wait_until(lambda: not descendants(os.getpid()), 3)
+        wait_until(lambda: not descendants(os.getpid()), 30)
     except AssertionError:
         pass
     left = descendants(os.getpid())

@@ -5,12 +5,15 @@ import grp
 import json
 import os
 import resource
+import shutil
 import stat
 
+import kernel
 import namespace
-from clients import ask
-from harness import Superd, expect, expect_in, program, read_text, wait_until, write_text
-from registry import covers, needs_root
+from clients import ask, connect
+from hanging_fs import HangingFs
+from harness import FOREVER, Superd, build, executable, expect, expect_in, processes, program, read_text, wait_until, write_text
+from registry import covers, needs_root, skip
 
 INFINITY = -1
 
@@ -227,7 +230,7 @@ def test_stderr():
 @covers("stdout")
 def test_stdout():
     """stdout of a daemon and a worker: a file, or the log"""
-    script = json.dumps(["/bin/sh", "-c", "echo spoken; exec sleep 1000"])
+    script = json.dumps(["/bin/sh", "-c", "echo spoken; exec " + " ".join(FOREVER)])
     text = (f'[service.filed]\nexec = {script}\nuser = "alice"\nstdout = "file:/srv/out.log"\n'
             f'[service.logged]\nexec = {script}\nuser = "alice"\n')
     with Superd(text) as d:
@@ -248,28 +251,109 @@ def test_nothing_leaks():
         expect(int(status[field], 16), 0, field)
 
 
+# Every option that changes something about a process, with a value that is not superd's own.
+EVERY_OPTION = """argv0 = "other"
+user = "alice"
+group = "readers"
+groups = ["writers"]
+umask = "0077"
+nice = 7
+oom_score_adjust = 500
+ionice = "idle"
+cpu_affinity = [{cpu}]
+rlimits = {{ nofile = 64, core = 0, cpu = "5m", fsize = "64M", data = "unlimited", nproc = 4000 }}
+root = "/srv/jail"
+directory = "/inner"
+runtime_directory = "all"
+state_directory = "all"
+cache_directory = "all"
+logs_directory = "all"
+environment = {{ A = "b" }}
+pass_environment = ["PASSED"]
+environment_file = "/run/test/secret.env"
+credentials = {{ pin = "/run/test/pin" }}
+pass = "listen_fds"
+stderr = "file:/srv/err.log"
+launch_timeout = "1m"
+"""
+
+
 @needs_root
 def test_nothing_comes_back():
-    """Handlers with every option leave superd's own status, oom score and limits as they were"""
+    """A thousand launches with every option leave superd's own status, oom score and limits as they were"""
+    os.makedirs("/srv/jail/inner")
     os.makedirs("/srv/alice", exist_ok=True)
-    text = ('[service.all]\nlisten = "tcp:2000"\nexec = ["/bin/true"]\nuser = "alice"\ngroups = ["writers"]\n'
-            'umask = "0077"\nnice = 7\noom_score_adjust = 500\nrlimits = { nofile = 64, core = 0 }\n'
-            'directory = "/srv/alice"\nmax_connections = "unlimited"\nmax_per_source = "unlimited"\n'
-            'ionice = "idle"\nenvironment = { A = "b" }\nruntime_directory = "all"\n')
-    with Superd(text) as d:
-        ask(2000)
+    shutil.copy(os.path.join(build(), "tests", "report"), "/srv/jail/report")
+    write_text("/run/test/secret.env", "C=d\n", 0o600)
+    write_text("/run/test/pin", "1234\n", 0o600)
+    text = ('[service.all]\nlisten = "tcp:2000"\nexec = ["/report", "answer", "done"]\n'
+            'max_connections = "unlimited"\nmax_per_source = "unlimited"\n' +
+            EVERY_OPTION.format(cpu=min(os.sched_getaffinity(0))))
+    with Superd(text, env={"PASSED": "through"}) as d:
+        def launches(count):
+            first = d.status("all")["exited"]
+            for _ in range(count):
+                expect(ask(2000), b"")
+            d.wait_status("all", exited=first + count, failed=0, last_exit="status 0")
+
+        launches(20)  # all threads of superd are there
         before = own_facts(d.pid)
-        for _ in range(300):
-            ask(2000)
+        launches(1000)
         expect(own_facts(d.pid), before)
 
 
 def own_facts(pid):
-    fields = ("Uid", "Gid", "Groups", "Umask", "SigBlk", "SigIgn", "SigCgt", "CapEff", "NoNewPrivs", "Seccomp")
-    status = dict(line.split(":\t", 1) for line in read_text(f"/proc/{pid}/status").splitlines() if ":\t" in line)
-    facts = {field: status.get(field) for field in fields}
-    for name in ("oom_score_adj", "coredump_filter", "limits", "cwd", "root"):
+    """All of a process that an option of a service could have changed, of its main thread and the others."""
+    ignored = ("State", "Vm", "Rss", "Hugetlb", "Threads", "SigQ", "SigPnd", "ShdPnd", "FDSize", "Pid", "NSpid",
+               "voluntary_ctxt", "nonvoluntary_ctxt")
+    threads = set()
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        lines = read_text(f"/proc/{pid}/task/{thread}/status").splitlines()
+        status = [line for line in lines if not line.startswith(ignored)]
+        tid = int(thread)
+        threads.add((*status, os.getpriority(os.PRIO_PROCESS, tid), tuple(os.sched_getaffinity(tid)),
+                     kernel.ionice(tid), int(thread) == pid))
+    facts = {"threads": sorted(threads)}
+    for name in ("oom_score_adj", "coredump_filter", "limits", "cwd", "root", "environ", "cmdline", "personality",
+                 "timerslack_ns", "sessionid", "cgroup"):
         path = f"/proc/{pid}/{name}"
         facts[name] = os.readlink(path) if os.path.islink(path) else read_text(path)
-    facts["nice"] = os.getpriority(os.PRIO_PROCESS, pid)
     return facts
+
+
+@needs_root
+def test_suid_dumpable():
+    """Where fs.suid_dumpable is 1 a child shares no memory with superd, for its user could write to that"""
+    setting, covered = "/proc/sys/fs/suid_dumpable", "/run/test/suid_dumpable"
+    write_text(covered, "0\n")
+    try:
+        namespace.bind(covered, setting)
+    except OSError as error:
+        skip(f"{setting} cannot be covered: {error}")
+    slow = HangingFs("/srv/slow")
+    text = f'[service.slow]\nlisten = "tcp:2000"\nexec = ["{slow.program}"]\nuser = "alice"\n'
+    with Superd(text) as d:
+        if not shares_memory(d, slow):
+            skip("no launch shares superd's memory here, as under a sanitizer")
+    write_text(covered, "1\n")
+    with Superd(text) as d:
+        expect(shares_memory(d, slow), False, "superd's memory is open to a child's user")
+    slow.close()
+
+
+def shares_memory(d, slow):
+    """Whether a child that has not come to its program yet has the memory of superd."""
+    slow.hold()
+    with connect(2000) as client:
+        child = wait_until(lambda: launching(d), what="a child in its exec")
+        shared = kernel.same_memory(d.pid, child)
+        slow.release()
+        expect(client.recv(10), b"late\n")
+    return shared
+
+
+def launching(d):
+    """The child of superd that has not come to its program yet."""
+    own = d.pid
+    path = os.path.join(build(), "superd")
+    return next((pid for pid, parent, _ in processes() if parent == own and executable(pid) == path), None)

@@ -9,7 +9,7 @@ import peers
 from clients import ask, connect, read_line
 from harness import PYTHON, Superd, expect, expect_in, wait_until, write_text
 from real_servers_test import SshAccount, service
-from registry import covers, needs_peer, needs_root, timeout
+from registry import covers, needs_peer, needs_root
 
 
 @needs_root
@@ -52,7 +52,6 @@ def test_lighttpd():
 
 @needs_root
 @needs_peer("gunicorn")
-@timeout(60)
 @covers("directory")
 def test_gunicorn():
     """gunicorn: an application answers on the inherited socket"""
@@ -64,13 +63,12 @@ def test_gunicorn():
             f'directory = "/srv/app"\nexec = {json.dumps(command)}\n'
             f'environment = {{ PYTHONPATH = "{peers.path("gunicorn", "usr/lib/python3/dist-packages")}" }}\n')
     with Superd(text):
-        got = ask(2081, b"GET / HTTP/1.0\r\n\r\n", half_close=False, deadline=30)
+        got = ask(2081, b"GET / HTTP/1.0\r\n\r\n", half_close=False, deadline=90)
         assert got.startswith(b"HTTP/1.") and got.endswith(b"wsgi\n"), got
 
 
 @needs_root
 @needs_peer("openssh")
-@timeout(60)
 def test_sshd_listening():
     """sshd -D: the listening sockets are taken over and a command is run"""
     account = SshAccount()
@@ -85,7 +83,6 @@ def test_sshd_listening():
 
 @needs_root
 @needs_peer("saned")
-@timeout(60)
 @covers("pass")
 def test_saned():
     """saned: the connection is fd 3 and LISTEN_FDS is 1"""

@@ -4,7 +4,7 @@
 import json
 import socket
 
-from clients import ask, ask_udp, connect_unix, read_all
+from clients import DEADLINE, ask, ask_udp, connect_unix, read_all
 from harness import Superd, expect, expect_in, program, read_text, run, wait_until
 from registry import covers, needs_root, skip
 
@@ -81,7 +81,7 @@ def test_free_bind():
         run(["ip", "address", "add", "192.0.2.55/32", "dev", "lo"])
         run(["ip", "address", "add", "192.0.2.56/32", "dev", "lo"])
         expect(ask(2000, host="192.0.2.55"), b"free\n")
-        wait_until(lambda: d.state("waits") == "listening", 25, "bound when the address has come")
+        wait_until(lambda: d.state("waits") == "listening", what="bound when the address has come")
 
 
 @needs_root
@@ -93,7 +93,7 @@ def test_tcp_listener():
     text = (f'[service.tell]\nlisten = {inline("tcp:2000", {"defer_accept": chr(34) + "20s" + chr(34)})}\n'
             f'exec = ["/bin/cat"]\nuser = "nobody"\n')
     with Superd(text) as d:
-        with socket.create_connection(("127.0.0.1", 2000), timeout=10) as client:
+        with socket.create_connection(("127.0.0.1", 2000), timeout=DEADLINE) as client:
             expect(d.status("tell")["accepted"], 0, "not before the first bytes")
             client.sendall(b"now")
             expect(client.recv(3), b"now")

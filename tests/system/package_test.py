@@ -21,12 +21,12 @@ def files_below(root):
 
 def make(*words):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    result = run(["make", "BUILD=" + build(), *words], deadline=120, env=environment, cwd=TREE)
+    result = run(["make", "BUILD=" + build(), *words], deadline=150, env=environment, cwd=TREE)
     expect(result.code, 0, repr(result))
     return result
 
 
-@timeout(180)
+@timeout(300)
 @without_namespace
 def test_install():
     """make install puts everything in its place, make uninstall takes all of it away again"""
@@ -60,7 +60,6 @@ def test_install():
         shutil.rmtree(root)
 
 
-@timeout(60)
 def test_demonstration():
     """the demonstration answers on all four ports and ends with 0 after TERM"""
     directory = test_directory()
@@ -71,8 +70,8 @@ def test_demonstration():
             ["/bin/sh", "contrib/demo", build()], cwd=TREE, stdin=subprocess.DEVNULL, stdout=output,
             stderr=output, env={**os.environ, "TMPDIR": directory, "NO_COLOR": "1"},
             start_new_session=True)
-    wait_until(lambda: "superd stays until" in read_text(path) or demo.poll() is not None, 30,
-               "the end of what the demonstration tries")
+    wait_until(lambda: "superd stays until" in read_text(path) or demo.poll() is not None,
+               what="the end of what the demonstration tries")
     text = read_text(path)
     try:
         expect(demo.poll(), None, text)
@@ -84,7 +83,7 @@ def test_demonstration():
         expect_in("refused, not_allowed", text)
     finally:
         demo.send_signal(signal.SIGTERM)
-        code = demo.wait(timeout=30)
+        code = demo.wait(timeout=60)
     expect(code, 0, "the demonstration's exit status after TERM: " + read_text(path))
 
 

@@ -19,7 +19,7 @@ def covers(*keys):
 
 
 def timeout(seconds):
-    """The bound of the whole test; 30 s where nothing is said."""
+    """The bound of the whole test; 150 s where nothing is said."""
 
     def mark(function):
         function.timeout = seconds

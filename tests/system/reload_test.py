@@ -42,7 +42,7 @@ def test_add_change_remove():
             expect(d.reload().code, 0, "the reload")
             expect(ask(2001), b"new\n")
             expect(ask(2003), b"added\n")
-            expect(inode(2002), None, "the removed listener")
+            wait_until(lambda: inode(2002) is None, what="the removed listener closed")
             expect((inode(2000), inode(2001)), (kept, changed), "listeners that stayed")
             held.sendall(b"2")
             expect(held.recv(1), b"2", "the connection that was open")
@@ -106,7 +106,7 @@ def test_address_in_use():
         expect(done.code, 1)
         expect_in(f"pid {os.getpid()}", done.out + done.err)
         expect(ask(2000), b"one\n", "nothing has changed")
-        expect(inode(2006), None, "what was bound for the new plan is closed again")
+        wait_until(lambda: inode(2006) is None, what="what was bound for the new plan closed again")
         other.close()
         expect(d.reload().code, 0, "after it is free")
         expect(ask(2005), b"taken\n")
@@ -123,7 +123,7 @@ def test_address_in_use_at_start():
             expect(d.state("taken"), "waiting")
             expect_in(f"pid {os.getpid()}", str(d.status("taken")))
             other.close()
-            wait_until(lambda: d.state("taken") == "listening", 20, "bound after the holder has gone")
+            wait_until(lambda: d.state("taken") == "listening", what="bound after the holder has gone")
             expect(ask(2005), b"taken\n")
 
 
@@ -158,7 +158,7 @@ def test_moved_service():
         d.write(says("one", 2001, "there"))
         expect(d.reload().code, 0)
         expect(ask(2001), b"there\n")
-        expect(inode(2000), None, "the old port")
+        wait_until(lambda: inode(2000) is None, what="the old port closed")
 
 
 @needs_root

@@ -7,8 +7,8 @@ import socket
 import stat
 
 import namespace
-from clients import ask, ask_udp, ask_unix, connect_unix, talk
-from harness import Superd, expect, program, read_text, run, shell, wait_until, write_text
+from clients import DEADLINE, ask, ask_udp, ask_unix, connect_unix, talk
+from harness import Superd, expect, forever, program, read_text, run, shell, wait_until, write_text
 from registry import covers, needs_root, skip
 
 
@@ -54,7 +54,7 @@ def test_tcp_addresses():
         expect(ask(2001, b"x", host="::1"), b"x")
         assert closed(2001, "127.0.0.1")
         with socket.socket(socket.AF_INET6) as client:
-            client.settimeout(5)
+            client.settimeout(DEADLINE)
             client.connect(("fe80::1", 2002, 0, socket.if_nametoindex("lo")))
             expect(talk(client, b"x"), b"x")
 
@@ -147,7 +147,7 @@ def test_unixgram():
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
             client.bind("/run/test/client")
             os.chmod("/run/test/client", 0o666)
-            client.settimeout(10)
+            client.settimeout(DEADLINE)
             client.sendto(b"?", "/run/gram")
             expect(json.loads(client.recv(65536))["sockets"]["0"]["local"], "/run/gram")
 
@@ -182,7 +182,7 @@ def test_vsock():
         skip(f"the kernel has no vsock loopback: {error}")
     with Superd(echo("vsock:1:2000")):
         with socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM) as client:
-            client.settimeout(10)
+            client.settimeout(DEADLINE)
             client.connect((1, 2000))
             expect(talk(client, b"x"), b"x")
 
@@ -212,7 +212,7 @@ def test_handler_listen_fds():
 @needs_root
 def test_end_of_file():
     """The client's end of file comes with the handler's end, though superd and others run on"""
-    text = echo("tcp:2000") + '[service.slow]\nlisten = "tcp:2001"\nexec = ["/bin/sleep", "1000"]\nuser = "nobody"\n' \
+    text = echo("tcp:2000") + f'[service.slow]\nlisten = "tcp:2001"\nexec = {forever()}\nuser = "nobody"\n' \
         'on_stop = "end"\n'
     with Superd(text) as d:
         other = socket.create_connection(("127.0.0.1", 2001))

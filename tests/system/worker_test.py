@@ -6,9 +6,9 @@ import os
 import signal
 
 from clients import ask, ask_udp, connect, udp_socket
-from harness import Superd, expect, holds_for, program, shell, wait_until
+from harness import FOREVER, Superd, expect, holds_for, program, shell, wait_until
 from hanging_fs import HangingFs
-from registry import covers, needs_root, timeout
+from registry import covers, needs_root
 
 
 def worker(name, listen, words=("1", "0"), lines=""):
@@ -74,8 +74,7 @@ def test_again():
         expect(len(set(pids)), 3, "three workers")
         pids = [json.loads(ask_udp(2001, b"?"))["pid"] for _ in range(3)]
         expect(len(set(pids)), 3, "three workers")
-        wait_until(lambda: d.state("tell") == "listening", what="listening again")
-        expect(d.status("tell")["started"], 3)
+        d.wait_status("tell", state="listening", started=3)
 
 
 @needs_root
@@ -84,8 +83,7 @@ def test_one_worker_serves_all():
     with Superd(worker("tell", "tcp:2000", ("0", "0"))) as d:
         pids = {json.loads(ask(2000))["pid"] for _ in range(5)}
         expect(len(pids), 1)
-        expect(d.status("tell")["started"], 1)
-        expect(d.state("tell"), "running")
+        d.wait_status("tell", started=1, state="running")
 
 
 @needs_root
@@ -128,14 +126,13 @@ def test_start():
 
 
 @needs_root
-@timeout(60)
 def test_unread_datagram():
     """A datagram that three starts left unread is dropped and counted, without a busy loop"""
     text = '[service.deaf]\nlisten = "udp:2000"\nexec = ["/bin/true"]\nuser = "nobody"\n'
     with Superd(text) as d:
         with udp_socket() as sender:
             sender.sendto(b"nobody reads this", ("127.0.0.1", 2000))
-        wait_until(lambda: d.status("deaf")["dropped_datagrams"] == 1, 30, "the drop")
+        d.wait_status("deaf", dropped_datagrams=1)
         started = d.status("deaf")["started"]
         expect(started, 3)
         before = cpu_time(d.pid)
@@ -151,13 +148,12 @@ def cpu_time(pid):
 
 
 @needs_root
-@timeout(60)
 def test_worker_that_fails_backs_off():
     """A stream worker that ends without accepting is started again ever more slowly"""
     text = '[service.deaf]\nlisten = "tcp:2000"\nmode = "worker"\nexec = ["/bin/false"]\nuser = "nobody"\n'
     with Superd(text) as d:
         with connect(2000):
-            wait_until(lambda: d.status("deaf")["started"] >= 3, 20, "some starts")
+            wait_until(lambda: d.status("deaf")["started"] >= 3, what="some starts")
             first = d.status("deaf")["started"]
             before = cpu_time(d.pid)
             holds_for(lambda: d.status("deaf")["started"] <= first + 8, 2.0, "few further starts")
@@ -196,8 +192,7 @@ def test_connected_datagram_socket():
     text = f'[service.one]\nlisten = "udp:2000"\nuser = "nobody"\nexec = {command}\n'
     with Superd(text) as d:
         expect(ask_udp(2000, b"1"), b"me only")
-        wait_until(lambda: d.status("one")["exited"] == 1, what="the worker's end")
-        wait_until(lambda: d.state("one") == "listening", what="watching again")
+        d.wait_status("one", exited=1, state="listening")
         expect(ask_udp(2000, b"2"), b"me only", "another client")
 
 
@@ -205,11 +200,11 @@ def test_connected_datagram_socket():
 @covers("stop_timeout")
 def test_stop_timeout():
     """A worker that ignores TERM is killed after stop_timeout"""
-    script = "trap '' TERM; while :; do sleep 0.1; done"
+    script = f"trap '' TERM; exec {' '.join(FOREVER)}"  # what is ignored stays so over an exec
     text = f'[service.stubborn]\nexec = {shell(script)}\nuser = "nobody"\nstop_timeout = "500ms"\n'
     with Superd(text) as d:
         d.wait_state("stubborn", "running")
-        wait_until(lambda: "sleep" in str(d.children()), what="the trap is set")
+        wait_until(lambda: [c for _, c in d.children() if "trap" not in c], what="the trap is set")
         d.ok("stop", "stubborn")
         expect(d.state("stubborn"), "stopped")
         expect(d.status("stubborn")["last_exit"], "signal KILL")
@@ -221,15 +216,16 @@ def test_launch_timeout():
     """A launch that does not reach its program is killed and counted as failed"""
     slow = HangingFs("/srv/slow")
     text = (f'[service.stuck]\nlisten = "tcp:2000"\nexec = ["{slow.program}"]\nuser = "nobody"\n'
-            'launch_timeout = "500ms"\n'
+            'launch_timeout = "1s"\n'
             '[service.fine]\nlisten = "tcp:2001"\nexec = ["/bin/echo", "fine"]\nuser = "nobody"\n')
     with Superd(text) as d:
-        expect(ask(2000), b"late\n")
+        wait_until(lambda: ask(2000) == b"late\n", what="a launch in time")
+        before = d.status("stuck")["failed"]
         slow.hold()
         with connect(2000) as held:
             expect(ask(2001), b"fine\n", "nobody else waits")
             expect(held.recv(1), b"", "the client's end")
-        wait_until(lambda: d.status("stuck")["failed"] == 1, what="counted as failed")
+        d.wait_status("stuck", failed=before + 1)
         slow.release()
-        expect(ask(2000), b"late\n", "the service itself goes on")
+        wait_until(lambda: ask(2000) == b"late\n", what="the service itself goes on")
         slow.close()
