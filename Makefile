@@ -49,9 +49,9 @@ UNIT_base    = fd text units address
 UNIT_config  = manual diagnostics toml loader address_spec options foreign resolve inheritance networks codec diff config
 UNIT_policy  = access_index admission backoff hours log_limiter rate sources environment spawn_plan
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer
-UNIT_sys     = accept listen_socket repair guard launch_queue reaper recovery spawner state closer
+UNIT_sys     = accept listen_socket probe repair guard launch_queue reaper recovery spawner state closer
 UNIT_loop    = loop
-UNIT_engine  = directories doors records service_view supervisor reloading
+UNIT_engine  = watches config_reader directories doors records service_view supervisor reloading
 UNIT_control = control ctl frame_gate endpoint
 UNIT_TESTS = $(foreach layer,$(LAYERS),$(UNIT_$(layer)))
 

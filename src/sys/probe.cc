@@ -49,9 +49,9 @@ bool works(Sharing sharing, ChildFunction function) {
 
 // With 1 the memory of a child that has changed its uid, which is superd's as well, could be
 // written to by that user.
-bool memory_stays_dumpable() {
+bool memory_stays_dumpable(const char* dumpable_file) {
     if (::geteuid() != 0) return false;
-    std::FILE* file = std::fopen("/proc/sys/fs/suid_dumpable", "re");
+    std::FILE* file = std::fopen(dumpable_file, "re");
     if (file == nullptr) return false;
     int value = 0;
     const bool read = std::fscanf(file, "%d", &value) == 1;
@@ -61,8 +61,8 @@ bool memory_stays_dumpable() {
 
 }  // namespace
 
-SpawnMethod probe_spawn_method() {
-    if (sanitized || memory_stays_dumpable()) return SpawnMethod::fork;
+SpawnMethod probe_spawn_method(const char* dumpable_file) {
+    if (sanitized || memory_stays_dumpable(dumpable_file)) return SpawnMethod::fork;
     sigset_t all, before;
     ::sigfillset(&all);
     ::sigprocmask(SIG_SETMASK, &all, &before);

@@ -27,7 +27,9 @@ namespace superd {
 enum class SpawnMethod : std::uint8_t { shared_table, vfork, fork };
 
 // What this kernel and this process's seccomp filter allow; asked once, before any thread.
-[[nodiscard]] SpawnMethod probe_spawn_method();
+// dumpable_file: where fs.suid_dumpable stands.
+[[nodiscard]] SpawnMethod probe_spawn_method(
+        const char* dumpable_file = "/proc/sys/fs/suid_dumpable");
 
 // The numbers of the launch slots: FIRST_SLOT .. low-1 are kept occupied by /dev/null from the
 // guard's first act on; everything else lives above.

@@ -188,7 +188,7 @@ int fill_and_linger() {
     static char block[65536];
     while (::write(1, block, sizeof block) > 0) {
     }
-    const linger time{.l_onoff = 1, .l_linger = 4};
+    const linger time{.l_onoff = 1, .l_linger = 60};
     return ::setsockopt(1, SOL_SOCKET, SO_LINGER, &time, sizeof time) == 0 ? 0 : 1;
 }
 

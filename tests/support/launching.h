@@ -21,6 +21,7 @@
 #include "sys/state.h"
 
 #include "support/own_process.h"
+#include "support/wait_until.h"
 
 namespace superd::test {
 
@@ -41,7 +42,7 @@ inline std::shared_ptr<SpawnPlan> plan_of(std::vector<std::string> argv) {
     plan->program = argv.front();
     plan->argv = std::move(argv);
     plan->directory = "/";
-    plan->launch_timeout = std::chrono::seconds(30);
+    plan->launch_timeout = 2 * patience;
     plan->listen_fdnames = "connection";
     return plan;
 }
@@ -135,7 +136,9 @@ public:
     // Results until `count` more are there; those that could be started are watched.
     std::vector<LaunchResult> results(std::size_t count) {
         std::vector<LaunchResult> out;
+        const auto deadline = std::chrono::steady_clock::now() + patience;
         while (out.size() < count) {
+            if (std::chrono::steady_clock::now() > deadline) std::abort();
             pollfd entry{.fd = spawner.event_fd(), .events = POLLIN, .revents = 0};
             ::poll(&entry, 1, 5);
             spawner.drain(out);
@@ -150,7 +153,9 @@ public:
     // Ends until `count` more are there, each reaped and its record freed.
     std::vector<Ended> ends(std::size_t count) {
         std::vector<Ended> out;
+        const auto deadline = std::chrono::steady_clock::now() + patience;
         while (out.size() < count) {
+            if (std::chrono::steady_clock::now() > deadline) std::abort();
             pollfd entry{.fd = reaper.fd(), .events = POLLIN, .revents = 0};
             ::poll(&entry, 1, 1000);
             const std::size_t before = out.size();

@@ -28,6 +28,7 @@
 #include "sys/listen_socket.h"
 
 #include "support/catch.h"
+#include "support/skip.h"
 
 namespace superd::test {
 
@@ -194,8 +195,7 @@ inline std::string in_namespace(const std::function<std::string()>& body) {
     int status = -1;
     ::waitpid(child, &status, 0);
     if (!WIFEXITED(status)) return "the child died";
-    if (out == "skipped")
-        std::puts("SKIP: no user and network namespace of the test's own here");
+    if (out == "skipped") skip("no user and network namespace of the test's own here");
     return out;
 }
 

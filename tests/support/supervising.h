@@ -15,6 +15,7 @@
 
 #include "support/launching.h"
 #include "support/sockets.h"
+#include "support/wait_until.h"
 
 namespace superd::test {
 
@@ -123,7 +124,7 @@ public:
     bool turn_until(Condition condition) {
         Timer beat(loop, [] {});
         beat.start(std::chrono::milliseconds(2), std::chrono::milliseconds(2));
-        const Mono deadline = loop.now() + std::chrono::seconds(20);
+        const Mono deadline = loop.now() + patience;
         while (!condition()) {
             if (loop.now() > deadline) return false;
             loop.turn(true);

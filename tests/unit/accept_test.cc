@@ -11,6 +11,7 @@
 #include "sys/descriptors.h"
 
 #include "support/catch.h"
+#include "support/skip.h"
 #include "support/sockets.h"
 
 using namespace superd;
@@ -105,7 +106,7 @@ TEST_CASE("accept: a UNIX peer is known by its credentials and groups") {
 
 TEST_CASE("accept: more groups than the first guess are all told") {
     if (::getuid() != 0) {
-        std::puts("SKIP: only root may give itself 300 groups");
+        skip("only root may give itself 300 groups");
         return;
     }
     int ends[2];

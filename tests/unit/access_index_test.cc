@@ -241,7 +241,7 @@ TEST_CASE("access: a hundred thousand blocks cost a look-up only a few compariso
     const auto spent = std::chrono::steady_clock::now() - begin;
     CHECK(hits == 50'000);
     // A walk over all of them would take minutes; this takes 20 ms here.
-    CHECK(spent < std::chrono::seconds(5));
+    CHECK(spent < std::chrono::seconds(30));
 }
 
 TEST_CASE("authorize: root, the daemon's own user and the admin group may control") {

@@ -39,7 +39,7 @@ struct Lingering {
         static char block[65536];
         while (::send(server, block, sizeof block, MSG_DONTWAIT) > 0) {
         }
-        set_linger(4);
+        set_linger(60);
     }
 
     ~Lingering() { ::close(client); }
@@ -68,7 +68,7 @@ TEST_CASE(
         Closer closer;
         closer.close_later(connection.server);
     }
-    CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(3));
+    CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(50));
     CHECK(::fcntl(connection.server, F_GETFD) == -1);
 }
 

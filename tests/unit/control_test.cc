@@ -151,8 +151,8 @@ TEST_CASE("control: the daemon and a service are described in JSON") {
     f.open();
     std::string daemon, service;
     f.with_client([&](ControlClient& client) {
-        daemon = client.call("Describe", {}, seconds(5)).message;
-        service = client.call("DescribeService", {"web"}, seconds(5)).message;
+        daemon = client.call("Describe", {}, seconds(60)).message;
+        service = client.call("DescribeService", {"web"}, seconds(60)).message;
     });
     const auto d = nlohmann::json::parse(daemon);
     CHECK(d["version"] == 1);
@@ -172,8 +172,8 @@ TEST_CASE("control: bytes that are not UTF-8 do not break a document or a senten
     f.open();
     Outcome described, started;
     f.with_client([&](ControlClient& client) {
-        described = client.call("DescribeService", {"web"}, seconds(5));
-        started = client.call("Start", {"web"}, seconds(5));
+        described = client.call("DescribeService", {"web"}, seconds(60));
+        started = client.call("Start", {"web"}, seconds(60));
     });
     CHECK(described.code == 0);
     CHECK(described.message.find("\xef\xbf\xbd") != std::string::npos);
@@ -191,10 +191,10 @@ TEST_CASE("control: each action reaches the engine and its outcome the client") 
         f.manager.outcome = {0, "done"};
         Outcome good, bad, unknown;
         f.with_client([&](ControlClient& client) {
-            good = client.call(method, {"ssh"}, seconds(5));
+            good = client.call(method, {"ssh"}, seconds(60));
             f.manager.outcome = {3, "not running"};
-            bad = client.call(method, {"ssh"}, seconds(5));
-            unknown = client.call(method, {"nobody"}, seconds(5));
+            bad = client.call(method, {"ssh"}, seconds(60));
+            unknown = client.call(method, {"nobody"}, seconds(60));
         });
         CHECK(f.manager.asked.front() == asked);
         CHECK(good.code == 0);
@@ -212,8 +212,8 @@ TEST_CASE(
     f.open();
     Outcome good, bad;
     f.with_client([&](ControlClient& client) {
-        good = client.kill("ssh", 15, 0x18f2, seconds(5));
-        bad = client.kill("ssh", 200, 0, seconds(5));
+        good = client.kill("ssh", 15, 0x18f2, seconds(60));
+        bad = client.kill("ssh", 200, 0, seconds(60));
     });
     CHECK(f.manager.asked == std::vector<std::string>{"kill 15 6386 ssh"});
     CHECK(good.code == 0);
@@ -227,10 +227,11 @@ TEST_CASE("control: an answer may come turns later") {
     Timer later(f.loop, [&] {
         if (!f.manager.held.empty()) std::exchange(f.manager.held, {}).front()({0, "stopped"});
     });
-    later.start(std::chrono::milliseconds(5), std::chrono::milliseconds(5));
+    later.start(std::chrono::milliseconds(60), std::chrono::milliseconds(60));
     Outcome outcome;
-    f.with_client(
-            [&](ControlClient& client) { outcome = client.call("Stop", {"web"}, seconds(5)); });
+    f.with_client([&](ControlClient& client) {
+        outcome = client.call("Stop", {"web"}, seconds(60));
+    });
     CHECK(outcome.message == "stopped");
 }
 
@@ -253,10 +254,11 @@ TEST_CASE("control: a request the engine forgets fails instead of hanging") {
     f.manager.hold = true;
     f.open();
     Timer forget(f.loop, [&] { f.manager.held.clear(); });
-    forget.start(std::chrono::milliseconds(5), std::chrono::milliseconds(5));
+    forget.start(std::chrono::milliseconds(60), std::chrono::milliseconds(60));
     Outcome outcome;
-    f.with_client(
-            [&](ControlClient& client) { outcome = client.call("Stop", {"web"}, seconds(5)); });
+    f.with_client([&](ControlClient& client) {
+        outcome = client.call("Stop", {"web"}, seconds(60));
+    });
     CHECK(outcome.code == exit_code::failed);
 }
 
@@ -270,13 +272,13 @@ TEST_CASE("control: wait ends when the state comes, and says when it never will"
         f.manager.set_state("db", ServiceState::running);
         f.manager.set_state("old", ServiceState::failed);
     });
-    change.start(std::chrono::milliseconds(5), std::chrono::milliseconds(5));
+    change.start(std::chrono::milliseconds(60), std::chrono::milliseconds(60));
     Outcome ready, failed, unknown, nonsense;
     f.with_client([&](ControlClient& client) {
-        ready = client.call("Wait", {"db", "ready"}, seconds(5));
-        failed = client.call("Wait", {"old", "ready"}, seconds(5));
-        unknown = client.call("Wait", {"nobody", "ready"}, seconds(5));
-        nonsense = client.call("Wait", {"db", "green"}, seconds(5));
+        ready = client.call("Wait", {"db", "ready"}, seconds(60));
+        failed = client.call("Wait", {"old", "ready"}, seconds(60));
+        unknown = client.call("Wait", {"nobody", "ready"}, seconds(60));
+        nonsense = client.call("Wait", {"db", "green"}, seconds(60));
     });
     CHECK(ready.code == 0);
     CHECK(failed.code == exit_code::failed);
@@ -308,7 +310,7 @@ TEST_CASE("control: reload-config carries diagnostics and changes") {
     f.open();
     ControlClient::Reload reload;
     f.with_client(
-            [&](ControlClient& client) { reload = client.reload_config(true, seconds(5)); });
+            [&](ControlClient& client) { reload = client.reload_config(true, seconds(60)); });
     CHECK(reload.outcome.code == 1);
     CHECK(reload.outcome.message == "the file has errors");
     const auto json = nlohmann::json::parse(reload.json)["reload"];
@@ -324,8 +326,8 @@ TEST_CASE("control: explain takes the peer apart and passes the verdict on") {
     f.open();
     Outcome verdict, nonsense;
     f.with_client([&](ControlClient& client) {
-        verdict = client.explain("ssh", "198.51.100.7:51544", 0, seconds(5));
-        nonsense = client.explain("ssh", "example", 0, seconds(5));
+        verdict = client.explain("ssh", "198.51.100.7:51544", 0, seconds(60));
+        nonsense = client.explain("ssh", "example", 0, seconds(60));
     });
     REQUIRE(f.manager.explained.size() == 1);
     CHECK(f.manager.explained[0].text() == "198.51.100.7:51544");
@@ -341,10 +343,10 @@ TEST_CASE("control: list, why and overview answer") {
     std::vector<std::string> names;
     Outcome why, unknown, overview;
     f.with_client([&](ControlClient& client) {
-        names = client.list(seconds(5)).value_or(std::vector<std::string>{});
-        why = client.call("Why", {"ssh"}, seconds(5));
-        unknown = client.call("Why", {"nobody"}, seconds(5));
-        overview = client.call("Overview", {}, seconds(5));
+        names = client.list(seconds(60)).value_or(std::vector<std::string>{});
+        why = client.call("Why", {"ssh"}, seconds(60));
+        unknown = client.call("Why", {"nobody"}, seconds(60));
+        overview = client.call("Overview", {}, seconds(60));
     });
     CHECK(names == std::vector<std::string>{"ssh", "web"});
     CHECK(why.message == "ssh is as it is\nbecause a test says so");
@@ -386,7 +388,7 @@ TEST_CASE("control: a second superd on one socket is told who has it") {
             "another superd, pid " + std::to_string(::getpid()) + ", listens on " + f.path);
     Outcome still;
     f.with_client(
-            [&](ControlClient& client) { still = client.call("Describe", {}, seconds(5)); });
+            [&](ControlClient& client) { still = client.call("Describe", {}, seconds(60)); });
     CHECK(still.code == 0);
 }
 
@@ -504,7 +506,7 @@ TEST_CASE("control: descriptors open before and after are equal") {
     f.open();
     for (int i = 0; i < 20; ++i)
         f.with_client([&](ControlClient& client) {
-            static_cast<void>(client.call("Describe", {}, seconds(5)));
+            static_cast<void>(client.call("Describe", {}, seconds(60)));
         });
     f.turn_until([&] { return f.clients() == 0; });
     f.server.reset();

@@ -21,6 +21,7 @@
 
 #include "support/catch.h"
 #include "support/launching.h"
+#include "support/wait_until.h"
 
 using namespace superd;
 using namespace superd::test;
@@ -62,9 +63,8 @@ struct Guarded {
 
     [[nodiscard]] pid_t superd() const { return state.header().superd_pid.load(); }
 
-    void wait_for_start(int count) const {
-        while (board.starts.load() < count)
-            ::usleep(200);
+    void wait_for_start(Checker& check, int count) const {
+        check.need(wait_until([&] { return board.starts.load() >= count; }), "a start");
     }
 
     [[nodiscard]] int result() const {
@@ -179,13 +179,12 @@ TEST_CASE("guard: signals reach superd once each, and a stop ends both") {
                 if (signal == SIGTERM) return exit_stop;
             }
         });
-        guarded.wait_for_start(1);
+        guarded.wait_for_start(check, 1);
         int sent = 0;
         for (const int signal : {SIGHUP, SIGUSR1, SIGUSR2, SIGTERM}) {
             ::kill(guarded.guard, signal);
             ++sent;
-            while (guarded.board.other.load() < sent)
-                ::usleep(200);
+            check.need(wait_until([&] { return board.other.load() >= sent; }), "its arrival");
         }
         check.equal(guarded.result(), 0, "result");
         check.equal(board.value.load(), 1101215, "signals in order");
@@ -204,9 +203,8 @@ TEST_CASE("guard: a stop that arrives between two superds still stops in order")
                     return next_signal() == SIGTERM ? exit_stop : 4;
                 },
                 slow);
-        guarded.wait_for_start(2);
-        while (guarded.superd() != 0)
-            ::usleep(200);
+        guarded.wait_for_start(check, 2);
+        check.need(wait_until([&] { return guarded.superd() == 0; }), "the second crash");
         ::kill(guarded.guard, SIGTERM);
         check.equal(guarded.result(), 0, "result");
         check.equal(board.starts.load(), 3, "started to stop");
@@ -222,7 +220,7 @@ TEST_CASE("guard: a superd that dies while it stops is started once more, to sto
             return board.starts == board.value ? exit_stop : 3;
         });
         board.value = 2;
-        guarded.wait_for_start(1);
+        guarded.wait_for_start(check, 1);
         ::kill(guarded.guard, SIGTERM);
         check.equal(guarded.result(), 0, "stopped by the second");
         board.starts = 0;
@@ -231,7 +229,7 @@ TEST_CASE("guard: a superd that dies while it stops is started once more, to sto
             ++board.starts;
             return next_signal() == SIGTERM ? 3 : 9;
         });
-        guarded.wait_for_start(1);
+        guarded.wait_for_start(check, 1);
         ::kill(guarded.guard, SIGTERM);
         check.equal(guarded.result(), 1, "gave up");
         check.equal(board.starts.load(), 2, "starts");
@@ -266,11 +264,10 @@ TEST_CASE("guard: when the guard is killed superd is told, and may stop in order
             return exit_stop;
         });
         ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-        guarded.wait_for_start(1);
+        guarded.wait_for_start(check, 1);
         ::kill(guarded.guard, SIGKILL);
         (void)guarded.result();
-        while (board.other.load() == 0)
-            ::usleep(200);
+        check.need(wait_until([&] { return board.other.load() != 0; }), "the signal");
         check.equal(board.value.load(), guard_gone_signal(), "signal");
         int status = 0;
         check.equal(::waitpid(board.pid.load(), &status, 0), board.pid.load(), "superd");
@@ -514,17 +511,18 @@ TEST_CASE("guard: kill -9 under load answers every connection exactly once") {
                     [&board, method](
                             State& state) { return MiniEngine(state, board, method).run(); },
                     {.no_guard = false, .pause_unit = 0ns});
-            guarded.wait_for_start(1);
+            guarded.wait_for_start(check, 1);
 
             Clients clients(address, 8, method == SpawnMethod::shared_table ? 600 : 200);
             // A launch that two kills hit is given up, and rightly: so each superd first serves
             // more than its predecessor can have left it.
             int kills = 0;
-            for (unsigned pause = 3000; clients.running(); pause = (pause * 7 + 1234) % 15000) {
-                const int before = board.served.load();
-                while (clients.running() && board.served.load() < before + most_pending + 8)
-                    ::usleep(100);
-                ::usleep(pause);
+            for (int more = 8; clients.running(); more = (more * 7 + 13) % 40 + 8) {
+                const int enough = board.served.load() + most_pending + more;
+                check.need(wait_until([&] {
+                    return !clients.running() || board.served.load() >= enough;
+                }),
+                        "connections served after a kill");
                 const pid_t superd = guarded.superd();
                 if (superd > 0 && ::kill(superd, SIGKILL) == 0) ++kills;
             }

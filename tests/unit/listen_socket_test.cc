@@ -16,6 +16,7 @@
 #include "sys/accept.h"
 
 #include "support/catch.h"
+#include "support/skip.h"
 #include "support/sockets.h"
 
 using namespace superd;
@@ -34,7 +35,7 @@ ListenerPlan any_plan(ListenerKind kind, std::uint8_t family) {
 
 bool host_has_ipv6() {
     auto fd = open_listener(any_plan(ListenerKind::tcp, 6));
-    if (!fd) std::puts("SKIP: no IPv6 here");
+    if (!fd) skip("no IPv6 here");
     return fd.has_value();
 }
 
@@ -231,7 +232,7 @@ TEST_CASE("listener: mptcp is asked for in the socket itself") {
     const auto fd = open_listener(plan);
     if (!fd) {
         CHECK(fd.error().operation == "set mptcp");
-        std::puts("SKIP: no MPTCP in this kernel");
+        skip("no MPTCP in this kernel");
         return;
     }
     CHECK(int_option(fd->get(), SOL_SOCKET, SO_PROTOCOL) == IPPROTO_MPTCP);
@@ -491,7 +492,7 @@ TEST_CASE("vsock: where the kernel has it") {
     plan.address = "vsock:any:0";
     const auto fd = open_listener(plan);
     if (!fd) {
-        std::printf("SKIP: vsock: %s\n", fd.error().text().c_str());
+        skip("vsock: " + fd.error().text());
         CHECK(fd.error().operation == "socket");
         return;
     }

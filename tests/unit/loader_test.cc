@@ -12,6 +12,7 @@
 #include "config/tree.h"
 
 #include "support/catch.h"
+#include "support/skip.h"
 
 using namespace superd;
 
@@ -373,7 +374,7 @@ TEST_CASE("loader: lines of every file are found for later diagnostics") {
 
 TEST_CASE("ownership: a folder that others can write is refused, sticky or not") {
     if (!is_root()) {
-        std::puts("SKIP: ownership: only root can make files that are root's alone");
+        test::skip("only root can make files that are root's alone");
         return;
     }
     const Folder folder;
@@ -437,7 +438,7 @@ private:
 TEST_CASE("ownership: files and folders that are root's alone are accepted, others named") {
     const std::string parent = is_root() ? roots_own_folder() : "";
     if (parent.empty()) {
-        std::puts("SKIP: ownership: needs root and a folder that is root's alone");
+        test::skip("needs root and a folder that is root's alone");
         return;
     }
     const RootFolder folder(parent);
@@ -487,7 +488,7 @@ TEST_CASE("ownership: files and folders that are root's alone are accepted, othe
 TEST_CASE("ownership: a symbolic link is judged where it leads") {
     const std::string parent = is_root() ? roots_own_folder() : "";
     if (parent.empty()) {
-        std::puts("SKIP: ownership: needs root and a folder that is root's alone");
+        test::skip("needs root and a folder that is root's alone");
         return;
     }
     const RootFolder folder(parent);

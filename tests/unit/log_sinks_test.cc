@@ -11,6 +11,7 @@
 
 #include "support/catch.h"
 #include "support/log_program.h"
+#include "support/skip.h"
 
 using namespace superd;
 using namespace superd::test;
@@ -325,7 +326,7 @@ int be_journald(int out) {
 
 TEST_CASE("log sinks: the journal gets fields; without journald it is said once") {
     if (::geteuid() != 0) {
-        WARN("skipped: needs root for a mount namespace");
+        skip("needs root for a mount namespace");
         return;
     }
     int ends[2];
@@ -346,7 +347,7 @@ TEST_CASE("log sinks: the journal gets fields; without journald it is said once"
     int status = 0;
     ::waitpid(pid, &status, 0);
     if (WEXITSTATUS(status) == 2) {
-        WARN("skipped: no mount namespace here");
+        skip("no mount namespace here");
         return;
     }
     CHECK(status == 0);

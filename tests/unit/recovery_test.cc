@@ -13,6 +13,7 @@
 
 #include "support/catch.h"
 #include "support/launching.h"
+#include "support/wait_until.h"
 
 using namespace superd;
 using namespace superd::test;
@@ -178,10 +179,9 @@ TEST_CASE(
         ProcessRecord& record = left.with_connection(0, pair.theirs);
         const pid_t child = ::fork();
         if (child == 0) {
-            // Says `left` only when somebody has looked at it.
-            while (record.pidfd.load() < 0)
-                ::usleep(100);
-            ::usleep(2000);
+            // Says `left` only when somebody has looked at it and waits.
+            if (!wait_until([&] { return record.pidfd.load() >= 0 && is_asleep(::getppid()); }))
+                ::_exit(1);
             record.stage = static_cast<std::uint8_t>(SpawnStage::exec);
             record.state = RecordState::left;
             ::pause();

@@ -19,7 +19,8 @@ std::string echo_service(const std::string& name, const std::string& more = "") 
 }
 
 std::string sleeper(const std::string& name, const std::string& more = "") {
-    return "[service." + name + "]\nexec = [\"/bin/sleep\", \"1000\"]\nuser = \"" +
+    return "[service." + name +
+           "]\nexec = [\"/usr/bin/tail\", \"-f\", \"/dev/null\"]\nuser = \"" +
            std::to_string(::geteuid()) + "\"\n" + more + "\n";
 }
 

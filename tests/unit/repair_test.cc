@@ -11,6 +11,7 @@
 #include "sys/accept.h"
 
 #include "support/catch.h"
+#include "support/skip.h"
 #include "support/sockets.h"
 
 using namespace superd;
@@ -42,7 +43,7 @@ bool attach_filter(int fd) {
     const sock_fprog program{1, drop_all};
     if (::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0)
         return true;
-    std::puts("SKIP: no socket filter on this socket without privileges");
+    skip("no socket filter on this socket without privileges");
     return false;
 }
 

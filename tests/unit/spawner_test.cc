@@ -2,18 +2,14 @@
 #include "sys/spawner.h"
 
 #include <csignal>
-#include <cstddef>
 #include <fstream>
 #include <sstream>
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -22,6 +18,8 @@
 
 #include "support/catch.h"
 #include "support/launching.h"
+#include "support/skip.h"
+#include "support/wait_until.h"
 
 namespace {
 
@@ -80,17 +78,11 @@ std::string own_copy() {
     return path;
 }
 
-// What seccomp filters of old containers do.
-void refuse_close_range() {
-    sock_filter code[] = {
-            BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
-            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+void wait_for_exec(Checker& check, const ProcessRecord& record) {
+    const auto at_exec = [&] {
+        return record.stage.load() == static_cast<std::uint8_t>(SpawnStage::exec);
     };
-    const sock_fprog program{.len = 4, .filter = code};
-    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) std::abort();
-    if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) std::abort();
+    check.need(wait_until(at_exec), "the launch to come to its exec");
 }
 
 // While it lives, exec of that program hangs: the kernel waits for the lease to be given back.
@@ -251,7 +243,7 @@ TEST_CASE("spawner: every setting of a plan is what the child finds") {
 
 TEST_CASE("spawner: as root, the identity is changed in full and root cannot come back") {
     if (::geteuid() != 0) {
-        WARN("skipped: needs root");
+        skip("needs root");
         return;
     }
     with_every_method([](Checker& check, SpawnMethod method) {
@@ -273,7 +265,7 @@ TEST_CASE("spawner: as root, the identity is changed in full and root cannot com
 
 TEST_CASE("spawner: as root, a handler can be shut into a folder") {
     if (::geteuid() != 0) {
-        WARN("skipped: needs root");
+        skip("needs root");
         return;
     }
     with_every_method([](Checker& check, SpawnMethod method) {
@@ -439,8 +431,7 @@ TEST_CASE("spawner: a hung exec of another service does not withhold a client's 
             const auto record =
                     bench.submit(plan_of({program.path, "answer", "x"}), pair.theirs, service);
             const ProcessRecord& process = bench.state.processes()[record];
-            while (process.stage.load() != static_cast<std::uint8_t>(SpawnStage::exec))
-                ::sched_yield();
+            wait_for_exec(check, process);
             return pair.ours;
         };
         // The second child is made while the first one's connection is in its slot.
@@ -525,11 +516,11 @@ TEST_CASE(
         {
             bench.spawner.close_later(copy);
             const auto handed_over = std::chrono::steady_clock::now() - before;
-            check.that(handed_over < std::chrono::seconds(1), "the loop goes on");
+            check.that(handed_over < std::chrono::seconds(30), "the loop goes on");
         }
         check.equal(bench.answer_of(report_plan({"answer", "next"})), "next\n", "the next one");
         ::close(client);
-        check.that(std::chrono::steady_clock::now() - before < std::chrono::seconds(3),
+        check.that(std::chrono::steady_clock::now() - before < std::chrono::seconds(50),
                 "nobody lingered");
     });
 }
@@ -545,11 +536,9 @@ TEST_CASE("spawner: it can be ended while a program hangs in exec") {
             bench.submit(plan_of({hung.path, "exit", "0"}), first.theirs);
             bench.submit(report_plan({"answer", "never"}), second.theirs);
             const ProcessRecord& record = bench.state.processes()[0];
-            while (record.stage.load() != static_cast<std::uint8_t>(SpawnStage::exec))
-                ::sched_yield();
+            wait_for_exec(check, record);
         }
-        check.that(std::chrono::steady_clock::now() - before < std::chrono::seconds(20),
-                "it ended");
+        check.that(std::chrono::steady_clock::now() - before < patience, "it ended");
         check.equal(read_to_end(first.ours), "", "the one that hung");
         check.equal(read_to_end(second.ours), "", "the one that waited");
     });
@@ -557,7 +546,7 @@ TEST_CASE("spawner: it can be ended while a program hangs in exec") {
 
 TEST_CASE("spawner: nobody writes to superd's memory through a child that is another user") {
     if (::geteuid() != 0) {
-        WARN("skipped: needs root");
+        skip("needs root");
         return;
     }
     with_every_method([](Checker& check, SpawnMethod method) {
@@ -571,8 +560,7 @@ TEST_CASE("spawner: nobody writes to superd's memory through a child that is ano
         const Pair pair = socket_pair();
         bench.submit(plan, pair.theirs);
         const ProcessRecord& record = bench.state.processes()[0];
-        while (record.stage.load() != static_cast<std::uint8_t>(SpawnStage::exec))
-            ::sched_yield();
+        wait_for_exec(check, record);
         const std::string memory = "/proc/" + std::to_string(record.pid.load()) + "/mem";
         const pid_t attacker = ::fork();
         if (attacker == 0) {
@@ -663,28 +651,5 @@ TEST_CASE("spawner: as many descriptors are open after launches as before") {
         check.equal(open_now(), before, "descriptors");
         for (int fd = first_slot; fd < low_number; ++fd)
             check.that(::fcntl(fd, F_GETFD) == FD_CLOEXEC, "slot number " + std::to_string(fd));
-    });
-}
-
-TEST_CASE("spawner: where close_range is refused nothing of superd's table is touched") {
-    with_every_method([](Checker& check, SpawnMethod method) {
-        if (method != SpawnMethod::shared_table) check.finish();
-        check.that(probe_spawn_method() == SpawnMethod::shared_table, "probe before");
-        refuse_close_range();
-        check.that(probe_spawn_method() != SpawnMethod::shared_table, "probe under the filter");
-        // Even if it were used all the same.
-        Bench bench(method);
-        struct stat before {
-        }, after{};
-        ::fstat(0, &before);
-        const Pair pair = socket_pair();
-        bench.submit(report_plan(), pair.theirs);
-        const LaunchResult result = bench.results(1)[0];
-        check.equal(stage_name(result.stage), "close_range", "stage");
-        check.equal(result.error, EPERM, "errno");
-        ::fstat(0, &after);
-        check.equal(after.st_ino, before.st_ino, "descriptor 0");
-        check.equal(read_to_end(pair.ours), "", "the connection is closed");
-        bench.ends(1);
     });
 }

@@ -14,6 +14,9 @@ using test::service_plan;
 using test::shell;
 using test::Supervised;
 
+// Runs until it is ended.
+const std::vector<std::string> forever{"/usr/bin/tail", "-f", "/dev/null"};
+
 // Ends every process of the services, so that nothing outlives a case.
 void end_all(Supervised& bench) {
     for (const std::string& name : bench.supervisor->names()) {
@@ -94,11 +97,15 @@ TEST_CASE("supervisor: a program that is not there fails the launch and nothing 
 
 TEST_CASE("supervisor: stop kills what TERM does not end after stop_timeout") {
     Supervised bench;
-    auto plan = service_plan("stubborn", Mode::daemon, shell("trap '' TERM; exec sleep 1000"));
+    const std::string deaf = bench.scratch / "deaf";
+    auto plan = service_plan("stubborn", Mode::daemon,
+            shell("trap '' TERM; : > " + deaf + "; exec tail -f /dev/null"));
     plan->stop_timeout = std::chrono::milliseconds(100);
     bench.start({plan});
     REQUIRE(bench.becomes("stubborn", ServiceState::running));
+    REQUIRE(bench.turn_until([&] { return ::access(deaf.c_str(), F_OK) == 0; }));
     CHECK(bench.order(&Supervisor::stop, "stubborn").code == 0);
+    CHECK(bench.status("stubborn").last_exit == "signal KILL");
     CHECK(bench.status("stubborn").state == ServiceState::stopped);
     CHECK(bench.status("stubborn").processes.empty());
 }
@@ -107,7 +114,7 @@ TEST_CASE(
         "supervisor: a process that was being started when the order to stop came is told "
         "too") {
     Supervised bench;
-    auto plan = service_plan("late", Mode::daemon, {"/bin/sleep", "1000"});
+    auto plan = service_plan("late", Mode::daemon, forever);
     plan->stop_timeout = std::chrono::seconds(15);
     bench.start({plan});
     REQUIRE(bench.status("late").state == ServiceState::starting);
@@ -119,7 +126,7 @@ TEST_CASE(
 
 TEST_CASE("supervisor: start during a stop starts anew when the old process has ended") {
     Supervised bench;
-    bench.start({service_plan("d", Mode::daemon, {"/bin/sleep", "1000"})});
+    bench.start({service_plan("d", Mode::daemon, forever)});
     REQUIRE(bench.becomes("d", ServiceState::running));
     const int old_pid = bench.status("d").processes.at(0).pid;
     std::optional<Outcome> stopped;
@@ -133,7 +140,7 @@ TEST_CASE("supervisor: start during a stop starts anew when the old process has 
 
 TEST_CASE("supervisor: restart replaces the process; a daemon that falls at once says so") {
     Supervised bench;
-    bench.start({service_plan("d", Mode::daemon, {"/bin/sleep", "1000"}),
+    bench.start({service_plan("d", Mode::daemon, forever),
             service_plan("f", Mode::daemon, {"/nonexistent/program"})});
     REQUIRE(bench.becomes("d", ServiceState::running));
     REQUIRE(bench.becomes("f", ServiceState::failed));
@@ -150,7 +157,7 @@ TEST_CASE(
         "supervisor: a worker starts with its first client; after drain and start it does "
         "again") {
     Supervised bench;
-    bench.start({service_plan("w", Mode::worker, {"/bin/sleep", "1000"})});
+    bench.start({service_plan("w", Mode::worker, forever)});
     CHECK(bench.status("w").state == ServiceState::listening);
     {
         const Fd client = bench.connect("w");
@@ -167,7 +174,7 @@ TEST_CASE(
 
 TEST_CASE("supervisor: a pool gets back the worker it lost") {
     Supervised bench;
-    auto plan = service_plan("pool", Mode::worker, {"/bin/sleep", "1000"});
+    auto plan = service_plan("pool", Mode::worker, forever);
     plan->workers = 2;
     plan->start = Start::boot;
     bench.start({plan});
@@ -182,8 +189,8 @@ TEST_CASE("supervisor: a pool gets back the worker it lost") {
 TEST_CASE("supervisor: a pool tries again for a worker that could not be started") {
     Supervised bench;
     const std::string program = bench.scratch / "program";
-    REQUIRE(::symlink("/bin/sleep", program.c_str()) == 0);
-    auto plan = service_plan("pool", Mode::worker, {program, "1000"});
+    REQUIRE(::symlink(forever[0].c_str(), program.c_str()) == 0);
+    auto plan = service_plan("pool", Mode::worker, {program, "-f", "/dev/null"});
     plan->workers = 2;
     plan->start = Start::boot;
     bench.start({plan});
@@ -191,7 +198,7 @@ TEST_CASE("supervisor: a pool tries again for a worker that could not be started
     REQUIRE(::unlink(program.c_str()) == 0);
     REQUIRE(::kill(bench.status("pool").processes.at(0).pid, SIGKILL) == 0);
     REQUIRE(bench.turn_until([&] { return bench.status("pool").failed >= 1; }));
-    REQUIRE(::symlink("/bin/sleep", program.c_str()) == 0);
+    REQUIRE(::symlink(forever[0].c_str(), program.c_str()) == 0);
     CHECK(bench.turn_until([&] { return bench.status("pool").started == 3; }));
     end_all(bench);
 }
@@ -256,7 +263,7 @@ TEST_CASE("supervisor: a handler started by hand has its folders and credentials
 
 TEST_CASE("supervisor: waiters are answered when their test holds, and not after they left") {
     Supervised bench;
-    bench.start({service_plan("d", Mode::daemon, {"/bin/sleep", "1000"})});
+    bench.start({service_plan("d", Mode::daemon, forever)});
     const auto is = [](ServiceState state) {
         return [state](const ServiceStatus& status) {
             return status.state == state;
