@@ -26,6 +26,7 @@ struct Words {
     bool quiet = false, effective = false, dry_run = false, follow = false, no_colour = false;
     unsigned lines = 10;
     std::uint32_t log_lines = 50;
+    ImportChoices import;
 };
 
 struct Superctl {
@@ -49,6 +50,7 @@ struct Superctl {
     void add_looking();
     void add_telling();
     void add_file();
+    void add_import();
     [[nodiscard]] bool has_verb(int argc, char** argv) const;
     int run(int argc, char** argv);
 };
@@ -172,6 +174,26 @@ void Superctl::add_file() {
             [this] { return ctl_reload(globals, true); });
 }
 
+void Superctl::add_import() {
+    auto* import =
+            app.add_subcommand("import", "Another super-server's configuration as superd.toml");
+    import->require_subcommand(1);
+    import->fallthrough();
+    import->add_option("-o,--output", words.import.output, "A file, not standard output");
+    import->add_option("--split", words.import.folder,
+            "A folder: superd.toml, and superd.d/NAME.toml for each service");
+    import->add_flag("--strict", words.import.strict, "Fail where anything would be lost");
+    import->add_flag("--force", words.import.force, "Write over files that are there");
+    auto* xinetd = import->add_subcommand("xinetd", "xinetd.conf and what it includes");
+    xinetd->add_option("FILE", words.names, "Files and folders; /etc/xinetd.conf without any");
+    xinetd->final_callback([this] {
+        verb = [this] {
+            return ctl_import(globals, words.import,
+                    [this](ImportHost& host) { return import_xinetd(words.names, host); });
+        };
+    });
+}
+
 // CLI11 would only say that a subcommand is required.
 bool Superctl::has_verb(int argc, char** argv) const {
     std::vector<std::string> names;
@@ -198,6 +220,7 @@ int Superctl::run(int argc, char** argv) {
     add_looking();
     add_telling();
     add_file();
+    add_import();
     if (!has_verb(argc, argv)) return exit_code::usage;
     try {
         app.parse(argc, argv);

@@ -172,6 +172,8 @@ struct ImportedFile {
 [[nodiscard]] std::vector<ImportedFile> write_import(const Import& import, bool split);
 
 [[nodiscard]] std::string render_import_report(const Import& import);
-[[nodiscard]] std::string import_report_json(const Import& import);
+// With the files' text where they are given.
+[[nodiscard]] std::string import_report_json(
+        const Import& import, const std::vector<ImportedFile>& files = {});
 
 }  // namespace superd

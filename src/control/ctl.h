@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <tl/expected.hpp>
@@ -11,6 +12,7 @@
 
 #include "base/clock.h"
 #include "config/config.h"
+#include "config/import.h"
 #include "control/client.h"
 
 namespace superd {
@@ -78,6 +80,19 @@ int ctl_enable(const CtlGlobals& globals, const std::string& file,
 [[nodiscard]] std::string ctl_config_path(const CtlGlobals& globals, const std::string& given);
 // To read path as the daemon would: as root's where the file is root's.
 [[nodiscard]] ReadOptions ctl_read_options(const std::string& path, const std::string& as);
+
+// ---- other super-servers' configurations (ctl_import.cc)
+struct ImportChoices {
+    std::string output;   // a file; empty: standard output
+    std::string folder;   // superd.toml and superd.d/NAME.toml below it; empty: one file
+    bool strict = false;  // anything lost is a failure, and nothing is written
+    bool force = false;   // write over what is there
+};
+
+// What `read` reads goes through the checker to where choices say; the report to standard
+// error, with --json as one object to standard output.
+int ctl_import(const CtlGlobals& globals, const ImportChoices& choices,
+        const std::function<Import(ImportHost&)>& read);
 
 // ---- one handler at the terminal (ctl_try.cc)
 int ctl_try(const CtlGlobals& globals, const std::string& file, const std::string& name);
