@@ -51,8 +51,8 @@ struct RpcPlan {
 
     bool operator==(const RpcPlan&) const = default;
 
+    template <class P = RpcPlan>
     static constexpr auto fields() {
-        using P = RpcPlan;
         return std::tuple{
                 Field{"program", &P::program}, Field{"low", &P::low}, Field{"high", &P::high}};
     }
@@ -66,8 +66,8 @@ struct MdnsPlan {
 
     bool operator==(const MdnsPlan&) const = default;
 
+    template <class P = MdnsPlan>
     static constexpr auto fields() {
-        using P = MdnsPlan;
         return std::tuple{
                 Field{"type", &P::type}, Field{"name", &P::name}, Field{"txt", &P::txt}};
     }
@@ -80,8 +80,8 @@ struct SkippedOption {
 
     bool operator==(const SkippedOption&) const = default;
 
+    template <class P = SkippedOption>
     static constexpr auto fields() {
-        using P = SkippedOption;
         return std::tuple{Field{"key", &P::key}, Field{"reason", &P::reason},
                 Field{"origin", &P::origin}};
     }
@@ -118,8 +118,8 @@ struct ServicePlan {
 
     bool operator==(const ServicePlan&) const = default;
 
+    template <class P = ServicePlan>
     static constexpr auto fields() {
-        using P = ServicePlan;
         return std::tuple{Field{"name", &P::name}, Field{"origin", &P::origin},
                 Field{"description", &P::description}, Field{"enabled", &P::enabled},
                 Field{"mode", &P::mode}, Field{"start", &P::start}, Field{"pass", &P::pass},
@@ -152,8 +152,8 @@ struct DaemonPlan {
 
     bool operator==(const DaemonPlan&) const = default;
 
+    template <class P = DaemonPlan>
     static constexpr auto fields() {
-        using P = DaemonPlan;
         return std::tuple{Field{"log", &P::log}, Field{"log_format", &P::log_format},
                 Field{"admin_group", &P::admin_group}, Field{"admin_gid", &P::admin_gid},
                 Field{"max_processes", &P::max_processes},
@@ -169,9 +169,10 @@ struct Plan {
     std::vector<NetworkPlan> networks;
     std::vector<std::shared_ptr<const ServicePlan>> services;  // by name, sorted
 
+    template <class P = Plan>
     static constexpr auto fields() {
-        return std::tuple{Field{"files", &Plan::files}, Field{"superd", &Plan::daemon},
-                Field{"networks", &Plan::networks}, Field{"services", &Plan::services}};
+        return std::tuple{Field{"files", &P::files}, Field{"superd", &P::daemon},
+                Field{"networks", &P::networks}, Field{"services", &P::services}};
     }
 
     // "/etc/superd.toml:31"; "built-in" where the line is 0.

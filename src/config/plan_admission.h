@@ -40,8 +40,8 @@ struct AccessRule {
 
     bool operator==(const AccessRule&) const = default;
 
+    template <class P = AccessRule>
     static constexpr auto fields() {
-        using P = AccessRule;
         return std::tuple{Field{"kind", &P::kind}, Field{"allow", &P::allow},
                 Field{"network", &P::network}, Field{"id", &P::id},
                 Field{"network_name", &P::network_name}, Field{"host", &P::host},
@@ -58,8 +58,8 @@ struct NetworkPlan {
 
     bool operator==(const NetworkPlan&) const = default;
 
+    template <class P = NetworkPlan>
     static constexpr auto fields() {
-        using P = NetworkPlan;
         return std::tuple{Field{"name", &P::name}, Field{"blocks", &P::blocks},
                 Field{"file", &P::file}, Field{"origin", &P::origin}};
     }
@@ -74,8 +74,8 @@ struct RatePlan {
 
     bool operator==(const RatePlan&) const = default;
 
+    template <class P = RatePlan>
     static constexpr auto fields() {
-        using P = RatePlan;
         return std::tuple{Field{"limit", &P::limit}, Field{"burst", &P::burst},
                 Field{"pause", &P::pause}, Field{"origin", &P::origin}};
     }
@@ -91,8 +91,8 @@ struct HoursWindow {
 
     bool operator==(const HoursWindow&) const = default;
 
+    template <class P = HoursWindow>
     static constexpr auto fields() {
-        using P = HoursWindow;
         return std::tuple{Field{"days", &P::days}, Field{"from", &P::from}, Field{"to", &P::to},
                 Field{"origin", &P::origin}};
     }
@@ -105,8 +105,9 @@ struct Bound {
 
     bool operator==(const Bound&) const = default;
 
+    template <class P = Bound>
     static constexpr auto fields() {
-        return std::tuple{Field{"value", &Bound::value}, Field{"origin", &Bound::origin}};
+        return std::tuple{Field{"value", &P::value}, Field{"origin", &P::origin}};
     }
 };
 
@@ -133,8 +134,8 @@ struct AdmissionPlan {
 
     bool operator==(const AdmissionPlan&) const = default;
 
+    template <class P = AdmissionPlan>
     static constexpr auto fields() {
-        using P = AdmissionPlan;
         return std::tuple{Field{"access", &P::access},
                 Field{"max_connections", &P::max_connections},
                 Field{"max_per_source", &P::max_per_source}, Field{"rate", &P::rate},

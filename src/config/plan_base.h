@@ -14,6 +14,7 @@ struct Field {
     std::string_view name;  // the option's key in superd.toml where there is one
     Member Struct::*member;
 };
+// fields() is a template so that a file that only uses the plan does not pay for its tuples.
 template <class Struct, class Member>
 Field(std::string_view, Member Struct::*) -> Field<Struct, Member>;
 
@@ -25,9 +26,10 @@ struct Origin {
 
     bool operator==(const Origin&) const = default;
 
+    template <class P = Origin>
     static constexpr auto fields() {
-        return std::tuple{Field{"file", &Origin::file}, Field{"line", &Origin::line},
-                Field{"column", &Origin::column}};
+        return std::tuple{
+                Field{"file", &P::file}, Field{"line", &P::line}, Field{"column", &P::column}};
     }
 };
 

@@ -75,8 +75,8 @@ struct ListenerPlan {
 
     bool operator==(const ListenerPlan&) const = default;
 
+    template <class P = ListenerPlan>
     static constexpr auto fields() {
-        using P = ListenerPlan;
         return std::tuple{Field{"name", &P::name}, Field{"address", &P::address},
                 Field{"origin", &P::origin}, Field{"kind", &P::kind},
                 Field{"ip_family", &P::ip_family}, Field{"ip", &P::ip},
@@ -114,8 +114,8 @@ struct TargetPlan {
 
     bool operator==(const TargetPlan&) const = default;
 
+    template <class P = TargetPlan>
     static constexpr auto fields() {
-        using P = TargetPlan;
         return std::tuple{Field{"text", &P::text}, Field{"kind", &P::kind},
                 Field{"host", &P::host}, Field{"ip", &P::ip}, Field{"zone", &P::zone},
                 Field{"ip_family", &P::ip_family}, Field{"port", &P::port},

@@ -26,8 +26,8 @@ struct SinkPlan {
 
     bool operator==(const SinkPlan&) const = default;
 
+    template <class P = SinkPlan>
     static constexpr auto fields() {
-        using P = SinkPlan;
         return std::tuple{Field{"kind", &P::kind}, Field{"path", &P::path},
                 Field{"facility", &P::facility}, Field{"severity", &P::severity},
                 Field{"soft_size", &P::soft_size}, Field{"hard_size", &P::hard_size}};
@@ -54,8 +54,8 @@ struct ServiceLogPlan {
 
     bool operator==(const ServiceLogPlan&) const = default;
 
+    template <class P = ServiceLogPlan>
     static constexpr auto fields() {
-        using P = ServiceLogPlan;
         return std::tuple{Field{"log", &P::sinks}, Field{"log_admitted", &P::admitted},
                 Field{"log_refused", &P::refused}};
     }

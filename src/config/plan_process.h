@@ -22,8 +22,9 @@ struct Output {
 
     bool operator==(const Output&) const = default;
 
+    template <class P = Output>
     static constexpr auto fields() {
-        return std::tuple{Field{"kind", &Output::kind}, Field{"path", &Output::path}};
+        return std::tuple{Field{"kind", &P::kind}, Field{"path", &P::path}};
     }
 };
 
@@ -33,8 +34,8 @@ struct RlimitPlan {
 
     bool operator==(const RlimitPlan&) const = default;
 
+    template <class P = RlimitPlan>
     static constexpr auto fields() {
-        using P = RlimitPlan;
         return std::tuple{Field{"resource", &P::resource}, Field{"soft", &P::soft},
                 Field{"hard", &P::hard}};
     }
@@ -46,9 +47,10 @@ struct Variable {
 
     bool operator==(const Variable&) const = default;
 
+    template <class P = Variable>
     static constexpr auto fields() {
-        return std::tuple{Field{"name", &Variable::name}, Field{"value", &Variable::value},
-                Field{"secret", &Variable::secret}};
+        return std::tuple{Field{"name", &P::name}, Field{"value", &P::value},
+                Field{"secret", &P::secret}};
     }
 };
 
@@ -58,9 +60,9 @@ struct CredentialPlan {
 
     bool operator==(const CredentialPlan&) const = default;
 
+    template <class P = CredentialPlan>
     static constexpr auto fields() {
-        return std::tuple{
-                Field{"name", &CredentialPlan::name}, Field{"path", &CredentialPlan::path}};
+        return std::tuple{Field{"name", &P::name}, Field{"path", &P::path}};
     }
 };
 
@@ -73,8 +75,8 @@ struct IdentityPlan {
 
     bool operator==(const IdentityPlan&) const = default;
 
+    template <class P = IdentityPlan>
     static constexpr auto fields() {
-        using P = IdentityPlan;
         return std::tuple{Field{"change", &P::change}, Field{"uid", &P::uid},
                 Field{"gid", &P::gid}, Field{"groups", &P::groups}, Field{"user", &P::user},
                 Field{"home", &P::home}, Field{"shell", &P::shell}};
@@ -101,8 +103,8 @@ struct ExecPlan {
 
     bool operator==(const ExecPlan&) const = default;
 
+    template <class P = ExecPlan>
     static constexpr auto fields() {
-        using P = ExecPlan;
         return std::tuple{Field{"exec", &P::argv}, Field{"argv0", &P::argv0},
                 Field{"identity", &P::identity}, Field{"umask", &P::umask},
                 Field{"nice", &P::nice}, Field{"oom_score_adjust", &P::oom_score_adjust},
