@@ -303,19 +303,28 @@ int serve(
         plan = std::make_shared<const Plan>(std::move(*saved));
     }
     Loop loop;
-    const auto admin_gid = plan->daemon.admin_gid;
+    auto admin_gid = plan->daemon.admin_gid;
     Supervisor supervisor(loop, state, std::move(wanted));
     if (!fresh) supervisor.recover(plan, recovery);
-    auto control = ControlServer::open(loop, supervisor,
-            {.path = options.socket, .admin_gid = admin_gid, .log = &supervisor.log()});
+    const auto open_control = [&] {
+        return ControlServer::open(loop, supervisor,
+                {.path = options.socket, .admin_gid = admin_gid, .log = &supervisor.log()});
+    };
+    auto control = open_control();
+    // After a crash the services go on without it, and it comes back by itself.
+    Timer again(loop, [&] {
+        control = open_control();
+        if (control) again.stop();
+    });
     if (!control) {
         std::fprintf(stderr, "superd: %s\n", control.error().c_str());
         if (fresh) return exit_first_start_failed;
-    } else {
-        supervisor.on_admin_changed([&control](std::optional<std::uint32_t> gid) {
-            (*control)->set_admin_gid(gid);
-        });
+        again.start(std::chrono::seconds(1), std::chrono::seconds(1));
     }
+    supervisor.on_admin_changed([&](std::optional<std::uint32_t> gid) {
+        admin_gid = gid;
+        if (control) (*control)->set_admin_gid(gid);
+    });
     if (fresh) {
         supervisor.start(plan);
         if (trouble.empty()) (void)keep_last_good(options.state, *plan, encoded);

@@ -3,6 +3,7 @@
 #include "control/server.h"
 
 #include <algorithm>
+#include <csignal>
 #include <cstring>
 
 #include <fcntl.h>
@@ -68,6 +69,12 @@ Said<Fd> make_socket() {
     return fd;
 }
 
+// Who called listen(2) has ended: what answers is a copy in a child that a killed superd was
+// launching. Holders of other process namespaces are 0 here, and count as living.
+bool has_died(const Result<ControlCredentials>& holder) {
+    return holder && holder->pid > 0 && ::kill(holder->pid, 0) < 0 && errno == ESRCH;
+}
+
 // Nothing, or a sentence that names who listens there.
 Said<void> remove_stale(const std::string& path, const SocketAddress& address) {
     struct stat node {};
@@ -83,10 +90,12 @@ Said<void> remove_stale(const std::string& path, const SocketAddress& address) {
     // EAGAIN: somebody listens whose queue is full.
     if (::connect(probe->get(), address.get(), address.length) == 0 || errno == EAGAIN) {
         const auto holder = ControlCredentials::of(probe->get());
-        return tl::unexpected(fmt::format(
-                "another superd, pid {}, listens on {}", holder ? holder->pid : 0, path));
+        if (!has_died(holder))
+            return tl::unexpected(fmt::format(
+                    "another superd, pid {}, listens on {}", holder ? holder->pid : 0, path));
+    } else if (errno != ECONNREFUSED) {
+        return say("connect", path);
     }
-    if (errno != ECONNREFUSED) return say("connect", path);
     if (::unlink(path.c_str()) < 0) return say("unlink", path);
     return {};
 }

@@ -129,18 +129,18 @@ Spawner::Impl::~Impl() {
         join(*worker, patience_ends);
 }
 
-// A program that hangs in exec is not to hang superd's own end.
+// A program that hangs in exec is not to hang superd's own end. Killed more than once: a thread
+// that had no processor yet may clone its child only now.
 void Spawner::Impl::join(Worker& worker, Wall patience_ends) {
-    const auto since_epoch = patience_ends.time_since_epoch();
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_epoch);
-    const timespec until{.tv_sec = static_cast<time_t>(seconds.count()),
-            .tv_nsec = static_cast<long>((since_epoch - seconds).count())};
-    if (::pthread_timedjoin_np(worker.thread, nullptr, &until) == 0) return;
-    {
+    for (;; patience_ends += std::chrono::milliseconds(100)) {
+        const auto since_epoch = patience_ends.time_since_epoch();
+        const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_epoch);
+        const timespec until{.tv_sec = static_cast<time_t>(seconds.count()),
+                .tv_nsec = static_cast<long>((since_epoch - seconds).count())};
+        if (::pthread_timedjoin_np(worker.thread, nullptr, &until) != ETIMEDOUT) return;
         const std::lock_guard guard(lock);
         if (worker.launching) signal_process(state.processes()[worker.record], SIGKILL);
     }
-    ::pthread_join(worker.thread, nullptr);
 }
 
 // Constructor, or the lock is held. Where a thread cannot be had the others go on.

@@ -7,11 +7,13 @@
 #include <string>
 #include <thread>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "control/client.h"
@@ -64,6 +66,7 @@ struct Fixture {
     void open(ControlOptions options = {}) {
         options.path = path;
         auto opened = ControlServer::open(loop, manager, options);
+        INFO((opened ? "" : opened.error()));
         REQUIRE(opened);
         server = std::move(*opened);
     }
@@ -390,6 +393,41 @@ TEST_CASE("control: a second superd on one socket is told who has it") {
     f.with_client(
             [&](ControlClient& client) { still = client.call("Describe", {}, seconds(60)); });
     CHECK(still.code == 0);
+}
+
+TEST_CASE(
+        "control: a socket whose listener has died is replaced, though a child still has it") {
+    Fixture f;
+    int alive[2];
+    REQUIRE(::pipe2(alive, O_CLOEXEC) == 0);
+    const Fd ours(alive[0]);
+    Fd theirs(alive[1]);
+    const pid_t listener = ::fork();
+    if (listener == 0) {
+        const int fd = ::socket(AF_UNIX, SOCK_STREAM, 0);
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        f.path.copy(address.sun_path, sizeof address.sun_path - 1);
+        if (::bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+                ::listen(fd, 8) != 0)
+            ::_exit(1);
+        // The copy: it ends with this test, whose end of the pipe it watches.
+        if (::fork() != 0) ::_exit(0);
+        pollfd end{.fd = alive[1], .events = 0, .revents = 0};
+        ::close(alive[0]);
+        ::poll(&end, 1, -1);
+        ::_exit(0);
+    }
+    int status = -1;
+    REQUIRE(::waitpid(listener, &status, 0) == listener);
+    REQUIRE(status == 0);
+    CHECK_FALSE(is_closed(f.raw_client()));  // it would answer somebody who asks
+    f.open();
+    Outcome ours_answers;
+    f.with_client([&](ControlClient& client) {
+        ours_answers = client.call("Describe", {}, seconds(60));
+    });
+    CHECK(ours_answers.code == 0);
 }
 
 TEST_CASE("control: a socket nobody listens on is replaced, another kind of file is not") {
