@@ -8,7 +8,8 @@ import threading
 import time
 
 from clients import ask, connect
-from harness import FOREVER, Superd, expect, expect_in, gone, shell, wait_until, write_text
+from harness import FOREVER, Superd, expect, expect_in, gone, read_text, shell, wait_until, write_text
+from hanging_fs import HangingFs
 from registry import covers, needs_root, timeout
 from reload_test import echo, inode, says
 
@@ -173,6 +174,36 @@ def test_worker_survives():
         expect(d.children(), before, "the same process")
         with open("/srv/starts", encoding="ascii") as starts:
             expect(len(starts.readlines()), 1, "starts")
+
+
+def first_pid(status):
+    """Of the service's processes; 0 where none has been cloned."""
+    return next((process["pid"] for process in status["processes"]), 0)
+
+
+def waits(pid):
+    """In the kernel, for what is not there yet."""
+    return read_text(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[0] in "SD"
+
+
+@needs_root
+def test_control_after_a_kill_in_a_launch():
+    """superctl reaches the next superd while a child of the killed one hangs in its exec"""
+    slow = HangingFs("/srv/slow")
+    text = (f'[service.worker]\nlisten = "tcp:2000"\nmode = "worker"\nexec = ["{slow.program}"]\n'
+            'user = "nobody"\nlaunch_timeout = "1h"\n' + says("one", 2001, "one"))
+    with Superd(text) as d:
+        slow.hold()
+        with connect(2000):
+            child = wait_until(lambda: first_pid(d.status("worker")), what="a child")
+            wait_until(lambda: waits(child), what="the child in its exec")
+            kill_superd(d)
+            expect(gone(child), False, "the child still hangs")
+            expect(ask(2001), b"one\n")
+            slow.release()
+            wait_until(lambda: gone(child), what="the worker's end")
+        d.ok("stop", "worker")
+    slow.close()
 
 
 @needs_root

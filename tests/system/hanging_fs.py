@@ -41,6 +41,7 @@ class HangingFs:
 
     def hold(self):
         os.kill(self.server, signal.SIGSTOP)
+        os.waitpid(self.server, os.WUNTRACED)  # it has stopped, and will read no request any more
 
     def release(self):
         os.kill(self.server, signal.SIGCONT)

@@ -312,11 +312,18 @@ class Superd:
     def wait_superd(self, other_than=None, deadline=DEADLINE):
         """The pid of a superd that runs and answers."""
 
+        seen = []
+
         def look():
             fresh = [pid for pid in self.superd_pids() if pid != other_than]
-            return fresh and self.ctl("version", quiet=True).code == 0 and fresh[0]
+            answer = self.ctl("version", quiet=True) if fresh else None
+            seen[:] = [fresh, answer]
+            return answer and answer.code == 0 and fresh[0]
 
-        return wait_until(look, deadline, "a superd that answers")
+        try:
+            return wait_until(look, deadline, "a superd that answers")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; last seen: {seen}") from None
 
     def fds(self, pid=None):
         """What the descriptors of superd are, by number."""
@@ -449,6 +456,9 @@ def print_evidence():
             print(f"--- {instance.config}:\n{text[:4000]}")
         log = instance.log()
         print(f"--- log ({len(log)} bytes):\n{log[-6000:]}")
+        if len(log) > 6000:
+            rare = [line for line in log.splitlines() if not re.search(" (START|EXIT) ", line)]
+            print("--- what is neither START nor EXIT in it:", *rare[-60:], sep="\n")
     sys.stdout.flush()
 
 

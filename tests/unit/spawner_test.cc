@@ -480,8 +480,12 @@ TEST_CASE("spawner: a launch that does not exec in time is killed, and is said t
         Bench bench(method);
         const Pair slow = socket_pair();
         auto plan = plan_of({hung.path, "exit", "0"});
-        plan->launch_timeout = std::chrono::milliseconds(50);
-        bench.submit(plan, slow.theirs);
+        plan->launch_timeout = std::chrono::hours(1);
+        const std::uint32_t record = bench.submit(plan, slow.theirs);
+        wait_for_exec(check, bench.state.processes()[record]);
+        const auto seen = std::chrono::steady_clock::now();
+        bench.spawner.tick(seen);
+        bench.spawner.tick(seen + std::chrono::hours(2));
         const LaunchResult result = bench.results(1)[0];
         check.that(result.timed_out, "late");
         check.equal(stage_name(result.stage), "exec", "stage");
