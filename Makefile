@@ -47,7 +47,7 @@ ZEN = zen_handler zen_worker zen_threads zen_loop zen_ask
 TEST_PROGRAMS = report
 
 UNIT_base    = fd text units address
-UNIT_config  = manual diagnostics toml loader address_spec options foreign resolve inheritance networks codec diff config import_xinetd
+UNIT_config  = manual diagnostics toml loader address_spec options foreign resolve inheritance networks codec diff config import_xinetd import_samples import_write
 UNIT_policy  = access_index admission backoff hours log_limiter rate sources environment spawn_plan
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer
 UNIT_sys     = accept listen_socket probe repair guard launch_queue reaper recovery spawner state closer
@@ -213,11 +213,10 @@ check-system: all $(TEST_PROGRAM_FILES)
 
 # ---- fuzz: libFuzzer targets tests/fuzz/NAME.cc, built with clang and the layers they need
 
-FUZZERS = toml_fuzz address_fuzz log_fuzz codec_fuzz
+FUZZERS = toml_fuzz address_fuzz log_fuzz codec_fuzz import_xinetd_fuzz
 FUZZ_LIB = $(LIB_base:%=src/base/%.cc) \
 	$(patsubst %,src/log/%.cc,channel format json lines reader) \
-	$(patsubst %,src/config/%.cc,plan diagnostics tree toml_scan toml_explain toml address_spec \
-	codec plan_json options options_render report values values_special values_limits)
+	$(patsubst %,src/config/%.cc,$(filter-out import_host config loader diff,$(LIB_config)))
 FUZZ_CXX ?= $(firstword $(foreach name,clang++-16 clang++-14 clang++,$(shell command -v $(name))) clang++-16)
 FUZZ_SECONDS ?= 10
 FUZZ_CXXFLAGS = -std=c++20 -D_GNU_SOURCE -Isrc -Itests \

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "config/config.h"
+#include "config/foreign.h"
 #include "config/options.h"
 #include "control/ctl.h"
 #include "control/names.h"
@@ -32,8 +33,11 @@ Ordered option_json(const Option& option) {
 }
 
 bool has_word(std::string_view words, std::string_view word) {
+    // "flags" asks for "flags=NODELAY" and the others too.
     for (const auto part : split(words, ' '))
-        if (part == word) return true;
+        if (part == word ||
+                (part.starts_with(word) && part.substr(word.size()).starts_with('=')))
+            return true;
     return false;
 }
 
@@ -62,6 +66,16 @@ std::string no_option(const std::string& key) {
     if (!near.empty())
         return fmt::format("no option {}; did you mean {}?", quote_value(key), near);
     return fmt::format("no option {}; superctl options lists all of them", quote_value(key));
+}
+
+int print_foreign(const CtlGlobals& globals, const ForeignWord& word) {
+    if (globals.json)
+        print_json({{"version", 1}, {"options", Ordered::array()},
+                {"foreign", {{"family", word.family}, {"word", word.word},
+                                    {"advice", word.advice}}}});
+    else
+        ctl_print(word.word + " of " + word.family + "\n  " + word.advice + "\n");
+    return exit_code::ok;
 }
 
 Ordered diagnostic_json(const Diagnostic& diagnostic) {
@@ -136,6 +150,9 @@ int ctl_options(const CtlGlobals& globals, const std::string& key) {
             found.push_back(&option);
     else
         found = find_options(key);
+    // What no single key says: "xinetd:id", "xinetd:includedir".
+    const auto foreign = key.find(':') == std::string::npos ? std::nullopt : find_foreign(key);
+    if (found.empty() && foreign) return print_foreign(globals, *foreign);
     if (found.empty()) return ctl_fail(globals, {exit_code::failed, no_option(key)});
     auto all = Ordered::array();
     for (const auto* option : found) {

@@ -2,7 +2,7 @@
 // xinetd.conf as xinetd itself reads it: each rule of its syntax, each attribute, each trap.
 #include <algorithm>
 
-#include "config/config.h"
+#include "config/foreign.h"
 
 #include "support/catch.h"
 #include "support/config_text.h"
@@ -643,6 +643,26 @@ TEST_CASE("xinetd import: comments are carried over") {
     CHECK(got.only().find("nice")->comments == std::vector<std::string>{"about nice"});
     const auto& top = got.import.comments;
     CHECK(std::find(top.begin(), top.end(), "about defaults") != top.end());
+}
+
+TEST_CASE("xinetd import: superctl options knows every attribute and flag") {
+    for (const char* attribute : {"id", "type", "flags", "disable", "socket_type", "protocol",
+                 "wait", "user", "group", "groups", "instances", "nice", "server",
+                 "server_args", "libwrap", "only_from", "no_access", "access_times", "log_type",
+                 "log_on_success", "log_on_failure", "rpc_version", "rpc_number", "env",
+                 "passenv", "port", "redirect", "bind", "interface", "mdns", "banner",
+                 "banner_success", "banner_fail", "per_source", "cps", "max_load", "rlimit_as",
+                 "rlimit_cpu", "rlimit_data", "rlimit_rss", "rlimit_stack", "rlimit_files",
+                 "deny_time", "umask", "v6only", "enabled", "disabled", "defaults", "include",
+                 "includedir", "flags=REUSE", "flags=INTERCEPT", "flags=NORETRY",
+                 "flags=IDONLY", "flags=NAMEINARGS", "flags=NODELAY", "flags=KEEPALIVE",
+                 "flags=NOLIBWRAP", "flags=SENSOR", "flags=IPv4", "flags=IPv6",
+                 "flags=LABELED"}) {
+        INFO(attribute);
+        const auto found = find_foreign("xinetd:" + std::string(attribute));
+        REQUIRE(found);
+        CHECK_FALSE(found->advice.empty());
+    }
 }
 
 }  // namespace superd::test
