@@ -313,7 +313,7 @@ unitdir = $(prefix)/lib/systemd/system
 sysusersdir = $(prefix)/lib/sysusers.d
 tmpfilesdir = $(prefix)/lib/tmpfiles.d
 exampledir = $(docdir)/examples
-MANUALS = man/superd.8 man/superctl.8 man/superd.toml.5
+MANUALS = man/superd.8 man/superctl.8 man/superd.toml.5 man/superd-import.7
 
 # The option list of superd.toml(5), from the options table.
 .PHONY: manual
@@ -333,7 +333,8 @@ PLACED = etc/superd.service $(unitdir)/superd.service \
 	etc/superd-demo.toml $(exampledir)/superd-demo.toml \
 	man/superd.8 $(mandir)/man8/superd.8 \
 	man/superctl.8 $(mandir)/man8/superctl.8 \
-	man/superd.toml.5 $(mandir)/man5/superd.toml.5
+	man/superd.toml.5 $(mandir)/man5/superd.toml.5 \
+	man/superd-import.7 $(mandir)/man7/superd-import.7
 
 .PHONY: install install-files uninstall dist
 install: all

@@ -263,7 +263,7 @@ ImportService XinetdMapping::run() {
     const auto disable = boolean("disable");
     const XinetdValue* said = source_.find("disable");
     if (disable == true) {
-        out_.disabled.emplace_back("disable = yes");
+        out_.disabled.emplace_back("it says disable = yes");
         note(said->unseen ? ImportSeverity::warning : ImportSeverity::info, *said,
                 "enabled = false", said->unseen ? "xinetd serves it all the same" : "");
     }

@@ -17,9 +17,9 @@ void must(bool holds) {
 }
 
 // Every name is there but "no…"; the input is each file, so that includes meet themselves.
-class Host final : public ImportHost {
+class FuzzHost final : public ImportHost {
 public:
-    explicit Host(std::string text) : text_(std::move(text)) {}
+    explicit FuzzHost(std::string text) : text_(std::move(text)) {}
 
     File read(const std::string& path) override {
         if (path.starts_with("/etc/hosts.")) return {"ALL: ALL\n", 0};
@@ -63,7 +63,7 @@ private:
     std::string text_;
 };
 
-class Names final : public NameService {
+class FuzzNames final : public NameService {
 protected:
     std::optional<UserEntry> ask_user(const std::string& name) override {
         if (name.starts_with("no")) return std::nullopt;
@@ -93,7 +93,7 @@ void must_be_taken(const std::string& text) {
     ReadOptions options;
     options.path = "superd.toml";
     options.root = true;
-    Names names;
+    FuzzNames names;
     static_cast<void>(resolve_document(document, options, names, diagnostics));
     must(!diagnostics.has_errors());
 }
@@ -101,7 +101,7 @@ void must_be_taken(const std::string& text) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    Host host(std::string(reinterpret_cast<const char*>(data), size));
+    FuzzHost host(std::string(reinterpret_cast<const char*>(data), size));
     Import import = import_xinetd({}, host);
     settle_import(import, host);
     must_be_taken(write_import(import, false).front().text);
