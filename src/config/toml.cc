@@ -120,7 +120,7 @@ std::optional<ParseFailure> parse(std::string_view text, toml::table* root = nul
 void collect_failures(std::string text, const std::string& path, ParseFailure failure,
         Diagnostics& diagnostics) {
     for (unsigned n = 1;; ++n) {
-        Explanation explanation = explain(text, path, failure);
+        ParseExplanation explanation = explain(text, path, failure);
         diagnostics.add(std::move(explanation.diagnostic));
         if (!explanation.skip || n == max_failures) return;
         const auto [begin, end] = *explanation.skip;

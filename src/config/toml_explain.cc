@@ -312,13 +312,13 @@ std::string line_text(std::string_view text, std::uint32_t line) {
     return std::string(out);
 }
 
-Explanation explain(
+ParseExplanation explain(
         std::string_view text, const std::string& path, const ParseFailure& failure) {
     const std::size_t at = offset_of(text, failure.at);
     const Case c{text, failure.description, at, context_at(text, at)};
     const Finding finding = find(c);
 
-    Explanation out;
+    ParseExplanation out;
     Diagnostic& diagnostic = out.diagnostic;
     diagnostic.at = position(text, path, finding.at);
     diagnostic.message = clean(finding.message);

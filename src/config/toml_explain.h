@@ -19,13 +19,13 @@ struct ParseFailure {
     TextPlace at;
 };
 
-struct Explanation {
+struct ParseExplanation {
     Diagnostic diagnostic;
     // Bytes without which the rest of the text can be read on for further errors.
     std::optional<std::pair<std::size_t, std::size_t>> skip;
 };
 
-[[nodiscard]] Explanation explain(
+[[nodiscard]] ParseExplanation explain(
         std::string_view text, const std::string& path, const ParseFailure& failure);
 
 // The text of line `line`, without its end.
