@@ -27,6 +27,7 @@ struct Words {
     unsigned lines = 10;
     std::uint32_t log_lines = 50;
     ImportChoices import;
+    std::string dialect = "openbsd";
 };
 
 struct Superctl {
@@ -190,6 +191,21 @@ void Superctl::add_import() {
         verb = [this] {
             return ctl_import(globals, words.import,
                     [this](ImportHost& host) { return import_xinetd(words.names, host); });
+        };
+    });
+    auto* inetd = import->add_subcommand("inetd", "inetd.conf");
+    inetd->add_option("FILE", words.names, "The file; /etc/inetd.conf without it")
+            ->expected(0, 1);
+    inetd->add_option("--dialect", words.dialect, "Whose inetd it was written for")
+            ->check(CLI::IsMember({"openbsd", "netbsd", "freebsd", "gnu", "busybox"}));
+    inetd->final_callback([this] {
+        verb = [this] {
+            return ctl_import(globals, words.import, [this](ImportHost& host) {
+                const auto dialect = read_inetd_dialect(words.dialect);
+                return import_inetd(
+                        words.names.empty() ? "/etc/inetd.conf" : words.names.front(),
+                        dialect.value_or(InetdDialect::openbsd), host);
+            });
         };
     });
 }
