@@ -82,12 +82,14 @@ public:
     // Few mistakes are hidden behind others, so few rounds are needed; what is still refused
     // after them goes as a whole.
     void by_checker() {
-        constexpr int rounds = 6;
-        for (int round = 0; round < rounds; ++round) {
+        constexpr int rounds = 6, most_rounds = 100;
+        // What is no TOML is seen one at a time, and hides the rest.
+        for (int round = 0, all = 0; round < rounds && all < most_rounds; ++all) {
             const Diagnostics found = check();
             if (!found.has_errors()) return;
+            if (readable_) ++round;
             for (const Diagnostic& one : found.all())
-                if (one.severity == Severity::error) refuse(one, round + 1 == rounds);
+                if (one.severity == Severity::error) refuse(one, round == rounds);
         }
     }
 
@@ -157,12 +159,12 @@ private:
         for (const std::string_view line : split(written_.text, '\n'))
             file.lines.emplace_back(line);
         file.root = parse_toml(written_.text, 0, file.path, diagnostics);
-        const bool readable = file.root != nullptr;
+        readable_ = file.root != nullptr;
         document.files.push_back(std::move(file));
         ReadOptions options;
         options.path = "superd.toml";
         options.root = true;
-        if (readable)
+        if (readable_)
             static_cast<void>(resolve_document(document, options, names_, diagnostics));
         return diagnostics;
     }
@@ -213,7 +215,8 @@ private:
 
     Import& import_;
     ImportNames names_;
-    ImportText written_;
+    ImportText written_;     // what was checked last
+    bool readable_ = false;  // it was TOML
 };
 
 }  // namespace

@@ -74,6 +74,7 @@ private:
 
     void set(const ImportPlace& at, const std::string& read, const std::string& key,
             const std::string& value) {
+        std::erase_if(import_.daemon, [&](const ImportSetting& one) { return one.key == key; });
         import_.daemon.push_back({key, value, {}, at, {}});
         note(ImportSeverity::info, at, read, "[superd] " + key + " = " + value, {});
     }

@@ -45,11 +45,19 @@ void XinetdMapping::map_limits() {
                             (dot + 1 < word.size() ? word.substr(dot + 1) : "0"));
     }
     const bool connections = protocol_ == "tcp" && !waits_;
-    if (!connections) return;
+    if (!connections) return note_meaningless();
     map_bound("instances", "max_connections");
     map_bound("per_source", "max_per_source");
     if (out_.find("max_connections")->value != "\"unlimited\"")
         set(nullptr, "on_limit", "\"refuse\"");
+}
+
+// One worker is given all of the clients, under xinetd too.
+void XinetdMapping::note_meaningless() {
+    for (const std::string_view attribute : {"instances", "per_source"})
+        if (const XinetdValue* value = source_.find(attribute))
+            note(ImportSeverity::info, *value, {},
+                    "means nothing where one process is given the socket");
 }
 
 // xinetd has no bounds unless it is told.

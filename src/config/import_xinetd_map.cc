@@ -115,8 +115,10 @@ void XinetdMapping::read_socket() {
     if (type.empty() && protocol.empty())
         refuse("it says neither socket_type nor protocol; tcp is taken");
     if (protocol.empty()) protocol = type == "dgram" ? "udp" : "tcp";
-    if (protocol == "tcp6") protocol = "tcp";
-    if (protocol == "udp6") protocol = "udp";
+    if (protocol == "tcp6" || protocol == "udp6") {
+        refuse("there is no protocol " + protocol + "; flags = IPv6 is meant");
+        protocol.pop_back();
+    }
     const bool known = (type.empty() || type == "stream" || type == "dgram") &&
                        (protocol == "tcp" || protocol == "udp");
     if (!known) {

@@ -58,12 +58,14 @@ private:
     void map_identity();
     void map_groups();
     void map_surroundings();
+    void map_environment();
     void map_rlimits();
 
     // ---- who may come in, and how many
     void map_limits();
     void map_bound(std::string_view attribute, const char* key);
     void map_rate();
+    void note_meaningless();
     void map_access();
     void map_list(std::string_view attribute, const char* key);
     void take_address(const XinetdValue& value, const std::string& word, bool allow,

@@ -2,6 +2,7 @@
 // What a service of xinetd runs, as whom and within which limits, in superd's words.
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include <fmt/core.h>
 
@@ -191,21 +192,7 @@ void XinetdMapping::map_surroundings() {
                                "effect but for root"
                              : "");
     }
-    const XinetdValue* env = source_.find("env");
-    std::string table;
-    for (const std::string& word : env != nullptr ? env->words : std::vector<std::string>{}) {
-        const auto sign = word.find('=');
-        const std::string name = word.substr(0, sign);
-        if (sign == std::string::npos)
-            refuse(*env, quote_value(word) + " is not VARIABLE=value");
-        else if (!is_variable_name(name))
-            note(ImportSeverity::lost, *env, {},
-                    quote_value(name) + " is not the name of a variable");
-        else
-            table += (table.empty() ? "" : ", ") + name + " = " +
-                     toml_text(word.substr(sign + 1));
-    }
-    if (!table.empty()) set(env, "environment", "{ " + table + " }");
+    map_environment();
     const XinetdValue* pass = source_.find("passenv");
     if (pass == nullptr || pass->words.empty()) return;
     std::vector<std::string> names;
@@ -216,6 +203,27 @@ void XinetdMapping::map_surroundings() {
             note(ImportSeverity::lost, *pass, {},
                     quote_value(name) + " is not the name of a variable");
     set(pass, "pass_environment", toml_list(names));
+}
+
+void XinetdMapping::map_environment() {
+    const XinetdValue* env = source_.find("env");
+    if (env == nullptr) return;
+    std::map<std::string, std::string> variables;  // the last of a name counts
+    for (const std::string& word : env->words) {
+        const auto sign = word.find('=');
+        const std::string name = word.substr(0, sign);
+        if (sign == std::string::npos)
+            refuse(*env, quote_value(word) + " is not VARIABLE=value");
+        else if (!is_variable_name(name))
+            note(ImportSeverity::lost, *env, {},
+                    quote_value(name) + " is not the name of a variable");
+        else
+            variables[name] = toml_text(word.substr(sign + 1));
+    }
+    std::string table;
+    for (const auto& [name, value] : variables)
+        table += (table.empty() ? "" : ", ") + name + " = " + value;
+    if (!table.empty()) set(env, "environment", "{ " + table + " }");
 }
 
 void XinetdMapping::map_rlimits() {

@@ -154,6 +154,12 @@ TEST_CASE("xinetd import: env with -= disables the service") {
     CHECK(made_of(" env = A=1\n env += B=2", "environment") == R"({ A = "1", B = "2" })");
 }
 
+TEST_CASE("xinetd import: the last of two variables of one name counts") {
+    CHECK(made_of(" env = A=1 B=x A=2", "environment") == R"({ A = "2", B = "x" })");
+    CHECK_FALSE(runs_with(" env = A"));
+    CHECK(Imported(service(" env = 1A=x\n")).import.has_losses());
+}
+
 TEST_CASE("xinetd import: unknown attributes are ignored, wrong values disable") {
     CHECK(runs_with(" rotate = yes"));
     for (const char* line : {" disable = 1", " groups = true", " nice = x", " umask = 9",
@@ -544,6 +550,21 @@ TEST_CASE("xinetd import: what the process gets") {
             R"({ as = "32M", cpu = "20s", data = 4096, rss = "8K", stack = "unlimited", nofile = 64 })");
 }
 
+TEST_CASE("xinetd import: no process starts with umask 0 (CVE-2001-1322) or groups of others") {
+    const Imported got(service(""));
+    Import settled = got.import;
+    FakeImportHost host;
+    settle_import(settled, host);
+    const auto resolved = resolve_text(write_import(settled, false).front().text);
+    INFO(resolved.text());
+    REQUIRE(resolved.service("ssh") != nullptr);
+    CHECK(resolved.service("ssh")->exec.umask.value_or(022) == 022);
+    CHECK(resolved.service("ssh")->exec.identity.groups.empty());
+    CHECK(resolved.service("ssh")->exec.pass_environment.empty());
+    CHECK(resolved.service("ssh")->exec.argv0 == "sshd");
+    CHECK_FALSE(resolved.service("ssh")->admission.max_connections.value.has_value());
+}
+
 TEST_CASE("xinetd import: flags of the socket") {
     CHECK(made_of(" flags = KEEPALIVE NODELAY", "keepalive") == "true");
     CHECK(made_of(" flags = KEEPALIVE NODELAY", "no_delay") == "true");
@@ -624,6 +645,8 @@ TEST_CASE("xinetd import: the options that the host starts it with") {
             "# comment\nXINETD_OPTS=\"-stayalive -limit 50 -syslog local3 -inetd_compat\"\n";
     const Imported got(host);
     REQUIRE(got.import.daemon.size() == 2);
+    host.files["/etc/sysconfig/xinetd"] = "EXTRAOPTIONS=\"-limit 9 -limit 12\"\n";
+    CHECK(Imported(host).import.daemon.size() == 2);
     CHECK(got.import.daemon[0].key == "max_processes");
     CHECK(got.import.daemon[0].value == "50");
     CHECK(got.import.daemon[1].value == "\"syslog:local3\"");
