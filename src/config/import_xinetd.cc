@@ -6,7 +6,6 @@
 #include <array>
 #include <cerrno>
 #include <unordered_map>
-#include <unordered_set>
 
 #include <fmt/core.h>
 
@@ -139,10 +138,25 @@ public:
                 has_rule(host_, "/etc/hosts.allow") || has_rule(host_, "/etc/hosts.deny");
         for (const XinetdService& service : services_)
             import_.services.push_back(map_xinetd_service(service, facts_, host_, import_));
+        write_beside();
         say_what_holds_for_all();
     }
 
 private:
+    // What differs is told in the file too, above the service that it is about.
+    void write_beside() {
+        std::unordered_map<std::string_view, ImportService*> services;
+        for (ImportService& service : import_.services)
+            services.emplace(service.name, &service);
+        for (const ImportNote& note : import_.notes) {
+            const auto found = services.find(note.service);
+            if (note.severity == ImportSeverity::info || note.read.empty() ||
+                    found == services.end())
+                continue;
+            found->second->comments.push_back(note.read + ": " + note.message);
+        }
+    }
+
     static void append(std::vector<std::string>& to, const std::vector<std::string>& from) {
         to.insert(to.end(), from.begin(), from.end());
     }

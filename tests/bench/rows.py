@@ -407,6 +407,46 @@ def idle(bench):
         yield compared(f"USS of xinetd, {count} services", f"{size / 1024:.0f} KiB")
 
 
+XINETD_SERVICE = """# service number {number}
+service bench{number}
+{{
+	type = UNLISTED
+	socket_type = stream
+	protocol = tcp
+	port = {port}
+	wait = no
+	user = nobody
+	server = /bin/cat
+	server_args = -u
+	only_from = 10.0.0.0/8 192.168.1.0
+	instances = {instances}
+}}
+"""
+
+
+def import10000(bench):
+    """superctl import of an xinetd.d with 10,000 services"""
+    count = bench.count(10000, 500)
+    folder = os.path.join(bench.work, "xinetd.d")
+    os.makedirs(folder, exist_ok=True)
+    for number in range(count):
+        with open(os.path.join(folder, f"bench{number}"), "w", encoding="utf-8") as out:
+            out.write(XINETD_SERVICE.format(number=number, port=20000 + number, instances=number % 7 + 1))
+    superd, times, own = bench.make(Superd), [], []
+    command = [os.path.join(superd.programs, "superctl"), "import", "xinetd", folder]
+    for _ in range(bench.rounds):
+        before, begin = os.times(), time.monotonic()
+        told = subprocess.run(command, capture_output=True, text=True, check=True)
+        times.append(time.monotonic() - begin)
+        after = os.times()
+        own.append(after.children_user + after.children_system - before.children_user - before.children_system)
+        if told.stdout.count("\n[service.") != count:
+            raise AssertionError("not every service came in")
+    yield at_most(f"superctl import xinetd, {count} services, each in a file", median(times), 2,
+                  {"seconds": times, "processor_seconds": own}, " s")
+    yield compared("processor time of it", f"{median(own):.2f} s")
+
+
 ROWS = {row.__name__: row for row in (rate16, rate_dynamic, services1000, services10000, held4000, kill9, latency,
-                                      hung_exec, start1000, reload1000, refused, idle)}
+                                      hung_exec, start1000, reload1000, refused, idle, import10000)}
 __all__ = ["Bench", "ROWS", "Skip"]

@@ -40,7 +40,8 @@ def test_install():
                      "opt/x/libexec/superd/zen/zen_handler", "etc/superd.toml",
                      "opt/x/lib/systemd/system/superd.service", "opt/x/lib/sysusers.d/superd.conf",
                      "opt/x/lib/tmpfiles.d/superd.conf", "opt/x/share/man/man8/superd.8",
-                     "opt/x/share/man/man8/superctl.8", "opt/x/share/man/man5/superd.toml.5"):
+                     "opt/x/share/man/man8/superctl.8", "opt/x/share/man/man5/superd.toml.5",
+                     "opt/x/share/man/man7/superd-import.7"):
             assert path in found, f"{path} is not among {found}"
         unit = read_text(os.path.join(root, "opt/x/lib/systemd/system/superd.service"))
         expect_in("ExecStart=/opt/x/sbin/superd -c /etc/superd.toml", unit)

@@ -288,6 +288,8 @@ TEST_CASE("xinetd import: a comment behind bind opens the service to the world; 
     const Imported got(service(" bind = 127.0.0.1 #local only\n"));
     CHECK(got.listen() == "tcp:127.0.0.1:22");
     CHECK(got.enabled());
+    REQUIRE(got.only().comments.size() == 1);
+    CHECK(got.only().comments.front().starts_with("bind = 127.0.0.1 #local only: DANGER"));
     CHECK(got.says("DANGER"));
 }
 
