@@ -26,7 +26,8 @@ LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader opti
 	resolve_admission resolve_identity resolve_process resolve_daemon resolve_check conflicts codec diff plan_json config \
 	import import_host import_report import_settle import_share import_write \
 	import_xinetd import_xinetd_scan import_xinetd_read import_xinetd_values import_xinetd_map import_xinetd_run import_xinetd_admit \
-	import_inetd import_inetd_block import_inetd_fields import_inetd_program import_inetd_service import_inetd_text
+	import_inetd import_inetd_block import_inetd_fields import_inetd_program import_inetd_service import_inetd_text \
+	import_systemd import_systemd_keys import_systemd_service import_systemd_socket import_systemd_unit import_systemd_words
 LIB_policy  = access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan
 LIB_log     = json format writer channel hub reader lines ring sinks journal server collector
 LIB_sys     = notify background accept descriptors holder listen_socket node repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state
@@ -49,7 +50,7 @@ TEST_PROGRAMS = report
 
 UNIT_base    = fd text units address
 UNIT_config  = manual diagnostics toml loader address_spec options foreign resolve inheritance networks codec diff config import_xinetd import_samples import_write \
-	import_inetd
+	import_inetd import_systemd
 UNIT_policy  = access_index admission backoff hours log_limiter rate sources environment spawn_plan
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer
 UNIT_sys     = accept listen_socket probe repair guard launch_queue reaper recovery spawner state closer

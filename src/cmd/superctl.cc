@@ -208,6 +208,15 @@ void Superctl::add_import() {
             });
         };
     });
+    auto* systemd = import->add_subcommand("systemd", "Socket units and their services");
+    systemd->add_option("UNIT", words.names, "Files, or names of units: ssh.socket")
+            ->required();
+    systemd->final_callback([this] {
+        verb = [this] {
+            return ctl_import(globals, words.import,
+                    [this](ImportHost& host) { return import_systemd(words.names, host); });
+        };
+    });
 }
 
 // CLI11 would only say that a subcommand is required.

@@ -101,7 +101,8 @@ public:
 
     struct File {
         std::string text{};
-        int error = 0;  // errno; EFBIG above the bound of size
+        int error = 0;        // errno; EFBIG above the bound of size
+        bool closed = false;  // root's, and nobody else may read or write it
     };
 
     virtual File read(const std::string& path) = 0;
