@@ -68,10 +68,10 @@ std::string render_import_report(const Import& import) {
         out += note_line(note);
     const Counts counts = count(import);
     out += fmt::format(
-            "{} services: {} enabled, {} disabled, {} left as comments; {} warnings, "
+            "services: {} enabled, {} disabled, {} left as comments; {} warnings, "
             "{} lost\n",
-            counts.services, counts.services - counts.disabled - counts.off, counts.disabled,
-            counts.off, counts.warnings, counts.lost);
+            counts.services - counts.disabled - counts.off, counts.disabled, counts.off,
+            counts.warnings, counts.lost);
     return out;
 }
 

@@ -19,6 +19,7 @@ XinetdMapping::XinetdMapping(
     out_.at = source.entry->at;
     out_.comments = source.entry->comments;
     out_.disabled = source.switched_off;
+    switched_off_ = !out_.disabled.empty() || lower_case(source.word("disable")) == "yes";
 }
 
 // ---- notes, settings, refusals
@@ -52,7 +53,11 @@ void XinetdMapping::refuse(const std::string& why) {
     if (std::find(out_.disabled.begin(), out_.disabled.end(), reason) != out_.disabled.end())
         return;
     out_.disabled.push_back(reason);
-    note_service(ImportSeverity::warning, reason + "; the service comes in disabled");
+    // Where it is switched off on purpose nobody misses it.
+    if (switched_off_)
+        note_service(ImportSeverity::info, reason);
+    else
+        note_service(ImportSeverity::warning, reason + "; the service comes in disabled");
 }
 
 void XinetdMapping::refuse(const XinetdValue& value, const std::string& why) {

@@ -87,7 +87,8 @@ private:
     std::string protocol_;  // "tcp", "udp"; empty: neither
     std::string argv0_;     // what libwrap goes by
     bool waits_ = false, internal_ = false, redirect_ = false, tcpmux_ = false;
-    bool refused_all_ = false;  // deny = "all" stands for an empty only_from
+    bool switched_off_ = false;  // on purpose
+    bool refused_all_ = false;   // deny = "all" stands for an empty only_from
 };
 
 }  // namespace superd

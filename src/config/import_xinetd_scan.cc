@@ -168,7 +168,7 @@ private:
         if (line == "}") return close(reader);
         XinetdLine attribute;
         attribute.at = at;
-        attribute.text = line;
+        attribute.text = join(xinetd_words(line), " ");
         const std::string why = parse(line, attribute);
         if (!why.empty()) refuse(reader, attribute, why);
         if (attribute.op.empty()) return;

@@ -221,7 +221,7 @@ TEST_CASE("import: the report says place, service, what was read and what was ma
             "/etc/x.conf:7: warning: [s] instances = 10 -> max_connections = 10: differs\n"));
     CHECK(has(report, "import: lost: gone\n"));
     CHECK(has(report,
-            "1 services: 1 enabled, 0 disabled, 0 left as comments; 1 warnings, 1 lost\n"));
+            "services: 1 enabled, 0 disabled, 0 left as comments; 1 warnings, 1 lost\n"));
     const std::string json = import_report_json(import, {{"superd.toml", "x"}});
     CHECK(has(json, "\"severity\": \"warning\""));
     CHECK(has(json, "\"complete\": false"));
