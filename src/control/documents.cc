@@ -130,12 +130,8 @@ Json diagnostic_json(const Diagnostic& diagnostic) {
 
 Json state_counts(const Manager& manager) {
     Json json = Json::object();
-    for (const auto& name : manager.names()) {
-        const auto service = manager.service(name);
-        if (!service) continue;
-        const std::string state(state_name(service->state));
-        json[state] = json.value(state, 0) + 1;
-    }
+    for (const auto& [state, count] : manager.state_counts())
+        json[std::string(state_name(state))] = count;
     return json;
 }
 
@@ -164,12 +160,21 @@ std::string service_document(const ServiceStatus& service, const Plan& plan) {
     return text_of(document("service", std::move(json)));
 }
 
-std::string overview_document(const Manager& manager) {
-    Json services = Json::array();
-    for (const auto& name : manager.names())
-        if (const auto service = manager.service(name))
-            services.push_back(overview_json(*service, find_plan(manager.plan(), name)));
-    return text_of(document("services", std::move(services)));
+OverviewDocument::OverviewDocument(const Manager& manager)
+        : manager_(manager), names_(manager.names()), text_(R"({"version":1,"services":[)") {}
+
+bool OverviewDocument::add_next() {
+    if (next_ == names_.size()) return false;
+    const std::string& name = names_[next_++];
+    const auto service = manager_.service(name);
+    if (!service) return true;
+    if (text_.back() != '[') text_ += ',';
+    text_ += text_of(overview_json(*service, find_plan(manager_.plan(), name)));
+    return true;
+}
+
+std::string OverviewDocument::take() {
+    return std::move(text_) + "]}";
 }
 
 namespace {

@@ -33,6 +33,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/manager.h"
 
@@ -40,9 +41,27 @@ namespace superd {
 
 [[nodiscard]] std::string daemon_document(const Manager& manager);
 [[nodiscard]] std::string service_document(const ServiceStatus& service, const Plan& plan);
-[[nodiscard]] std::string overview_document(const Manager& manager);
 [[nodiscard]] std::string explanation_document(std::string_view service, const Endpoint& from,
         Wall at, const Explanation& explanation);
 [[nodiscard]] std::string reload_document(const ReloadReport& report);
+
+// overview_document, made service by service: with thousands of them it takes longer than
+// clients of superd should wait for the loop. A service that is gone when its turn comes is
+// left out. manager must outlive it.
+class OverviewDocument {
+public:
+    explicit OverviewDocument(const Manager& manager);
+
+    // False: every service is in it.
+    [[nodiscard]] bool add_next();
+    // Once, when all have been added.
+    [[nodiscard]] std::string take();
+
+private:
+    const Manager& manager_;
+    const std::vector<std::string> names_;
+    std::size_t next_ = 0;
+    std::string text_;
+};
 
 }  // namespace superd

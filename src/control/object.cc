@@ -164,7 +164,14 @@ int on_describe(sd_bus_message* message, void* userdata, sd_bus_error*) {
 }
 
 int on_overview(sd_bus_message* message, void* userdata, sd_bus_error*) {
-    make_call(userdata, message)->answer(overview_document(session_of(userdata).manager()));
+    auto& session = session_of(userdata);
+    const auto call = make_call(userdata, message);
+    const auto overview = std::make_shared<OverviewDocument>(session.manager());
+    session.do_in_slices([call, overview] {
+        if (overview->add_next()) return true;
+        call->answer(overview->take());
+        return false;
+    });
     return 1;
 }
 

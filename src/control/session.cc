@@ -20,6 +20,9 @@ namespace {
 constexpr std::size_t chunk = 16 * 1024;
 constexpr unsigned max_open_calls = 32;
 constexpr int steps_at_once = 64;
+constexpr auto longest_slice = std::chrono::milliseconds(2);
+// Not zero: a timer that is due at once may come again before the loop has looked at anything.
+constexpr auto next_turn = std::chrono::milliseconds(1);
 
 enum class Io : std::uint8_t { done, later, closed };
 
@@ -56,7 +59,8 @@ ControlSession::ControlSession(const ControlHost& host, Fd client, ControlCreden
           poll_(std::make_unique<Poll>(
                   host_.loop, client_.get(), [this](int events, int) { on_event(events); })),
           deadline_(host_.loop, [this] { end(); }),
-          again_(host_.loop, [this] { pump(); }) {}
+          again_(host_.loop, [this] { pump(); }),
+          work_on_(host_.loop, [this] { work(); }) {}
 
 Result<std::shared_ptr<ControlSession>> ControlSession::open(
         const ControlHost& host, Fd client, ControlCredentials peer) {
@@ -110,6 +114,26 @@ void ControlSession::call_ends() {
     pump();
 }
 
+void ControlSession::do_in_slices(std::function<bool()> step) {
+    steps_.push_back(std::move(step));
+    if (!work_on_.active()) work();
+}
+
+void ControlSession::work() {
+    const auto self = shared_from_this();
+    const Mono end = host_.loop.now() + longest_slice;
+    while (!steps_.empty() && host_.loop.now() < end) {
+        // Its last call answers, after which the session may have ended and forgotten the rest.
+        auto step = std::move(steps_.front());
+        steps_.pop_front();
+        bool more = true;
+        while (more && host_.loop.now() < end)
+            more = step();
+        if (more && !ended_) steps_.push_front(std::move(step));
+    }
+    if (!steps_.empty()) work_on_.start(next_turn);
+}
+
 void ControlSession::on_event(int events) {
     const auto self = shared_from_this();
     pump();
@@ -129,7 +153,7 @@ void ControlSession::pump() {
     }
     pumping_ = false;
     if (!alive) return end();
-    if (progress) again_.start(Nanoseconds::zero());
+    if (progress) again_.start(next_turn);
     watch();
 }
 
@@ -207,6 +231,8 @@ void ControlSession::end() {
     poll_.reset();  // before the descriptor is closed and its number taken by another
     deadline_.stop();
     again_.stop();
+    work_on_.stop();
+    steps_.clear();
     for (const auto token : std::exchange(waits_, {}))
         host_.manager.forget_wait(token);
     if (bus_ != nullptr) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <set>
@@ -66,6 +67,10 @@ public:
 
     void drop_wait(std::uint64_t token) { waits_.erase(token); }
 
+    // Work that takes long: step is called until it returns false, at once and, where that is
+    // not enough, in turns of the loop to come. Forgotten when the client goes.
+    void do_in_slices(std::function<bool()> step);
+
     // Carries bytes and messages as far as they go. Harmless at any time.
     void pump();
 
@@ -79,6 +84,7 @@ private:
     [[nodiscard]] bool send(bool& progress);
     [[nodiscard]] bool throttled() const;
     void on_event(int events);
+    void work();
     void watch();
     void end();
 
@@ -93,8 +99,10 @@ private:
     std::set<std::uint64_t> waits_;
     bool pumping_ = false, ended_ = false;
     std::unique_ptr<Poll> poll_;
-    Timer deadline_;  // of the authentication, later of a write
-    Timer again_;     // goes on where pump() stopped for fairness
+    Timer deadline_;                           // of the authentication, later of a write
+    Timer again_;                              // goes on where pump() stopped for fairness
+    std::deque<std::function<bool()>> steps_;  // of work that is not done yet
+    Timer work_on_;                            // goes on with it
 };
 
 }  // namespace superd

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -95,6 +96,8 @@ public:
     [[nodiscard]] virtual DaemonStatus daemon() const = 0;
     [[nodiscard]] virtual std::vector<std::string> names() const = 0;
     [[nodiscard]] virtual std::optional<ServiceStatus> service(std::string_view name) const = 0;
+    // How many services are in each state.
+    [[nodiscard]] virtual std::map<ServiceState, std::uint32_t> state_counts() const = 0;
     // Sentences, one a line: the state, its cause, when it changes by itself.
     [[nodiscard]] virtual std::optional<std::string> why(std::string_view name) const = 0;
     [[nodiscard]] virtual std::optional<Explanation> explain(

@@ -69,6 +69,14 @@ std::optional<ServiceStatus> Supervisor::service(std::string_view name) const {
 }
 
 ServiceStatus Supervisor::status_of(const Service& service) const {
+std::map<ServiceState, std::uint32_t> Supervisor::state_counts() const {
+    std::map<ServiceState, std::uint32_t> counts;
+    const Mono now = loop_.now();
+    for (const auto& [name, service] : services_)
+        ++counts[view_of(*service, now).state];
+    return counts;
+}
+
     const ServiceRecord& record = *service.record;
     const StateView view = view_of(service, loop_.now());
     ServiceStatus status{.name = service.name(),

@@ -71,6 +71,7 @@ public:
     [[nodiscard]] DaemonStatus daemon() const override;
     [[nodiscard]] std::vector<std::string> names() const override;
     [[nodiscard]] std::optional<ServiceStatus> service(std::string_view name) const override;
+    [[nodiscard]] std::map<ServiceState, std::uint32_t> state_counts() const override;
     [[nodiscard]] std::optional<std::string> why(std::string_view name) const override;
     [[nodiscard]] std::optional<Explanation> explain(
             std::string_view name, const Endpoint& from, Wall at) const override;

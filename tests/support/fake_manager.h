@@ -23,6 +23,7 @@ public:
     std::vector<Endpoint> explained;
     std::vector<Reply> held;  // answers kept back while hold is true
     bool hold = false;
+    mutable std::size_t asked_for = 0;  // calls of service()
     Outcome outcome;
 
     // A service in the plan and in the status.
@@ -62,9 +63,17 @@ public:
     }
 
     [[nodiscard]] std::optional<ServiceStatus> service(std::string_view name) const override {
+        ++asked_for;
         const auto found = services.find(name);
         if (found == services.end()) return {};
         return found->second;
+    }
+
+    [[nodiscard]] std::map<ServiceState, std::uint32_t> state_counts() const override {
+        std::map<ServiceState, std::uint32_t> counts;
+        for (const auto& [name, service] : services)
+            ++counts[service.state];
+        return counts;
     }
 
     [[nodiscard]] std::optional<std::string> why(std::string_view name) const override {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
@@ -136,6 +137,13 @@ std::string receive_some(const Fd& fd) {
 bool is_closed(const Fd& fd) {
     pollfd entry{.fd = fd.get(), .events = POLLRDHUP, .revents = 0};
     return ::poll(&entry, 1, 0) == 1;
+}
+
+void add_ten_thousand(FakeManager& manager) {
+    for (int i = 0; i < 10'000; ++i) {
+        const std::string name = "service-" + std::to_string(i);
+        manager.services[name].name = name;
+    }
 }
 
 }  // namespace
@@ -357,17 +365,35 @@ TEST_CASE("control: list, why and overview answer") {
     CHECK(nlohmann::json::parse(overview.message)["services"].size() == 2);
 }
 
-TEST_CASE("control: ten thousand services fit into one answer") {
+TEST_CASE(
+        "control: ten thousand services fit into one answer, made in many turns of the loop") {
     Fixture f;
-    for (int i = 0; i < 10'000; ++i)
-        f.manager.add("service-" + std::to_string(i), ServiceState::listening);
-    f.manager.the_plan.services.clear();
+    add_ten_thousand(f.manager);
     f.open();
+    std::size_t most = 0, before = 0;
+    f.loop.at_turn_end([&] {
+        most = std::max(most, f.manager.asked_for - before);
+        before = f.manager.asked_for;
+    });
     Outcome overview;
     f.with_client([&](ControlClient& client) {
         overview = client.call("Overview", {}, seconds(60));
     });
     CHECK(nlohmann::json::parse(overview.message)["services"].size() == 10'002);
+    CHECK(f.manager.asked_for == 10'002);
+    CHECK(most < 5'000);
+}
+
+TEST_CASE("control: an overview that nobody waits for any more is given up") {
+    Fixture f;
+    add_ten_thousand(f.manager);
+    f.open();
+    f.with_client([&](ControlClient& client) {
+        CHECK(client.call("Overview", {}, std::chrono::milliseconds(1)).code ==
+                exit_code::timeout);
+    });
+    f.turn_until([&] { return f.clients() == 0; });
+    CHECK(f.manager.asked_for < 10'002);
 }
 
 TEST_CASE("control: the socket has mode 0660 and goes with the server") {

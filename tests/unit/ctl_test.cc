@@ -229,7 +229,10 @@ TEST_CASE("superctl: the overview has a row a service, sockets a row a listener"
     manager.add("ssh", ServiceState::listening);
     manager.services["ssh"] = busy_service();
     manager.add("queue", ServiceState::backoff).mode = Mode::worker;
-    const auto services = Json::parse(overview_document(manager))["services"];
+    OverviewDocument document(manager);
+    while (document.add_next()) {
+    }
+    const auto services = Json::parse(document.take())["services"];
     const auto overview = render_overview(services, plain());
     CHECK(holds(overview, "ssh    listening  800+11  2h46m  12/200       tcp:22,tcp:0  -\n"));
     CHECK(holds(overview, "queue  backoff    -       -      -            -             -\n"));
