@@ -259,20 +259,28 @@ SupervisorOptions supervisor_options(const Options& options, const Notify& notif
     return result;
 }
 
+struct FirstPlan {
+    std::shared_ptr<const Plan> plan;  // null: there is none to start with
+    std::string encoded;
+    std::string trouble;  // why it is not the file's; empty: it is
+};
+
 // The plan of a first start: the file's, or the last accepted one where the file is broken.
 // meanwhile: what can be done while the file is being read.
-std::shared_ptr<const Plan> first_plan(
-        const Options& options, const std::function<void()>& meanwhile, std::string& trouble) {
+FirstPlan first_plan(const Options& options, const std::function<void()>& meanwhile) {
     auto read = ConfigReader::read_now(read_options_of(options), meanwhile);
     if (!read)
         std::fprintf(stderr, "superd: %s\n", read.error().text().c_str());
     else
         std::fputs(render(read->diagnostics, ::isatty(2) == 1).c_str(), stderr);
-    if (read && read->plan) return std::make_shared<const Plan>(std::move(*read->plan));
+    if (read && read->plan)
+        return {std::make_shared<const Plan>(std::move(*read->plan)), std::move(read->encoded),
+                {}};
     auto last = load_last_good(options.state);
-    if (!last || last->daemon.broken_file == BrokenFile::refuse) return nullptr;
-    trouble = "running the last accepted configuration: " + options.file + " has errors";
-    return std::make_shared<const Plan>(std::move(*last));
+    if (!last || last->daemon.broken_file == BrokenFile::refuse) return {};
+    std::string encoded = encode_plan(*last);
+    return {std::make_shared<const Plan>(std::move(*last)), std::move(encoded),
+            "running the last accepted configuration: " + options.file + " has errors"};
 }
 
 int serve(
@@ -283,15 +291,11 @@ int serve(
     const auto look_around = [&] {
         wanted = supervisor_options(options, notify);
     };
-    std::shared_ptr<const Plan> plan;
-    std::string encoded;
-    std::string trouble;
+    FirstPlan first;
     if (fresh) {
-        plan = first_plan(options, look_around, trouble);
-        if (!plan) return exit_first_start_failed;
-        wanted.config_trouble = trouble;
-        encoded = encode_plan(*plan);
-        if (const auto saved = state.commit_plan(encoded); !saved) {
+        first = first_plan(options, look_around);
+        if (!first.plan) return exit_first_start_failed;
+        if (const auto saved = state.commit_plan(first.encoded); !saved) {
             std::fprintf(stderr, "superd: %s\n", saved.error().text().c_str());
             return exit_first_start_failed;
         }
@@ -300,12 +304,12 @@ int serve(
         const auto bytes = state.committed_plan();
         auto saved = bytes ? decode_plan(*bytes) : std::nullopt;
         if (!saved) return 1;  // cannot happen with our own bytes; the guard tries again
-        plan = std::make_shared<const Plan>(std::move(*saved));
+        first.plan = std::make_shared<const Plan>(std::move(*saved));
     }
     Loop loop;
-    auto admin_gid = plan->daemon.admin_gid;
+    auto admin_gid = first.plan->daemon.admin_gid;
     Supervisor supervisor(loop, state, std::move(wanted));
-    if (!fresh) supervisor.recover(plan, recovery);
+    if (!fresh) supervisor.recover(first.plan, recovery);
     const auto open_control = [&] {
         return ControlServer::open(loop, supervisor,
                 {.path = options.socket, .admin_gid = admin_gid, .log = &supervisor.log()});
@@ -326,8 +330,10 @@ int serve(
         if (control) (*control)->set_admin_gid(gid);
     });
     if (fresh) {
-        supervisor.start(plan);
-        if (trouble.empty()) (void)keep_last_good(options.state, *plan, encoded);
+        supervisor.start(first.plan, first.trouble);
+        if (first.trouble.empty())
+            (void)keep_last_good(options.state, *first.plan, first.encoded);
+        first = {};
     }
     return supervisor.run();
 }

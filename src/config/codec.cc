@@ -4,6 +4,7 @@
 // optional is a byte and its value. A plan of another build fails by its fingerprint.
 #include "config/codec.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <concepts>
@@ -145,21 +146,27 @@ constexpr std::uint64_t plan_fingerprint = fingerprint<Plan>(0xcbf29ce484222325u
 
 class Writer {
 public:
-    void raw(std::string_view bytes) { out_ += bytes; }
-
-    void number(std::uint64_t value) {
-        while (value >= 0x80) {
-            out_ += static_cast<char>(value | 0x80);
-            value >>= 7;
-        }
-        out_ += static_cast<char>(value);
+    void raw(std::string_view bytes) {
+        reserve(bytes.size());
+        std::copy(
+                bytes.begin(), bytes.end(), out_.begin() + static_cast<std::ptrdiff_t>(size_));
+        size_ += bytes.size();
     }
 
-    void put(bool value) { out_ += value ? '\1' : '\0'; }
+    void number(std::uint64_t value) {
+        reserve(longest_number);
+        while (value >= 0x80) {
+            out_[size_++] = static_cast<char>(value | 0x80);
+            value >>= 7;
+        }
+        out_[size_++] = static_cast<char>(value);
+    }
+
+    void put(bool value) { number(value ? 1 : 0); }
 
     void put(const std::string& text) {
         number(text.size());
-        out_ += text;
+        raw(text);
     }
 
     void put(double value) { number(std::bit_cast<std::uint64_t>(value)); }
@@ -167,8 +174,9 @@ public:
     void put(Nanoseconds value) { put(static_cast<std::int64_t>(value.count())); }
 
     void put(const IpAddress& ip) {
+        reserve(ip.bytes.size());
         for (const std::uint8_t byte : ip.bytes)
-            out_ += static_cast<char>(byte);
+            out_[size_++] = static_cast<char>(byte);
     }
 
     void put(const Network& network) {
@@ -226,10 +234,22 @@ public:
         put(at.column);
     }
 
-    std::string take() { return std::move(out_); }
+    std::string take() {
+        out_.resize(size_);
+        return std::move(out_);
+    }
 
 private:
-    std::string out_;
+    static constexpr std::size_t longest_number = 10;
+
+    // Thousands of services are some hundred thousand small numbers: room is made for several
+    // at once, where a string would be asked for it byte by byte.
+    void reserve(std::size_t more) {
+        if (out_.size() - size_ < more) out_.resize(2 * out_.size() + more + 4096);
+    }
+
+    std::string out_;       // longer than what is written
+    std::size_t size_ = 0;  // of what is written
 };
 
 // ---- reading: every get() says whether there was such a value; after a false nothing is read
@@ -430,7 +450,7 @@ std::optional<Plan> decode_plan(std::span<const char> bytes) {
 std::string encode_read_result(const ReadResult& result) {
     Writer writer;
     put_header(writer, result_magic);
-    writer.put(result.plan);
+    writer.put(result.plan ? encode_plan(*result.plan) : std::string());
     writer.number(result.diagnostics.all().size());
     for (const Diagnostic& diagnostic : result.diagnostics.all())
         put_diagnostic(writer, diagnostic);
@@ -441,10 +461,13 @@ std::string encode_read_result(const ReadResult& result) {
 std::optional<ReadResult> decode_read_result(std::span<const char> bytes) {
     Reader reader(bytes);
     ReadResult result;
-    const bool good = get_header(reader, result_magic) && reader.get(result.plan) &&
+    const bool good = get_header(reader, result_magic) && reader.get(result.encoded) &&
                       get_diagnostics(reader, result.diagnostics) && reader.get(result.files) &&
                       reader.at_end();
     if (!good) return std::nullopt;
+    if (result.encoded.empty()) return result;
+    result.plan = decode_plan(result.encoded);
+    if (!result.plan) return std::nullopt;
     return result;
 }
 

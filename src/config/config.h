@@ -29,6 +29,7 @@ struct ReadResult {
     std::optional<Plan> plan;        // empty where an error was found
     Diagnostics diagnostics;         // all of them, errors and warnings, in file order
     std::vector<std::string> files;  // every file that was read, main file first
+    std::string encoded;  // what the reader process answered: plan as encode_plan() makes it
 };
 
 // Reads, checks, resolves. Touches nothing, binds nothing, needs no root. Names (users, groups,

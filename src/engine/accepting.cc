@@ -196,7 +196,7 @@ void Supervisor::start_handler(Service& service, std::uint32_t index, Fd connect
     Launch launch;
     launch.record = index;
     launch.service = service.index;
-    launch.plan = service.spawn;
+    launch.plan = spawn_plan_of(service);
     const auto& listeners = service.plan->listeners;
     const ListenerPlan& from =
             listeners[std::min<std::size_t>(record.listener, listeners.size() - 1)];

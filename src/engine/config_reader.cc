@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -62,10 +63,57 @@ Result<std::string> read_whole(int fd) {
     return bytes;
 }
 
-Result<Child> start_child(const std::vector<std::string>& arguments, int input) {
+bool write_answer(int fd, const ReadResult& result) {
+    const std::string answer = encode_read_result(result);
+    std::size_t done = 0;
+    while (done < answer.size()) {
+        const ssize_t wrote = ::write(fd, answer.data() + done, answer.size() - done);
+        if (wrote <= 0) return false;
+        done += static_cast<std::size_t>(wrote);
+    }
+    return true;
+}
+
+// child.pid runs: what is needed to follow it.
+Result<Child> followed(Child child) {
+    child.pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
+    if (!child.pidfd) return fail("pidfd_open", "the configuration's reader");
+    return child;
+}
+
+Result<Child> prepared_child() {
     Child child;
     child.answer.reset(::memfd_create("superd-answer", MFD_CLOEXEC));
     if (!child.answer) return fail("memfd_create");
+    return child;
+}
+
+void unblock_signals() {
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+// At the first start superd is small and has one thread: a fork reads as far from it as another
+// program would, and spares the dynamic linker's work, a fifth of what reading takes.
+Result<Child> fork_child(const ReadOptions& options) {
+    auto child = prepared_child();
+    if (!child) return child;
+    const pid_t parent = ::getpid();
+    child->pid = ::fork();
+    if (child->pid < 0) return fail("start", "the configuration's reader");
+    if (child->pid > 0) return followed(std::move(*child));
+    // It has a copy of everything superd holds, locks among it: it must not stay behind.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (::getppid() != parent) ::_exit(1);
+    unblock_signals();
+    ::_exit(write_answer(child->answer.get(), read_config(options)) ? 0 : 1);
+}
+
+Result<Child> start_child(const std::vector<std::string>& arguments, int input) {
+    auto prepared = prepared_child();
+    if (!prepared) return prepared;
+    Child child = std::move(*prepared);
     std::vector<std::string> words{"superd", "--read-plan"};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
@@ -88,9 +136,7 @@ Result<Child> start_child(const std::vector<std::string>& arguments, int input) 
     ::posix_spawn_file_actions_destroy(&actions);
     ::posix_spawnattr_destroy(&attributes);
     if (error != 0) return fail(error, "start", "the configuration's reader");
-    child.pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
-    if (!child.pidfd) return fail("pidfd_open", "the configuration's reader");
-    return child;
+    return followed(std::move(child));
 }
 
 // The child has ended. Its status may be gone (an orphan sweep was faster): the answer decides.
@@ -155,7 +201,7 @@ void ConfigReader::finish() {
 
 Result<ReadResult> ConfigReader::read_now(
         const ReadOptions& options, const std::function<void()>& meanwhile) {
-    auto child = start_child(to_arguments(options), -1);
+    auto child = fork_child(options);
     meanwhile();
     if (!child) return tl::unexpected(child.error());
     return answer_of(*child);
@@ -173,13 +219,7 @@ int run_config_reader(const std::vector<std::string>& arguments) {
     } else {
         return 2;
     }
-    const std::string answer = encode_read_result(result);
-    std::size_t done = 0;
-    while (done < answer.size()) {
-        const ssize_t wrote = ::write(1, answer.data() + done, answer.size() - done);
-        if (wrote <= 0) return 1;
-        done += static_cast<std::size_t>(wrote);
-    }
+    if (!write_answer(1, result)) return 1;
     // superd waits for this end: taking thousands of services apart first would only delay it.
     ::_exit(0);
 }

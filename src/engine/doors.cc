@@ -39,9 +39,10 @@ void Doors::open(Service& service, Listener& listener) {
     }
     if (const auto record = records_.add(key, fd->get())) listener.record = *record;
     adopt(listener, std::move(*fd));
+    if (!log_.wants(Level::debug)) return;
     log_.log(NoticeEvent{.level = Level::debug,
             .service = service.name(),
-            .text = "listens on " + listener.bound});
+            .text = "listens on " + bound_text(listener.fd.get(), listener.plan.kind)});
 }
 
 void Doors::open_all(Service& service) {
@@ -58,7 +59,6 @@ void Doors::adopt(Listener& listener, Fd fd) {
     listener.fd = std::move(fd);
     listener.condition = Listener::Condition::open;
     listener.detail.clear();
-    listener.bound = bound_text(listener.fd.get(), listener.plan.kind);
 }
 
 void Doors::arm(Service& service, Listener& listener) {
@@ -120,7 +120,6 @@ void Doors::close(Listener& listener, bool remove_nodes) {
     if (remove_nodes && listener.condition == Listener::Condition::open)
         remove_node(listener.plan);
     listener.condition = Listener::Condition::closed;
-    listener.bound.clear();
     listener.detail.clear();
 }
 

@@ -90,16 +90,15 @@ void Supervisor::on_launch_failed(std::uint32_t index, const LaunchResult& resul
 
 void Supervisor::log_launch_failure(
         Service& service, const ProcessRecord& record, const LaunchResult& result) {
-    service.last_failure = describe_failure(*service.spawn, result);
+    const SpawnPlan& spawn = *spawn_plan_of(service);
+    service.last_failure = describe_failure(spawn, result);
     // The limiter counts by reasons of refusals; failures have a limiter of their own.
     if (!failure_limiter_.allow(service.index, Refusal::stopping, loop_.now())) return;
     outputs_.log().log(FailEvent{.service = service.name(),
             .connection = record.id,
             .peer = record.peer,
             .stage = stage_name(result.stage),
-            .subject = result.stage == SpawnStage::exec
-                               ? std::string_view(service.spawn->program)
-                               : "",
+            .subject = result.stage == SpawnStage::exec ? std::string_view(spawn.program) : "",
             .error = result.error,
             .detail = result.timed_out ? "not exec'd within launch_timeout: killed" : ""});
 }

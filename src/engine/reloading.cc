@@ -115,10 +115,8 @@ void Supervisor::on_read(
             "RELOADING=1\nMONOTONIC_USEC={}\n", loop_.now().time_since_epoch().count() / 1000));
     Prepared prepared;
     bool ready = prepare(*next, prepared, report);
-    std::string encoded;
     if (ready) {
-        encoded = encode_plan(*next);
-        if (const auto saved = state_.commit_plan(encoded); !saved) {
+        if (const auto saved = state_.commit_plan(read->encoded); !saved) {
             report.message = saved.error().text();
             ready = false;
         }
@@ -129,7 +127,8 @@ void Supervisor::on_read(
         commit(next, prepared, report.changes);
         outputs_.log().log(
                 NoticeEvent{.level = Level::notice, .text = "reloaded: " + report.message});
-        if (const auto kept = keep_last_good(options_.state_directory, *plan_, encoded); !kept)
+        if (const auto kept = keep_last_good(options_.state_directory, *plan_, read->encoded);
+                !kept)
             outputs_.log().log(FailEvent{.stage = kept.error().operation,
                     .subject = kept.error().subject,
                     .error = kept.error().code,
@@ -275,7 +274,9 @@ bool Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepa
         service->plan = plan;  // lines may have moved
         service->access = AccessIndex(plan->admission.access, networks_);
         if (stays_in_place(*service, prepared)) {
-            service->listeners = std::move(prepared.old.extract(service).mapped());
+            const auto old = prepared.old.find(service);
+            service->listeners = std::move(old->second);
+            prepared.old.erase(old);
             for (std::size_t i = 0; i < service->listeners.size(); ++i)
                 service->listeners[i].plan = plan->listeners[i];
             return false;

@@ -75,14 +75,13 @@ struct Listener {
     std::string detail;  // waiting: for what
     int waits_for = 0;   // waiting: errno of the last try
     UnreadWatch unread;  // datagrams that workers leave behind
-    std::string bound;   // the address as bound
 };
 
 struct Service {
     std::uint32_t index = 0;  // in State::services
     ServiceRecord* record = nullptr;
     std::shared_ptr<const ServicePlan> plan;
-    std::shared_ptr<const SpawnPlan> spawn;
+    std::shared_ptr<const SpawnPlan> spawn;  // made at the first launch; null: none was yet
     AccessIndex access;
     std::vector<Listener> listeners;
 

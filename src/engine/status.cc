@@ -8,6 +8,7 @@
 
 #include "base/units.h"
 #include "engine/supervisor.h"
+#include "sys/listen_socket.h"
 
 namespace superd {
 
@@ -68,7 +69,6 @@ std::optional<ServiceStatus> Supervisor::service(std::string_view name) const {
     return status_of(*service);
 }
 
-ServiceStatus Supervisor::status_of(const Service& service) const {
 std::map<ServiceState, std::uint32_t> Supervisor::state_counts() const {
     std::map<ServiceState, std::uint32_t> counts;
     const Mono now = loop_.now();
@@ -77,6 +77,7 @@ std::map<ServiceState, std::uint32_t> Supervisor::state_counts() const {
     return counts;
 }
 
+ServiceStatus Supervisor::status_of(const Service& service) const {
     const ServiceRecord& record = *service.record;
     const StateView view = view_of(service, loop_.now());
     ServiceStatus status{.name = service.name(),
@@ -100,8 +101,8 @@ std::map<ServiceState, std::uint32_t> Supervisor::state_counts() const {
             .last_failure = service.last_failure};
     for (const Listener& listener : service.listeners) {
         status.listeners.push_back({listener.plan.name, listener.plan.address,
-                std::string(condition_name(service, listener)), listener.detail, listener.bound,
-                listener.fd.get()});
+                std::string(condition_name(service, listener)), listener.detail,
+                bound_text(listener.fd.get(), listener.plan.kind), listener.fd.get()});
     }
     for (std::size_t i = 0; i < refusal_count; ++i) {
         if (record.refused[i] > 0)

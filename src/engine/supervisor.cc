@@ -50,15 +50,15 @@ Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
                       if (log_record_ == ~std::uint32_t{0}) start_log_program();
                   }),
           stop_deadline_(loop, [this] { loop_.stop(); }),
-          stop_poll_(loop, [this] { maybe_finish(); }),
-          config_trouble_(options_.config_trouble) {
+          stop_poll_(loop, [this] { maybe_finish(); }) {
     loop_.at_turn_end([this] { graveyard_.clear(); });
 }
 
 Supervisor::~Supervisor() = default;
 
-void Supervisor::start(std::shared_ptr<const Plan> plan) {
+void Supervisor::start(std::shared_ptr<const Plan> plan, const std::string& trouble) {
     plan_ = std::move(plan);
+    config_trouble_ = trouble;
     configure_outputs();
     outputs_.open_reader_socket(options_.run_directory + "/log", plan_->daemon.admin_gid);
     start_log_program();
@@ -122,16 +122,22 @@ Service& Supervisor::add_service(const std::shared_ptr<const ServicePlan>& plan)
 void Supervisor::give_plan(Service& service, const std::shared_ptr<const ServicePlan>& plan) {
     service.plan = plan;
     service.access = AccessIndex(plan->admission.access, networks_);
+    service.spawn.reset();
+}
 
+// Of a thousand services few are ever asked for, and a start need not wait for the others'.
+const std::shared_ptr<const SpawnPlan>& Supervisor::spawn_plan_of(Service& service) {
     // A launch keeps its spawn plan; with it lives the service plan, whose texts it points to.
     struct Both {
         std::shared_ptr<const SpawnPlan> spawn;
         std::shared_ptr<const ServicePlan> service;
     };
 
-    auto both =
-            std::make_shared<Both>(Both{make_spawn_plan(*plan, options_.spawn_context), plan});
+    if (service.spawn) return service.spawn;
+    auto both = std::make_shared<Both>(
+            Both{make_spawn_plan(*service.plan, options_.spawn_context), service.plan});
     service.spawn = std::shared_ptr<const SpawnPlan>(both, both->spawn.get());
+    return service.spawn;
 }
 
 void Supervisor::activate(Service& service) {

@@ -42,8 +42,7 @@ struct SupervisorOptions {
     SpawnerOptions spawner;
     SpawnContext spawn_context;
     bool root = false;
-    bool debug = false;          // stderr is a sink too, and debug lines are written
-    std::string config_trouble;  // why the last accepted configuration runs; empty: it does not
+    bool debug = false;  // stderr is a sink too, and debug lines are written
     std::function<void(std::string_view)> notify;  // sd_notify text; may be empty
 };
 
@@ -53,7 +52,8 @@ public:
     ~Supervisor() override;
 
     // First start: everything in plan is opened; what start = "boot" asks for is started.
-    void start(std::shared_ptr<const Plan> plan);
+    // trouble: why the last accepted configuration runs; empty: it does not.
+    void start(std::shared_ptr<const Plan> plan, const std::string& trouble = {});
     // After a superd that was killed: plan is the committed one; descriptors, processes and
     // counters are taken over from the state.
     void recover(std::shared_ptr<const Plan> plan, const Recovery& recovery);
@@ -141,6 +141,7 @@ private:
     // ---- services and plans
     Service& add_service(const std::shared_ptr<const ServicePlan>& plan);
     void give_plan(Service& service, const std::shared_ptr<const ServicePlan>& plan);
+    const std::shared_ptr<const SpawnPlan>& spawn_plan_of(Service& service);
     void activate(Service& service);
     // The half of it after which clients can connect, although nobody accepts yet.
     void open_doors(Service& service);

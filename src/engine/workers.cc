@@ -87,7 +87,7 @@ bool Supervisor::start_process(Service& service, ProcessKind kind) {
     Launch launch;
     launch.record = *index;
     launch.service = service.index;
-    launch.plan = service.spawn;
+    launch.plan = spawn_plan_of(service);
     for (const Listener& listener : service.listeners) {
         if (listener.condition == Listener::Condition::open)
             launch.listeners.push_back(listener.fd.get());

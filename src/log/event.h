@@ -85,6 +85,9 @@ class EventSink {
 public:
     virtual ~EventSink() = default;
     virtual void log(const Event& event) = 0;
+
+    // False: an event of that level would be dropped, so none need be made.
+    [[nodiscard]] virtual bool wants(Level) const { return true; }
 };
 
 }  // namespace superd

@@ -45,6 +45,8 @@ public:
     // Never blocks; formats with clock.wall().
     void log(const Event& event) override;
 
+    [[nodiscard]] bool wants(Level level) const override { return level >= level_; }
+
     // Call once a loop turn. Writes until all is written or it would block.
     void flush();
 
