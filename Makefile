@@ -50,7 +50,7 @@ TEST_PROGRAMS = report
 
 UNIT_base    = fd text units address
 UNIT_config  = manual diagnostics toml loader address_spec options foreign resolve inheritance networks codec diff config import_xinetd import_samples import_write \
-	import_inetd import_systemd
+	import_inetd import_inetd_samples import_systemd
 UNIT_policy  = access_index admission backoff hours log_limiter rate sources environment spawn_plan
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer
 UNIT_sys     = accept listen_socket probe repair guard launch_queue reaper recovery spawner state closer
