@@ -670,6 +670,63 @@ TEST_CASE("xinetd import: comments are carried over") {
     CHECK(std::find(top.begin(), top.end(), "about defaults") != top.end());
 }
 
+TEST_CASE(
+        "xinetd import: a datagram service with wait = no, which the manual shows, is a "
+        "worker") {
+    const Imported got(
+            "service tftp\n{\n socket_type = dgram\n wait = no\n user = root\n"
+            " server = /bin/true\n instances = 3\n}\n");
+    INFO(got.notes);
+    CHECK(got.enabled());
+    CHECK(got.listen() == "udp:69");
+    CHECK(got.value("max_connections").empty());
+    CHECK(got.value("stderr").empty());
+    CHECK(got.says("a process for each datagram"));
+}
+
+TEST_CASE("xinetd import: IPv4-mapped addresses are IPv4 addresses") {
+    CHECK(made_of(" only_from = ::ffff:192.0.2.1", "allow") == "\"192.0.2.1\"");
+    CHECK(Imported(service(" bind = ::ffff:192.0.2.1\n")).listen() == "tcp:192.0.2.1:22");
+}
+
+TEST_CASE(
+        "xinetd import: where allow and deny both match, the manual holds and the report says "
+        "so") {
+    const Imported got(service(" only_from = 127.0.0.1\n no_access = 0.0.0.0/0\n"));
+    CHECK(got.value("allow") == "\"127.0.0.1\"");
+    CHECK(got.value("deny") == "\"0.0.0.0/0\"");
+    CHECK(got.says("the more specific one wins"));
+}
+
+TEST_CASE("xinetd import: lists and files have bounds") {
+    std::string words;
+    for (int i = 0; i < 5000; ++i)
+        words += " host" + std::to_string(i);
+    const Imported got(service(" no_access =" + words + "\n no_access += a\n"));
+    CHECK_FALSE(got.enabled());
+    CHECK(got.says("more than 4000 values"));
+}
+
+TEST_CASE("xinetd import: without a file xinetd's own is read, or that of -f") {
+    FakeImportHost host;
+    host.files[main_file] = service("");
+    host.files["/srv/x.conf"] = service("", "ftp");
+    CHECK(import_xinetd({}, host).services.front().name == "ssh");
+    host.files["/etc/default/xinetd"] = "XINETD_OPTS=\"-f /srv/x.conf\"\n";
+    CHECK(import_xinetd({}, host).services.front().name == "ftp");
+    host.files["/etc/xinetd.d/a"] = service("", "telnet");
+    CHECK(import_xinetd({"/etc/xinetd.d"}, host).services.front().name == "telnet");
+}
+
+TEST_CASE("xinetd import: what was switched off on purpose is no warning") {
+    FakeImportHost host;
+    host.files[main_file] = service(" disable = yes\n");
+    host.missing_programs.insert("/usr/sbin/sshd");
+    const Imported got(host);
+    CHECK(got.only().disabled.size() == 2);
+    CHECK(got.notes.find("warning /etc/xinetd.conf") == std::string::npos);
+}
+
 TEST_CASE("xinetd import: superctl options knows every attribute and flag") {
     for (const char* attribute : {"id", "type", "flags", "disable", "socket_type", "protocol",
                  "wait", "user", "group", "groups", "instances", "nice", "server",
