@@ -20,7 +20,7 @@ endif
 
 # ---- sources: a word for each file, by layer (a folder includes only folders above it here)
 
-LIB_base    = result fd text units address
+LIB_base    = result fd text units address host_name
 LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader options options_render foreign address_spec \
 	report values values_special values_limits nss host environment_file written inherit networks resolve resolve_listeners \
 	resolve_admission resolve_identity resolve_process resolve_daemon resolve_check conflicts codec diff plan_json config \
@@ -30,16 +30,18 @@ LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader opti
 	import_systemd import_systemd_keys import_systemd_service import_systemd_socket import_systemd_unit import_systemd_words
 LIB_policy  = access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan
 LIB_log     = json format writer channel hub reader lines ring sinks journal server collector
-LIB_sys     = notify background accept descriptors holder listen_socket node repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state
+LIB_sys     = notify background accept descriptors holder listen_socket node repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state \
+	confine ident ident_client lookups resolve_channel resolve_server
 LIB_loop    = loop
-LIB_engine  = records watches config_reader service doors directories outputs processes supervisor accepting workers ending reloading last_good orders status recovering
+LIB_engine  = records watches config_reader service doors directories outputs processes supervisor accepting workers ending reloading last_good orders status recovering \
+	resolver holding
 LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_import ctl_logs ctl_look ctl_tell ctl_try documents endpoint frame_gate install names object render server session switches wait_for
 
 LAYERS = base config policy log sys loop engine control
 LIB_SOURCES = $(foreach layer,$(LAYERS),$(patsubst %,src/$(layer)/%.cc,$(LIB_$(layer))))
 
 # program: its main, src/cmd/NAME.cc. superd goes to sbin, superctl to bin, others to libexec/superd.
-PROGRAMS = superd superctl superd-log
+PROGRAMS = superd superctl superd-log superd-resolve
 PROGRAM_LIBS = $(UV_LIBS) $(TOML_LIBS) $(SYSTEMD_LIBS) $(FMT_LIBS) -lpthread
 
 # Servers of the demonstration: contrib/zen/NAME.cc, one source each and nothing of src.
@@ -48,14 +50,17 @@ ZEN = zen_handler zen_worker zen_threads zen_loop zen_ask
 # Programs that tests start: tests/programs/NAME.cc, one source each and nothing of src.
 TEST_PROGRAMS = report
 
-UNIT_base    = fd text units address
+UNIT_base    = fd text units address \
+	host_name
 UNIT_config  = manual diagnostics toml loader address_spec options foreign resolve inheritance networks codec diff config import_xinetd import_samples import_write \
 	import_inetd import_inetd_samples import_systemd
 UNIT_policy  = access_index admission backoff hours log_limiter rate sources environment spawn_plan
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer
-UNIT_sys     = accept listen_socket probe repair guard launch_queue reaper recovery spawner state closer
+UNIT_sys     = accept listen_socket probe repair guard launch_queue reaper recovery spawner state closer \
+	ident resolve_channel resolve_server
 UNIT_loop    = loop
-UNIT_engine  = watches config_reader directories doors records service_view supervisor reloading
+UNIT_engine  = watches config_reader directories doors records service_view supervisor reloading \
+	resolver
 UNIT_control = control ctl frame_gate endpoint
 UNIT_TESTS = $(foreach layer,$(LAYERS),$(UNIT_$(layer)))
 
@@ -216,8 +221,10 @@ check-system: all $(TEST_PROGRAM_FILES)
 
 # ---- fuzz: libFuzzer targets tests/fuzz/NAME.cc, built with clang and the layers they need
 
-FUZZERS = toml_fuzz address_fuzz log_fuzz codec_fuzz import_xinetd_fuzz
+FUZZERS = toml_fuzz address_fuzz log_fuzz codec_fuzz import_xinetd_fuzz \
+	resolve_fuzz
 FUZZ_LIB = $(LIB_base:%=src/base/%.cc) \
+	$(patsubst %,src/sys/%.cc,ident resolve_channel) \
 	$(patsubst %,src/log/%.cc,channel format json lines reader) \
 	$(patsubst %,src/config/%.cc,$(filter-out import_host config loader diff,$(LIB_config)))
 FUZZ_CXX ?= $(firstword $(foreach name,clang++-16 clang++-14 clang++,$(shell command -v $(name))) clang++-16)

@@ -194,22 +194,21 @@ Result<Fd> take_lock(const Options& options) {
     return file;
 }
 
-// superd-log beside this program (a build tree), else where it was installed to.
-std::string find_log_program() {
+// superd-log or its like beside this program (a build tree), else where it was installed to.
+std::string find_own_program(const std::string& name) {
     std::array<char, 4096> self{};
     const ssize_t length = ::readlink("/proc/self/exe", self.data(), self.size() - 1);
     std::string path(self.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
-    path = path.substr(0, path.rfind('/')) + "/superd-log";
+    path = path.substr(0, path.rfind('/')) + '/' + name;
     if (::access(path.c_str(), X_OK) == 0) return path;
-    path = SUPERD_LIBEXECDIR "/superd-log";
+    path = SUPERD_LIBEXECDIR "/" + name;
     return ::access(path.c_str(), X_OK) == 0 ? path : "";
 }
 
-IdentityPlan log_identity() {
+IdentityPlan own_identity(const char* name) {
     IdentityPlan identity;
     if (!is_root()) return identity;
-    const passwd* user =
-            ::getpwnam("superd-log");  // NOLINT(concurrency-mt-unsafe): one thread yet
+    const passwd* user = ::getpwnam(name);  // NOLINT(concurrency-mt-unsafe): one thread yet
     if (user == nullptr) user = ::getpwnam("nobody");  // NOLINT(concurrency-mt-unsafe)
     if (user == nullptr) return identity;
     identity.change = true;
@@ -236,8 +235,10 @@ SupervisorOptions supervisor_options(const Options& options, const Notify& notif
     result.version = PACKAGE_VERSION;
     result.run_directory = options.run;
     result.state_directory = options.state;
-    result.log_program = find_log_program();
-    result.log_identity = log_identity();
+    result.log_program = find_own_program("superd-log");
+    result.log_identity = own_identity("superd-log");
+    result.resolve_program = find_own_program("superd-resolve");
+    result.resolve_identity = own_identity("superd-resolve");
     result.log_stderr = options.background ? -1 : 2;
     result.prefixes = default_prefixes(options.run);
     result.spawner = spawner_options(options);

@@ -58,6 +58,9 @@ constexpr std::array table{
         .help = "What a start with a broken file does: run the last accepted configuration, or exit 1."},
     Option{.key = "dump_file", .type = T::path, .where = superd_only, .effect = Effect::at_once,
         .help = "Where SIGUSR1 writes the state; the log where it is not set."},
+    Option{.key = "name_lookup_timeout", .type = T::duration, .where = superd_only, .effect = Effect::at_once,
+        .default_text = R"("2s")", .low = 100, .high = 60'000,
+        .help = "How long a client waits for its name to be looked up where \"host:\" or \"domain:\" decides; then it is as if it had none."},
 
     // ---- what a service is
     Option{.key = "description", .type = T::text, .where = own, .effect = Effect::at_once,
@@ -97,7 +100,7 @@ constexpr std::array table{
     // ---- who may come in, and how many
     Option{.key = "allow", .type = T::access, .where = inherited, .modes = for_handler,
         .effect = Effect::at_once, .xinetd = "only_from", .systemd = "IPAddressAllow",
-        .help = "Who may connect: addresses, blocks, \"@network\", \"uid:N\", \"user:NAME\", \"gid:N\", \"group:NAME\" or \"all\"; nobody else once it is set."},
+        .help = "Who may connect: addresses, blocks, \"@network\", \"uid:N\", \"user:NAME\", \"gid:N\", \"group:NAME\", \"host:NAME\", \"domain:NAME\" or \"all\"; nobody else once it is set."},
     Option{.key = "deny", .type = T::access, .where = inherited, .modes = for_handler,
         .effect = Effect::at_once, .xinetd = "no_access", .systemd = "IPAddressDeny",
         .help = "Who may not connect; the most specific match of allow and deny wins, equal length denies."},
@@ -128,6 +131,13 @@ constexpr std::array table{
     Option{.key = "refuse_text", .type = T::text, .where = inherited, .modes = for_handler,
         .effect = Effect::at_once, .high = 4096, .xinetd = "banner_fail",
         .help = "What a refused client is sent before its connection is closed."},
+    Option{.key = "ident", .type = T::choice, .where = inherited, .modes = for_handler,
+        .effect = Effect::at_once, .default_text = R"("off")", .words = "off log require",
+        .xinetd = "flags=IDONLY log_on_success=USERID",
+        .help = "Ask the client's own host for its user (RFC 1413): \"log\" beside the start of the service, \"require\" before it, and refuse who has none."},
+    Option{.key = "ident_timeout", .type = T::duration, .where = inherited, .modes = for_handler,
+        .effect = Effect::at_once, .default_text = R"("10s")", .low = 100, .high = 120'000,
+        .help = "How long the client's host has to answer."},
 
     // ---- identity and limits of the processes
     Option{.key = "user", .type = T::user, .where = inherited, .effect = Effect::next_start,

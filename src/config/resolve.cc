@@ -118,6 +118,12 @@ void unenforceable(ResolveContext& context, const ServiceInput& input, const Opt
                     : "write " + key + " = [] in " + input.label + " to do without");
 }
 
+// ident keeps clients out only where it says so.
+bool requires_ident(ResolveContext& context, const ServiceInput& input, const Option& option) {
+    return option.key == "ident" && choice_of(context, input.layers, "ident") ==
+                                            static_cast<std::size_t>(Ident::require);
+}
+
 // Errors for what the service itself says in vain; what is inherited in vain is recorded.
 void drop_meaningless(ResolveContext& context, ServiceInput& input, ServicePlan& plan) {
     std::vector<const Option*> dropped;
@@ -128,7 +134,8 @@ void drop_meaningless(ResolveContext& context, ServiceInput& input, ServicePlan&
             continue;
         const bool first = std::find(dropped.begin(), dropped.end(), &option) == dropped.end();
         if (first) dropped.push_back(&option);
-        if (is_access_rule(option) && plan.mode == Mode::worker) {
+        const bool guards = is_access_rule(option) || requires_ident(context, input, option);
+        if (guards && plan.mode == Mode::worker) {
             if (first) unenforceable(context, input, option);
             continue;
         }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/host_name.h"
 #include "base/text.h"
 #include "config/resolve.h"
 
@@ -28,8 +29,11 @@ std::optional<AccessRule> network_rule(
                 node.at, message, "write \"@" + text + "\" for the network of that name");
     else if (text.find_first_not_of("0123456789abcdefABCDEF.:/") != std::string::npos)
         context.report.error(node.at, message,
-                "write addresses, blocks, \"@network\", \"uid:\", \"user:\", \"gid:\", "
-                "\"group:\" or \"all\"; host names are not possible");
+                parse_host_name(text)
+                        ? "write \"host:" + escape(text) + "\" for one host, \"domain:" +
+                                  escape(text) + "\" for all below it"
+                        : "write addresses, blocks, \"@network\", \"uid:\", \"user:\", "
+                          "\"gid:\", \"group:\", \"host:\", \"domain:\" or \"all\"");
     else
         context.report.error(node.at, why);
     return std::nullopt;
@@ -71,6 +75,19 @@ std::optional<AccessRule> identity_rule(ResolveContext& context, const Node& nod
         return rule.id = *gid, rule;
     }
     context.report.error(node.at, "there is no " + std::string(form) + " " + quoted(name));
+    return std::nullopt;
+}
+
+// "host:db.example.org", "domain:example.org".
+std::optional<AccessRule> name_rule(ResolveContext& context, const Node& node,
+        std::string_view form, const std::string& name, AccessRule rule) {
+    rule.kind = form == "host" ? MatchKind::host : MatchKind::domain;
+    if (const auto parsed = parse_host_name(name)) return rule.host = *parsed, rule;
+    const bool dotted = name.starts_with('.') && parse_host_name(name.substr(1));
+    context.report.error(node.at, quoted(name) + " is not a host name",
+            Network::parse(name) ? "write \"" + escape(name) + "\" for an address"
+            : dotted ? "write \"domain:" + escape(name.substr(1)) + "\" for every name below it"
+                     : "");
     return std::nullopt;
 }
 
@@ -201,6 +218,24 @@ void take_hours(ResolveContext& context, const ServiceInput& input, AdmissionPla
             admission.hours.push_back(*window);
 }
 
+// Only a TCP client has a host that can be asked; what cannot be enforced is not let pass.
+void take_ident(ResolveContext& context, const ServiceInput& input, ServicePlan& plan) {
+    AdmissionPlan& admission = plan.admission;
+    if (const auto word = choice_of(context, input.layers, "ident"))
+        admission.ident = static_cast<Ident>(*word);
+    admission.ident_timeout = duration_of(context, input.layers, "ident_timeout")
+                                      .value_or(admission.ident_timeout);
+    if (admission.ident != Ident::require) return;
+    for (const ListenerPlan& listener : plan.listeners) {
+        if (listener.kind == ListenerKind::tcp) continue;
+        context.report.error(input.layers.last("ident")->node->at,
+                "ident = \"require\" cannot be enforced for " + input.label +
+                        ": only clients of tcp: have a host to ask, not those of " +
+                        quoted(listener.address));
+        return;
+    }
+}
+
 void take_load(ResolveContext& context, const ServiceInput& input, AdmissionPlan& admission) {
     const Written* written = input.layers.last("max_load");
     if (written == nullptr) return;
@@ -224,6 +259,9 @@ std::optional<AccessRule> read_access_rule(
     for (const std::string_view form : {"uid", "user", "gid", "group"})
         if (std::string_view(*text).substr(0, colon) == form && colon != std::string::npos)
             return identity_rule(context, node, form, text->substr(colon + 1), std::move(rule));
+    for (const std::string_view form : {"host", "domain"})
+        if (std::string_view(*text).substr(0, colon) == form && colon != std::string::npos)
+            return name_rule(context, node, form, text->substr(colon + 1), std::move(rule));
     return network_rule(context, node, *text, std::move(rule));
 }
 
@@ -249,6 +287,8 @@ void resolve_admission(ResolveContext& context, ServiceInput& input, ServicePlan
     admission.rate_per_source = resolve_rate(context, input.layers, "rate_per_source");
     take_hours(context, input, admission);
     take_load(context, input, admission);
+    if (plan.mode != Mode::worker && plan.mode != Mode::daemon)
+        take_ident(context, input, plan);
     if (const auto word = choice_of(context, input.layers, "on_limit"))
         admission.on_limit = static_cast<OnLimit>(*word);
     admission.refuse_text = line_of(context, input.layers, "refuse_text").value_or("");

@@ -38,6 +38,8 @@ DaemonPlan resolve_daemon(ResolveContext& context) {
     if (const auto value = integer_of(context, layers, "max_processes"))
         plan.max_processes = {static_cast<std::uint32_t>(*value),
                 Values::origin(layers.last("max_processes")->node->at)};
+    plan.name_lookup_timeout = duration_of(context, layers, "name_lookup_timeout")
+                                       .value_or(plan.name_lookup_timeout);
     if (const Written* written = layers.last("dump_file"))
         plan.dump_file = context.values.path(*written->node, "dump_file").value_or("");
     return plan;

@@ -13,10 +13,11 @@
 //   version, service: { name, description, state, detail, since, enabled, mode, start,
 //   defined_at,
 //     listeners: [ { name, address, state, detail, bound } ],
-//     processes: [ { pid, kind, connection, peer, local, since } ],   connection only for
-//     handlers connections: { now, max },                                      max null:
-//     unlimited accepted, started, failed, exited, dropped_datagrams, refused: { REASON: how
-//     many, ... }, last_exit, last_failure }
+//     processes: [ { pid, kind, connection, peer, local, user, since } ],   connection, peer and
+//     local only for handlers, user where it is known; kind "held" has no process yet
+//     connections: { now, max },   max null: unlimited
+//     accepted, started, failed, exited, dropped_datagrams, refused: { REASON: how many, ... },
+//     last_exit, last_failure }
 //
 // overview_document:
 //   version, services: [ as above, but without processes; in its place process_count and, where

@@ -228,10 +228,14 @@ int on_explain(sd_bus_message* message, void* userdata, sd_bus_error*) {
         return 1;
     }
     const Wall when = at == 0 ? session.wall() : Wall(std::chrono::seconds(at));
-    if (const auto explanation = session.manager().explain(name, *peer, when))
-        call->answer(explanation_document(name, *peer, when, *explanation));
-    else
-        call->fail(exit_code::no_such_service, no_service(name));
+    Manager& manager = session.manager();
+    manager.learn_name(
+            name, *peer, [&manager, call, when, who = *peer, what = std::string(name)] {
+                if (const auto explanation = manager.explain(what, who, when))
+                    call->answer(explanation_document(what, who, when, *explanation));
+                else
+                    call->fail(exit_code::no_such_service, no_service(what));
+            });
     return 1;
 }
 

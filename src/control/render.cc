@@ -304,14 +304,25 @@ std::string render_sockets(const Json& services, const RenderStyle& style) {
     return render_table(rows, style, 2);
 }
 
+namespace {
+
+// "alice@198.51.100.7:51544" where an ident server has said so much.
+std::string peer_text(const Json& process) {
+    const std::string user = text(process, "user"), peer = text(process, "peer");
+    return user.empty() ? peer : user + '@' + peer;
+}
+
+}  // namespace
+
 std::string render_connections(const std::vector<Json>& services, const RenderStyle& style) {
     std::vector<Row> rows = {{"CONNECTION", "SERVICE", "PID", "SINCE", "FROM", "TO"}};
     for (const auto& service : services)
         for (const auto& process : child(service, "processes"))
             if (process.contains("connection"))
                 rows.push_back({text(process, "connection"), text(service, "name"),
-                        text(process, "pid"), age_of(text(process, "since"), style),
-                        text(process, "peer"), text(process, "local")});
+                        text(process, "kind") == "held" ? "held" : text(process, "pid"),
+                        age_of(text(process, "since"), style), peer_text(process),
+                        text(process, "local")});
     return render_table(rows, style);
 }
 

@@ -154,11 +154,20 @@ void Supervisor::consider(
         groups = peer_groups(connection.get()).value_or(std::vector<std::uint32_t>{});
         facts.groups = groups;
     }
+    facts.name = remembered_name(service, peer);
     ++service.record->accepted;
     const Decision decision = decide(facts, book_of(service), now);
     if (const auto* refusal = std::get_if<Refuse>(&decision)) {
         refuse(service, listener, std::move(connection), peer, *refusal);
         return;
+    }
+    const auto* admit = std::get_if<Admit>(&decision);
+    const bool waits = admit != nullptr && must_wait(service, peer, admit->needs_name);
+    if (waits) {
+        if (const auto refusal = refuse_unheld(service, peer, admit->needs_name)) {
+            refuse(service, listener, std::move(connection), peer, *refusal);
+            return;
+        }
     }
     const auto index = processes_.records().take();
     if (!index || std::holds_alternative<Wait>(decision)) {
@@ -181,14 +190,21 @@ void Supervisor::consider(
     record.local = local_endpoint(connection.get());
     if (listener.plan.priority) set_priority(connection.get(), *listener.plan.priority);
     record.connection.store(connection.get(), std::memory_order_relaxed);
+    record.flags = waits ? record_held : 0;
     // Last: from here on a superd that comes after this one starts the handler.
     record.state.store(RecordState::accepted, std::memory_order_release);
     if (record.source != no_source) ++sources_.at(record.source).active;
-    start_handler(service, *index, std::move(connection));
+    if (waits) {
+        hold_connection(service, *index, std::move(connection));
+        return;
+    }
+    ask_beside(service, *index);
+    start_handler(service, *index, std::move(connection), {std::string(facts.name.name), {}});
 }
 
 // The counts of source are taken already: by consider(), or again by a recovery.
-void Supervisor::start_handler(Service& service, std::uint32_t index, Fd connection) {
+void Supervisor::start_handler(
+        Service& service, std::uint32_t index, Fd connection, PeerFacts facts) {
     const ProcessRecord& record = processes_.records().at(index);
     ++service.active;
     ++service.launching;
@@ -200,7 +216,8 @@ void Supervisor::start_handler(Service& service, std::uint32_t index, Fd connect
     const auto& listeners = service.plan->listeners;
     const ListenerPlan& from =
             listeners[std::min<std::size_t>(record.listener, listeners.size() - 1)];
-    launch.facts = {from.kind, record.peer, record.local, from.path};
+    launch.facts = {from.kind, record.peer, record.local, from.path, std::move(facts.name),
+            std::move(facts.user)};
     launch.connection = connection.release();
     launch.standard_error = outputs_.descriptor_for(service, service.plan->exec.standard_error);
     processes_.launch(std::move(launch));

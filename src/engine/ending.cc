@@ -34,8 +34,8 @@ std::string describe_failure(const SpawnPlan& plan, const LaunchResult& result) 
 
 void Supervisor::on_started(std::uint32_t index) {
     const ProcessRecord& record = processes_.records().at(index);
-    if (record.kind == ProcessKind::log) {
-        log_channel_.reset();
+    if (is_own_program(record.kind)) {
+        (record.kind == ProcessKind::log ? log_channel_ : resolve_channel_).reset();
         return;
     }
     Service& service = *by_index_[record.service];
@@ -45,7 +45,8 @@ void Supervisor::on_started(std::uint32_t index) {
             .connection = record.id,
             .pid = record.pid.load(std::memory_order_relaxed),
             .peer = record.peer,
-            .local = record.local});
+            .local = record.local,
+            .user = user_of(index)});
     if (service.holds.has(Hold::launches)) release(service, Hold::launches);
     // It was being started when the others were told to end.
     const bool drains = service.order() == Order::drain && record.kind != ProcessKind::handler;
@@ -66,6 +67,15 @@ void Supervisor::on_launch_failed(std::uint32_t index, const LaunchResult& resul
                 .subject = options_.log_program,
                 .error = result.error});
         on_log_program_gone(index);
+        return;
+    }
+    if (record.kind == ProcessKind::resolve) {
+        // The resolver sees its channel hung up, and waits before it starts another one.
+        resolve_channel_.reset();
+        outputs_.log().log(FailEvent{.service = "superd-resolve",
+                .stage = stage_name(result.stage),
+                .subject = options_.resolve_program,
+                .error = result.error});
         return;
     }
     Service& service = *by_index_[record.service];
@@ -105,10 +115,8 @@ void Supervisor::log_launch_failure(
 
 void Supervisor::on_ended(std::uint32_t index, int status) {
     const ProcessRecord& record = processes_.records().at(index);
-    if (record.kind == ProcessKind::log) {
-        on_log_program_gone(index);
-        return;
-    }
+    if (record.kind == ProcessKind::log) on_log_program_gone(index);
+    if (is_own_program(record.kind)) return;
     Service& service = *by_index_[record.service];
     const ProcessKind kind = record.kind;
     ++service.record->exited;
@@ -142,6 +150,7 @@ void Supervisor::forget_process(std::uint32_t index) {
     }
     --service.active;
     --live_;
+    if (!users_.empty()) users_.erase(index);
     if (service.holds.has(Hold::connections)) release(service, Hold::connections);
     if (!any_process_hold_) return;
     any_process_hold_ = false;
@@ -170,13 +179,14 @@ void Supervisor::on_service_empty(Service& service) {
 
 void Supervisor::signal_all(Service& service, int signal) {
     processes_.records().for_each([&](std::uint32_t index, const ProcessRecord& record) {
-        if (record.service == service.index && record.kind != ProcessKind::log)
+        if (record.service == service.index && !is_own_program(record.kind))
             processes_.send_signal(index, signal);
     });
 }
 
 // TERM, then CONT so that a stopped process sees it; KILL after stop_timeout.
 void Supervisor::end_processes(Service& service) {
+    drop_held_of(service);
     if (service.active == 0) return;
     signal_all(service, SIGTERM);
     signal_all(service, SIGCONT);

@@ -31,9 +31,10 @@ struct ListenerStatus {
 
 struct ProcessStatus {
     int pid = 0;
-    std::string kind;              // "handler", "worker", "daemon"
+    std::string kind;  // "handler", "worker", "daemon"; "held": it waits to be let in
     std::uint64_t connection = 0;  // 0: none
     Endpoint peer, local;
+    std::string user;  // as the peer's ident server says; empty: not known
     Wall since;
 };
 
@@ -102,6 +103,13 @@ public:
     [[nodiscard]] virtual std::optional<std::string> why(std::string_view name) const = 0;
     [[nodiscard]] virtual std::optional<Explanation> explain(
             std::string_view name, const Endpoint& from, Wall at) const = 0;
+    // Before explain(): where the name of `from` decides it is looked up. done is called once,
+    // from the loop or before this returns.
+    virtual void learn_name(
+            std::string_view /*name*/, const Endpoint& /*from*/, std::function<void()> done) {
+        done();
+    }
+
     // For `show`: the plan in force.
     [[nodiscard]] virtual const Plan& plan() const = 0;
 

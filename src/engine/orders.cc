@@ -134,7 +134,8 @@ void Supervisor::kill(
     if (service == nullptr) return reply(no_such(name));
     unsigned told = 0;
     processes_.records().for_each([&](std::uint32_t index, const ProcessRecord& record) {
-        if (record.service != service->index || record.kind == ProcessKind::log) return;
+        if (record.service != service->index || is_own_program(record.kind)) return;
+        if ((record.flags & record_held) != 0) return;  // there is no process yet
         if (connection != 0 && record.id != connection) return;
         if (processes_.send_signal(index, signal)) ++told;
     });

@@ -13,6 +13,10 @@
 
 namespace superd {
 
+// Bits of ProcessRecord::flags.
+// Accepted, counted, and not to be started before something has been found out about its peer.
+inline constexpr std::uint8_t record_held = 1;
+
 // Process records, taken and given back in O(1); the most recently freed one first, so that few
 // pages are touched.
 class ProcessRecords {

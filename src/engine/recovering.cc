@@ -78,8 +78,7 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
     std::set<Service*> to_end;
     for (const RecoveredRecord& found : recovery.records) {
         ProcessRecord& record = processes_.records().at(found.record);
-        Service* service =
-                record.kind == ProcessKind::log ? nullptr : by_index_[record.service];
+        Service* service = is_own_program(record.kind) ? nullptr : by_index_[record.service];
         const bool starts = found.action == Recovered::start;
         if (found.action == Recovered::forget ||
                 (starts && record.kind != ProcessKind::handler)) {
@@ -105,7 +104,11 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
         if (service != nullptr && record.source != no_source)
             ++sources_.at(record.source).active;
         if (starts) {
-            start_handler(*service, found.record, Fd(record.connection.load()));
+            Fd connection(record.connection.load());
+            if ((record.flags & record_held) != 0)
+                hold_connection(*service, found.record, std::move(connection));
+            else
+                start_handler(*service, found.record, std::move(connection), {});
             continue;
         }
         if (service != nullptr && found.action == Recovered::failed) {

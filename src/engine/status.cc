@@ -33,7 +33,8 @@ std::string_view kind_name(ProcessKind kind) {
         case ProcessKind::handler: return "handler";
         case ProcessKind::worker: return "worker";
         case ProcessKind::daemon: return "daemon";
-        case ProcessKind::log: break;
+        case ProcessKind::log:
+        case ProcessKind::resolve: break;
     }
     return "log";
 }
@@ -111,11 +112,13 @@ ServiceStatus Supervisor::status_of(const Service& service) const {
     }
     if (service.active == 0) return status;
     const auto boot = loop_.wall().time_since_epoch() - loop_.now().time_since_epoch();
-    processes_.records().for_each([&](std::uint32_t, const ProcessRecord& process) {
-        if (process.service != service.index || process.kind == ProcessKind::log) return;
-        status.processes.push_back({process.pid.load(), std::string(kind_name(process.kind)),
-                process.id, process.peer, process.local,
-                Wall(Nanoseconds(process.started) + boot)});
+    processes_.records().for_each([&](std::uint32_t index, const ProcessRecord& process) {
+        if (process.service != service.index || is_own_program(process.kind)) return;
+        const bool is_held = (process.flags & record_held) != 0;
+        status.processes.push_back(
+                {process.pid.load(), is_held ? "held" : std::string(kind_name(process.kind)),
+                        process.id, process.peer, process.local, std::string(user_of(index)),
+                        Wall(Nanoseconds(process.started) + boot)});
     });
     return status;
 }
@@ -137,6 +140,9 @@ std::optional<std::string> Supervisor::why(std::string_view name) const {
         text += fmt::format("superctl resume {} lets it accept again.\n", name);
     if (status.state == ServiceState::stopped && service->order() != Order::none)
         text += fmt::format("superctl start {} opens it again.\n", name);
+    if (const std::size_t held = held_by(*service); held > 0)
+        text += fmt::format("{} connection{} wait{} for a look-up of {} name or user.\n", held,
+                held == 1 ? "" : "s", held == 1 ? "s" : "", held == 1 ? "its" : "their");
     if (!status.last_failure.empty())
         text += fmt::format("Last failure: {}.\n", status.last_failure);
     if (!status.last_exit.empty())
@@ -167,6 +173,7 @@ std::optional<Explanation> Supervisor::explain(
     }
     AdmissionFacts facts = facts_of(*service, from);
     facts.local = local_time(at);
+    facts.name = remembered_name(*service, from);
     const AdmissionExplanation result = superd::explain(facts, book_of(*service), loop_.now());
     Explanation answer;
     answer.text = result.text;

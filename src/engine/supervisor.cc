@@ -50,7 +50,10 @@ Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
                       if (log_record_ == ~std::uint32_t{0}) start_log_program();
                   }),
           stop_deadline_(loop, [this] { loop_.stop(); }),
-          stop_poll_(loop, [this] { maybe_finish(); }) {
+          stop_poll_(loop, [this] { maybe_finish(); }),
+          resolver_(loop,
+                  [this](Fd channel) { return start_resolve_program(std::move(channel)); }),
+          held_look_(loop, [this] { look_at_held(); }) {
     loop_.at_turn_end([this] { graveyard_.clear(); });
 }
 
@@ -235,6 +238,7 @@ void Supervisor::begin_stop(bool leave_all) {
     Nanoseconds longest{0};
     for (auto& [name, service] : services_) {
         doors_.close_all(*service, true);
+        drop_held_of(*service);
         const bool leave = leave_all || (service->plan->mode == Mode::handler &&
                                                 service->plan->on_stop == OnStop::leave);
         if (service->active == 0) remove_credentials(name, options_.prefixes);

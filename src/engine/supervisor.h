@@ -3,7 +3,8 @@
 //
 // It owns the runtime of all services and is told of knocks at listeners, launches and exits,
 // signals and orders. Its parts are in files of their own: supervisor.cc (start, stop,
-// signals), accepting.cc (knock → admission → launch), workers.cc (workers and daemons),
+// signals), accepting.cc (knock → admission → launch), holding.cc (connections whose client's
+// name or user is asked for first), workers.cc (workers and daemons),
 // ending.cc (exits), reloading.cc (file → plan → commit), recovering.cc (after a kill),
 // orders.cc and status.cc (what control asks for).
 #pragma once
@@ -12,7 +13,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "config/config.h"
@@ -22,6 +25,7 @@
 #include "engine/manager.h"
 #include "engine/outputs.h"
 #include "engine/processes.h"
+#include "engine/resolver.h"
 #include "engine/service.h"
 #include "engine/watches.h"
 #include "policy/admission.h"
@@ -37,6 +41,8 @@ struct SupervisorOptions {
     std::string state_directory;  // "/var/lib/superd"
     std::string log_program;      // absolute path of superd-log; empty: lines go to stderr
     IdentityPlan log_identity;    // of superd-log
+    std::string resolve_program;  // superd-resolve; empty: every name and user stays unknown
+    IdentityPlan resolve_identity;
     int log_stderr = 2;  // its stderr, a loan; -1: /dev/null, for the caller's is not kept
     Prefixes prefixes;
     SpawnerOptions spawner;
@@ -76,6 +82,9 @@ public:
     [[nodiscard]] std::optional<Explanation> explain(
             std::string_view name, const Endpoint& from, Wall at) const override;
 
+    void learn_name(
+            std::string_view name, const Endpoint& from, std::function<void()> done) override;
+
     [[nodiscard]] const Plan& plan() const override { return *plan_; }
 
     void start(std::string_view name, Reply reply) override;
@@ -108,7 +117,13 @@ private:
     void consider(Service& service, Listener& listener, Fd connection, const Endpoint& peer);
     void refuse(Service& service, Listener& listener, Fd connection, const Endpoint& peer,
             const Refuse& why);
-    void start_handler(Service& service, std::uint32_t index, Fd connection);
+
+    // What is known of a client beside its address; empty where it is not.
+    struct PeerFacts {
+        std::string name, user;
+    };
+
+    void start_handler(Service& service, std::uint32_t index, Fd connection, PeerFacts facts);
     void on_no_descriptors(Service& service, Listener& listener, int error);
     [[nodiscard]] AdmissionBook book_of(const Service& service) const;
     [[nodiscard]] AdmissionFacts facts_of(const Service& service, const Endpoint& peer) const;
@@ -116,6 +131,33 @@ private:
     void release(Service& service, Hold hold);
     void on_service_timer(Service& service);
     void arm_timer(Service& service);
+
+    // ---- holding
+    struct Held {
+        std::uint64_t id = 0;  // of the record: tells it from a later one in its place
+        Fd connection{};
+        NameKnown name_known = NameKnown::not_asked;
+        std::string name{}, user{};
+    };
+
+    [[nodiscard]] PeerName remembered_name(const Service& service, const Endpoint& peer) const;
+    [[nodiscard]] static bool must_wait(
+            const Service& service, const Endpoint& peer, bool needs_name);
+    [[nodiscard]] std::optional<Refuse> refuse_unheld(
+            const Service& service, const Endpoint& peer, bool needs_name) const;
+    void hold_connection(Service& service, std::uint32_t index, Fd connection);
+    void go_on_with(Service& service, std::uint32_t index);
+    [[nodiscard]] Held* find_held(std::uint32_t index, std::uint64_t id);
+    void on_name(std::uint32_t index, std::uint64_t id, const Resolver::Name& name);
+    void on_user(std::uint32_t index, std::uint64_t id, const IdentReply& reply);
+    void log_ident(const Service& service, std::uint32_t index, const IdentReply& reply);
+    void ask_beside(const Service& service, std::uint32_t index);
+    void launch_held(Service& service, std::uint32_t index);
+    void drop_held(std::uint32_t index, const std::optional<Refuse>& why);
+    void drop_held_of(const Service& service);
+    void look_at_held();
+    [[nodiscard]] std::string_view user_of(std::uint32_t index) const;
+    [[nodiscard]] std::size_t held_by(const Service& service) const;
 
     // ---- workers and daemons
     void start_workers(Service& service);
@@ -126,6 +168,16 @@ private:
     void start_processes(Service& service);
     void start_at_boot(Service& service);
     void start_log_program();
+    [[nodiscard]] bool start_resolve_program(Fd channel);
+
+    // superd-log and its like.
+    struct OwnProgram {
+        std::string name, path;
+        IdentityPlan identity;
+    };
+
+    void launch_own_program(
+            std::uint32_t index, ProcessKind kind, const OwnProgram& program, int channel);
     // Replies when the service has settled: with its failure where it failed.
     void wait_for_start(std::string_view name, Reply reply);
 
@@ -208,7 +260,12 @@ private:
     std::vector<std::unique_ptr<Service>> graveyard_;  // until the turn of the loop is over
     std::uint32_t log_record_ = ~std::uint32_t{0};
     std::uint32_t log_failures_ = 0;
-    Fd log_channel_;           // superd-log's end, until it has been started
+    Fd log_channel_;  // superd-log's end, until it has been started
+    Resolver resolver_;
+    Fd resolve_channel_;                                    // superd-resolve's end, the same
+    std::unordered_map<std::uint32_t, Held> held_;          // by record
+    std::unordered_map<std::uint32_t, std::string> users_;  // by record: those that are known
+    Timer held_look_;
     std::uint32_t live_ = 0;   // handlers, workers and daemons that hold a record
     mutable double load_ = 0;  // one-minute average, read at most once a second
     mutable Mono load_at_{};

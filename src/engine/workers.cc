@@ -168,26 +168,44 @@ void Supervisor::start_log_program() {
         log_restart_.start(backoff_delay(++log_failures_));
         return;
     }
-    ProcessRecord& record = processes_.records().at(*index);
-    record.kind = ProcessKind::log;
+    log_record_ = *index;
+    log_channel_ = std::move(*channel);
+    launch_own_program(*index, ProcessKind::log,
+            {"superd-log", options_.log_program, options_.log_identity}, log_channel_.get());
+}
+
+bool Supervisor::start_resolve_program(Fd channel) {
+    if (options_.resolve_program.empty() || stopping_) return false;
+    const auto index = processes_.records().take();
+    if (!index) return false;
+    resolve_channel_ = std::move(channel);
+    launch_own_program(*index, ProcessKind::resolve,
+            {"superd-resolve", options_.resolve_program, options_.resolve_identity},
+            resolve_channel_.get());
+    return true;
+}
+
+// channel: a loan until the launch is reported; it becomes descriptor 0.
+void Supervisor::launch_own_program(
+        std::uint32_t index, ProcessKind kind, const OwnProgram& program, int channel) {
+    ProcessRecord& record = processes_.records().at(index);
+    record.kind = kind;
     record.service = ~std::uint32_t{0};
     record.started = to_nanoseconds(loop_.now());
     record.state.store(RecordState::accepted, std::memory_order_release);
-    log_record_ = *index;
     auto plan = std::make_shared<SpawnPlan>();
-    plan->service = "superd-log";
-    plan->program = options_.log_program;
-    plan->argv = {"superd-log"};
+    plan->service = program.name;
+    plan->program = program.path;
+    plan->argv = {program.name};
     plan->fixed_environment = {"PATH=/usr/bin:/bin"};
     plan->mode = Mode::worker;
-    plan->identity = options_.log_identity;
+    plan->identity = program.identity;
     plan->launch_timeout = std::chrono::seconds(10);
     Launch launch;
-    launch.record = *index;
+    launch.record = index;
     launch.service = ~std::uint32_t{0};
     launch.plan = std::move(plan);
-    log_channel_ = std::move(*channel);
-    launch.listeners = {log_channel_.get()};
+    launch.listeners = {channel};
     launch.listeners_blocking = false;
     launch.standard_error = options_.log_stderr;
     launch.standard_output = options_.log_stderr;

@@ -21,6 +21,7 @@ struct StartEvent {
     std::uint64_t connection = 0;  // 0: none (worker, daemon)
     int pid = 0;
     Endpoint peer{}, local{};  // family none: none
+    std::string_view user{};   // what the peer's ident server said; empty: not asked, not yet
 };
 
 // EXIT: a process has ended.
@@ -41,6 +42,16 @@ struct RefuseEvent {
     std::string_view reason{};     // refusal_name()
     std::string_view rule{};       // "/etc/superd.toml:31"
     std::uint64_t suppressed = 0;  // lines like this one left out since the last
+};
+
+// IDENT: what the peer's own host says of the user behind a connection (RFC 1413). One of user
+// and error, or neither: it has not answered.
+struct IdentEvent {
+    std::string_view service{};
+    std::uint64_t connection = 0;
+    Endpoint peer{};
+    std::string_view user{};
+    std::string_view error{};  // "NO-USER", "HIDDEN-USER" ...
 };
 
 // FAIL: something that superd was to do for a service did not work.
@@ -68,8 +79,8 @@ struct NoticeEvent {
     std::string_view text{};
 };
 
-using Event =
-        std::variant<StartEvent, ExitEvent, RefuseEvent, FailEvent, StateEvent, NoticeEvent>;
+using Event = std::variant<StartEvent, ExitEvent, RefuseEvent, IdentEvent, FailEvent,
+        StateEvent, NoticeEvent>;
 
 [[nodiscard]] Level level_of(const Event& event);
 

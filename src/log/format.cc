@@ -251,6 +251,17 @@ void put(Line& line, const StartEvent& event, Level level) {
     line.number("pid", event.pid);
     line.endpoint("from", event.peer);
     line.endpoint("to", event.local);
+    line.value("user", event.user);
+}
+
+template <class Line>
+void put(Line& line, const IdentEvent& event, Level level) {
+    line.event("IDENT", level);
+    line.connection(event.connection);
+    line.endpoint("from", event.peer);
+    if (event.user.empty())
+        line.value("error", event.error.empty() ? "no answer" : event.error);
+    line.value("user", event.user);
 }
 
 template <class Line>
@@ -346,6 +357,8 @@ Level level_of(const Event& event) {
         Level operator()(const ExitEvent&) const { return Level::info; }
 
         Level operator()(const RefuseEvent&) const { return Level::notice; }
+
+        Level operator()(const IdentEvent&) const { return Level::info; }
 
         Level operator()(const FailEvent&) const { return Level::error; }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/host_name.h"
+
 namespace superd {
 
 namespace {
@@ -35,6 +37,24 @@ bool covers(const Network& outer, const Network& inner) {
 bool before(const PrefixTable::Entry& a, const PrefixTable::Entry& b) {
     if (a.block.base != b.block.base) return a.block.base < b.block.base;
     return a.block.bits < b.block.bits;
+}
+
+// How specific a rule is, to be compared with others: everybody; blocks of everything; domains
+// by their length; blocks by theirs, a host like a full address.
+constexpr int everybody_rank = 0, everything_rank = 1, block_rank = 1000;
+
+int rank_of_block(unsigned bits, bool v4) {
+    const bool everything = bits == (v4 ? 96U : 0U);
+    return everything ? everything_rank : block_rank + static_cast<int>(bits);
+}
+
+int rank_of_name(const AccessRule& rule) {
+    if (rule.kind == MatchKind::host) return block_rank + 128;
+    return everything_rank + 1 + static_cast<int>(rule.host.size());
+}
+
+bool matches(const AccessRule& rule, std::string_view name) {
+    return rule.kind == MatchKind::host ? name == rule.host : is_below(name, rule.host);
 }
 
 }  // namespace
@@ -121,22 +141,18 @@ AccessIndex::AccessIndex(std::span<const AccessRule> rules, const NetworkTables&
                 if (!everybody_) everybody_ = i;
                 break;
             case MatchKind::host:
-            case MatchKind::domain:  // a name that nobody looked up lets nobody in
-                if (!missing_) missing_ = i;
-                break;
+            case MatchKind::domain: names_.push_back(i); break;
         }
     }
     blocks_ = PrefixTable(std::move(blocks));
 }
 
-const AccessRule* AccessIndex::find_address(const IpAddress& address) const {
-    const AccessRule* best = nullptr;
-    int best_bits = -1;
-    const auto offer = [&](const AccessRule& rule, int bits) {
-        if (bits > best_bits || (bits == best_bits && best->allow && !rule.allow)) {
-            best = &rule;
-            best_bits = bits;
-        }
+AccessIndex::Found AccessIndex::find_address(const IpAddress& address) const {
+    Found best;
+    const auto offer = [&](const AccessRule& rule, unsigned bits) {
+        const int rank = rank_of_block(bits, address.is_v4());
+        if (rank > best.rank || (rank == best.rank && best.rule->allow && !rule.allow))
+            best = {&rule, rank};
     };
     if (const auto match = blocks_.find(address)) offer(rules_[match->value], match->bits);
     for (const Named& named : named_)
@@ -157,18 +173,44 @@ const AccessRule* AccessIndex::find_identity(
     return group_rule;
 }
 
-AccessDecision AccessIndex::decide(
-        const Endpoint& peer, std::span<const std::uint32_t> groups) const {
+// found: what the address alone comes to. A rule by name matters where it is the more specific
+// one, or as specific and a denial.
+AccessDecision AccessIndex::decide_by_name(const Found& found, const PeerName& name) const {
+    AccessDecision decision{!first_allow_, Refusal::not_allowed, nullptr};
+    if (found.rule != nullptr) decision = {found.rule->allow, Refusal::denied, found.rule};
+    const bool by_address = decision.allowed;
+    int rank = found.rank;
+    for (const std::uint32_t index : names_) {
+        const AccessRule& rule = rules_[index];
+        const int own = rank_of_name(rule);
+        const bool outdone = own < rank || (own == rank && (rule.allow || !decision.allowed));
+        if (outdone) continue;
+        if (name.known == NameKnown::not_asked) {
+            decision.needs_name = decision.needs_name || rule.allow != by_address;
+            continue;
+        }
+        const bool counts =
+                name.known == NameKnown::confirmed ? matches(rule, name.name) : !rule.allow;
+        if (!counts) continue;
+        decision = {rule.allow, Refusal::denied, &rule};
+        rank = own;
+    }
+    return decision;
+}
+
+AccessDecision AccessIndex::decide(const Endpoint& peer, std::span<const std::uint32_t> groups,
+        const PeerName& name) const {
     if (rules_.empty()) return {};
     if (missing_) return {false, Refusal::denied, &rules_[*missing_]};
-    const AccessRule* rule = nullptr;
+    Found found;
     if (peer.family == Family::ip)
-        rule = find_address(peer.ip);
+        found = find_address(peer.ip);
     else if (peer.family == Family::unix && has_identities_)
-        rule = find_identity(peer, groups);
-    if (!rule && everybody_) rule = &rules_[*everybody_];
-    if (!rule) return {!first_allow_, Refusal::not_allowed, nullptr};
-    return {rule->allow, Refusal::denied, rule};
+        found.rule = find_identity(peer, groups);
+    if (found.rule == nullptr && everybody_) found = {&rules_[*everybody_], everybody_rank};
+    if (peer.family == Family::ip && !names_.empty()) return decide_by_name(found, name);
+    if (found.rule == nullptr) return {!first_allow_, Refusal::not_allowed, nullptr};
+    return {found.rule->allow, Refusal::denied, found.rule};
 }
 
 bool AccessIndex::uses(std::string_view network_name) const {

@@ -4,6 +4,11 @@
 // The most specific match wins; of two equally specific ones the denial. For addresses the
 // longer block is the more specific, for UNIX peers a uid before a group; `everybody` comes
 // last. Where nothing matches a peer is let in unless there is an allow list.
+//
+// A host's name is as specific as a full address. A domain is less specific than any block of
+// addresses but those of everything (0.0.0.0/0, ::/0), and a longer domain more than a shorter
+// one. A name counts when it is confirmed: of a peer without such a name nothing is known, so
+// every denial by name that could decide denies it, and no allow by name allows it.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +18,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/address.h"
@@ -61,11 +67,21 @@ using NetworkTables = std::map<std::string, std::shared_ptr<const PrefixTable>, 
 // Of the plan's networks as it holds them; those with a file are as empty or full as `blocks`.
 [[nodiscard]] NetworkTables make_network_tables(std::span<const NetworkPlan> networks);
 
+// What is known of a peer's name.
+enum class NameKnown : std::uint8_t { not_asked, confirmed, unknown };
+
+struct PeerName {
+    NameKnown known = NameKnown::not_asked;
+    std::string_view name{};  // confirmed: as parse_host_name() gives it
+};
+
 struct AccessDecision {
     bool allowed = true;
     Refusal reason = Refusal::denied;  // where not allowed: denied by a rule, or not_allowed
     const AccessRule* rule =
-            nullptr;  // what decided; null: nothing matched. Lives in the index
+            nullptr;          // what decided; null: nothing matched. Lives in the index
+    bool needs_name = false;  // the name was not asked for, and would decide: this is only
+                              // what the addresses say
 };
 
 // The rules of one service. A rule that names a network that is not in `tables` denies
@@ -76,10 +92,13 @@ public:
     AccessIndex(std::span<const AccessRule> rules, const NetworkTables& tables);
 
     // groups: a UNIX peer's supplementary groups; its primary one is in the endpoint.
-    [[nodiscard]] AccessDecision decide(
-            const Endpoint& peer, std::span<const std::uint32_t> groups = {}) const;
+    [[nodiscard]] AccessDecision decide(const Endpoint& peer,
+            std::span<const std::uint32_t> groups = {}, const PeerName& name = {}) const;
 
     [[nodiscard]] bool empty() const { return rules_.empty(); }
+
+    // True where a rule asks for a name.
+    [[nodiscard]] bool has_names() const { return !names_.empty(); }
 
     // True where a rule asks for a group: the caller then fetches a UNIX peer's groups.
     [[nodiscard]] bool needs_groups() const { return needs_groups_; }
@@ -95,13 +114,22 @@ private:
         std::uint32_t rule;
     };
 
-    [[nodiscard]] const AccessRule* find_address(const IpAddress& address) const;
+    // A rule that matches, and how specific it is.
+    struct Found {
+        const AccessRule* rule = nullptr;
+        int rank = -1;
+    };
+
+    [[nodiscard]] Found find_address(const IpAddress& address) const;
+    [[nodiscard]] AccessDecision decide_by_name(
+            const Found& address, const PeerName& name) const;
     [[nodiscard]] const AccessRule* find_identity(
             const Endpoint& peer, std::span<const std::uint32_t> groups) const;
 
     std::vector<AccessRule> rules_;
     PrefixTable blocks_;  // value: index into rules_
     std::vector<Named> named_;
+    std::vector<std::uint32_t> names_;  // rules with a host or a domain
     std::optional<std::uint32_t> everybody_, missing_, first_allow_;
     bool needs_groups_ = false;
     bool has_identities_ = false;

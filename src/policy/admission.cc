@@ -44,8 +44,8 @@ std::optional<Wait> exhausted_rate(const AdmissionBook& book, Mono now) {
 }
 
 std::optional<Refuse> check_access(const AdmissionFacts& facts, const AdmissionBook& book) {
-    const AccessDecision access = book.access->decide(facts.peer, facts.groups);
-    if (access.allowed) return std::nullopt;
+    const AccessDecision access = book.access->decide(facts.peer, facts.groups, facts.name);
+    if (access.allowed || access.needs_name) return std::nullopt;
     return Refuse{
             access.reason, access.rule ? access.rule->origin : book.access->allow_origin()};
 }
@@ -138,7 +138,17 @@ Decision decide(const AdmissionFacts& facts, const AdmissionBook& book, Mono now
     if (plan.rate_per_source && entry)
         (void)take(*plan.rate_per_source, bucket_of(*entry), now);
     if (plan.rate) (void)take(*plan.rate, book.rate, now);
-    return Admit{place.value_or(no_source)};
+    const bool needs_name =
+            book.access->has_names() &&
+            book.access->decide(facts.peer, facts.groups, facts.name).needs_name;
+    return Admit{place.value_or(no_source), needs_name};
+}
+
+std::optional<Refuse> decide_named(const AdmissionFacts& facts, const AdmissionBook& book) {
+    if (book.stopping) return Refuse{Refusal::stopping, {}};
+    AdmissionFacts known = facts;
+    if (known.name.known == NameKnown::not_asked) known.name.known = NameKnown::unknown;
+    return check_access(known, book);
 }
 
 Decision decide_start(const AdmissionFacts& facts, const AdmissionBook& book, Mono now) {
@@ -179,8 +189,20 @@ std::string peer_text(const Endpoint& peer) {
     return peer.family == Family::ip ? peer.ip.text() : peer.text();
 }
 
+bool is_by_name(const AccessRule& rule) {
+    return rule.kind == MatchKind::host || rule.kind == MatchKind::domain;
+}
+
 std::string access_text(const Situation& at) {
-    const std::string who = peer_text(at.facts.peer);
+    std::string who = peer_text(at.facts.peer);
+    if (at.access.needs_name)
+        return fmt::format("the name of {} decides, and is not known yet", who);
+    if (at.facts.name.known == NameKnown::confirmed)
+        who += fmt::format(" ({})", at.facts.name.name);
+    if (at.facts.name.known == NameKnown::unknown && at.access.rule &&
+            is_by_name(*at.access.rule))
+        return fmt::format("{} has no name that its own addresses confirm, so \"{}\" denies it",
+                who, at.access.rule->text);
     if (at.access.rule)
         return fmt::format("{} is {} by \"{}\"", who, at.access.allowed ? "allowed" : "denied",
                 at.access.rule->text);
@@ -236,6 +258,7 @@ std::string objection_text(Refusal reason, const Situation& at) {
         case Refusal::rate: return rate_text(at);
         case Refusal::stopping: return "the service is stopping";
         case Refusal::no_descriptors:
+        case Refusal::ident:
         case Refusal::count: break;
     }
     return std::string(refusal_name(reason));
@@ -251,11 +274,12 @@ AdmissionExplanation explain(const AdmissionFacts& facts, const AdmissionBook& b
         const auto place = book.sources->find(source, book.service);
         entry = place ? &book.sources->at(*place) : &fresh;
     }
-    const Situation at{facts, book, book.access->decide(facts.peer, facts.groups), entry, now};
+    const Situation at{
+            facts, book, book.access->decide(facts.peer, facts.groups, facts.name), entry, now};
     const auto objection = object(facts, book, entry, now);
     if (!objection) {
         const Origin rule = at.access.rule ? at.access.rule->origin : Origin{};
-        return {Admit{}, rule, access_text(at)};
+        return {Admit{no_source, at.access.needs_name}, rule, access_text(at)};
     }
     if (const auto* refuse = std::get_if<Refuse>(&*objection))
         return {*objection, refuse->rule, objection_text(refuse->reason, at)};

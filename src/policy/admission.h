@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -31,6 +32,7 @@ struct AdmissionFacts {
     std::span<const std::uint32_t> groups;  // UNIX peer; only where AccessIndex::needs_groups()
     LocalTime local;                        // only where the plan has hours
     double load = 0;                        // only where the plan has max_load
+    PeerName name;
 };
 
 // What the engine keeps for one service. The pointers are loans for the call; only the buckets
@@ -49,6 +51,9 @@ struct AdmissionBook {
 
 struct Admit {
     std::uint32_t source = no_source;  // index in the source table
+    // Nothing else objects, but the peer's name was not given and decides: hold the connection,
+    // look the name up, then ask decide_named().
+    bool needs_name = false;
 };
 
 struct Refuse {
@@ -71,6 +76,11 @@ using Decision = std::variant<Admit, Refuse, Wait>;
 // After accept(2). Admit has taken its tokens; the caller counts the connection in the
 // service and in its source.
 [[nodiscard]] Decision decide(const AdmissionFacts& facts, const AdmissionBook& book, Mono now);
+
+// For a connection that decide() admitted but for its name, once that is known: why not, or
+// nothing. A name that was not asked for is unknown.
+[[nodiscard]] std::optional<Refuse> decide_named(
+        const AdmissionFacts& facts, const AdmissionBook& book);
 
 // For the start of a worker, which has no peer: Wait until hours, load, max_processes and rate
 // (which counts starts) allow it. Refuse only when stopping.

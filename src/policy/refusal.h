@@ -20,6 +20,7 @@ enum class Refusal : std::uint8_t {
     max_processes,
     no_descriptors,
     stopping,
+    ident,
     count
 };
 inline constexpr std::size_t refusal_count = static_cast<std::size_t>(Refusal::count);

@@ -20,9 +20,10 @@ constexpr std::string_view default_path =
 
 // What only superd may say to a handler: one that decides by TCPREMOTEIP must not find what an
 // environment_file says.
-constexpr std::array connection_names = std::to_array<std::string_view>({"PROTO", "REMOTE_ADDR",
-        "REMOTE_HOST", "REMOTE_PORT", "TCPLOCALIP", "TCPLOCALPORT", "TCPREMOTEIP",
-        "TCPREMOTEPORT", "UNIXLOCALPATH", "UNIXREMOTEEGID", "UNIXREMOTEEUID", "UNIXREMOTEPID"});
+constexpr std::array connection_names = std::to_array<std::string_view>(
+        {"PROTO", "REMOTE_ADDR", "REMOTE_HOST", "REMOTE_PORT", "TCPLOCALIP", "TCPLOCALPORT",
+                "TCPREMOTEHOST", "TCPREMOTEINFO", "TCPREMOTEIP", "TCPREMOTEPORT",
+                "UNIXLOCALPATH", "UNIXREMOTEEGID", "UNIXREMOTEEUID", "UNIXREMOTEPID"});
 constexpr std::array listen_names =
         std::to_array<std::string_view>({"LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID"});
 
@@ -159,7 +160,10 @@ void append_ip(std::string& out, const ConnectionFacts& facts) {
     append(out, "TCPREMOTEPORT", facts.peer.port);
     append(out, "REMOTE_ADDR", remote.view());
     append(out, "REMOTE_PORT", facts.peer.port);
-    append(out, "REMOTE_HOST", remote.view());
+    const bool named = !facts.peer_name.empty();
+    append(out, "REMOTE_HOST", named ? std::string_view(facts.peer_name) : remote.view());
+    if (named) append(out, "TCPREMOTEHOST", facts.peer_name);
+    if (!facts.peer_user.empty()) append(out, "TCPREMOTEINFO", facts.peer_user);
 }
 
 void append_unix(std::string& out, const ConnectionFacts& facts) {

@@ -80,6 +80,8 @@ struct ConnectionFacts {
     ListenerKind kind = ListenerKind::tcp;
     Endpoint peer, local;
     std::string_view local_path;  // unix: the listener's path or "@name"
+    std::string peer_name;        // confirmed; empty: not asked for, or it has none
+    std::string peer_user;        // as its ident server says; empty: not known at the start
 };
 
 void append_connection_environment(std::string& out, const ConnectionFacts& facts);

@@ -21,7 +21,12 @@
 
 namespace superd {
 
-enum class ProcessKind : std::uint8_t { handler, worker, daemon, log };
+enum class ProcessKind : std::uint8_t { handler, worker, daemon, log, resolve };
+
+// superd-log and its like: of no service, and not counted as processes.
+constexpr bool is_own_program(ProcessKind kind) {
+    return kind >= ProcessKind::log;
+}
 
 // free -> accepted -> left -> running -> free. `accepted` is written by the loop as soon as
 // accept4(2) has returned; `left` by the child when it has left the shared descriptor table and

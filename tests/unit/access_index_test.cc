@@ -43,6 +43,9 @@ AccessRule rule(const std::string& text, std::uint32_t line = 1) {
     } else if (out.text.starts_with('@')) {
         out.kind = MatchKind::named_network;
         out.network_name = out.text.substr(1);
+    } else if (out.text.starts_with("host:") || out.text.starts_with("domain:")) {
+        out.kind = out.text[0] == 'h' ? MatchKind::host : MatchKind::domain;
+        out.host = out.text.substr(out.text.find(':') + 1);
     } else if (out.text.starts_with("uid:") || out.text.starts_with("gid:")) {
         out.kind = out.text[0] == 'u' ? MatchKind::uid : MatchKind::gid;
         out.id = static_cast<std::uint32_t>(std::stoul(out.text.substr(4)));
@@ -254,4 +257,78 @@ TEST_CASE("authorize: root, the daemon's own user and the admin group may contro
     CHECK_FALSE(may_control({301, 301, groups}, 300, 51));
     CHECK_FALSE(may_control({301, 301, groups}, 300, {}));
     CHECK_FALSE(may_control({}, ~0u, ~0u));
+}
+
+namespace {
+
+constexpr PeerName nobody_asked{}, no_name{NameKnown::unknown, {}};
+
+PeerName named(std::string_view name) {
+    return {NameKnown::confirmed, name};
+}
+
+// '+' let in, '-' refused, '?' the name decides and is not known.
+char verdict(const AccessIndex& index, const PeerName& name, const char* peer = "192.0.2.7") {
+    const AccessDecision decision = index.decide(peer_at(peer), {}, name);
+    return decision.needs_name ? '?' : decision.allowed ? '+' : '-';
+}
+
+}  // namespace
+
+TEST_CASE("access: an allow by name lets in who has that confirmed name, and nobody else") {
+    const AccessIndex index = index_of({"+host:db.example.org", "+domain:lab.example.org"});
+    CHECK(verdict(index, nobody_asked) == '?');
+    CHECK(verdict(index, no_name) == '-');
+    CHECK(verdict(index, named("db.example.org")) == '+');
+    CHECK(verdict(index, named("x.db.example.org")) == '-');
+    CHECK(verdict(index, named("a.b.lab.example.org")) == '+');
+    CHECK(verdict(index, named("lab.example.org")) == '-');
+    CHECK(verdict(index, named("evillab.example.org")) == '-');
+}
+
+TEST_CASE("access: a deny by name that cannot be judged denies (CVE-2000-0536)") {
+    const AccessIndex index = index_of({"-domain:evil.example"});
+    CHECK(verdict(index, nobody_asked) == '?');
+    CHECK(verdict(index, no_name) == '-');
+    CHECK(verdict(index, named("a.evil.example")) == '-');
+    CHECK(verdict(index, named("good.example")) == '+');
+    const AccessDecision decision = index.decide(peer_at("192.0.2.7"), {}, no_name);
+    CHECK(decision.reason == Refusal::denied);
+    REQUIRE(decision.rule != nullptr);
+    CHECK(decision.rule->text == "domain:evil.example");
+}
+
+TEST_CASE("access: names are asked for only where they can change the answer") {
+    const AccessIndex allows = index_of({"+10.0.0.0/8", "+host:db.example.org"});
+    CHECK(verdict(allows, nobody_asked, "10.1.2.3") == '+');
+    CHECK(verdict(allows, nobody_asked) == '?');
+    const AccessIndex denies = index_of({"-10.0.0.0/8", "-domain:evil.example"});
+    CHECK(verdict(denies, nobody_asked, "10.1.2.3") == '-');
+    CHECK(verdict(denies, nobody_asked) == '?');
+    // A block outdoes a domain, so the domain is never asked for within it.
+    const AccessIndex both = index_of({"-10.0.0.0/8", "+domain:example.org"});
+    CHECK(verdict(both, nobody_asked, "10.1.2.3") == '-');
+    CHECK(verdict(both, nobody_asked) == '?');
+}
+
+TEST_CASE("access: a host is as specific as an address, a domain less than any block") {
+    CHECK(verdict(index_of({"-192.0.2.0/24", "+host:a.org"}), named("a.org")) == '+');
+    CHECK(verdict(index_of({"+192.0.2.7", "-host:a.org"}), named("a.org")) == '-');
+    CHECK(verdict(index_of({"-192.0.2.7", "+host:a.org"}), named("a.org")) == '-');
+    CHECK(verdict(index_of({"-128.0.0.0/1", "+domain:org"}), named("a.org")) == '-');
+    CHECK(verdict(index_of({"-0.0.0.0/0", "+domain:org"}), named("a.org")) == '+');
+    CHECK(verdict(index_of({"-everybody", "+domain:org"}), named("a.org")) == '+');
+    CHECK(verdict(index_of({"-domain:org", "+domain:b.org"}), named("a.b.org")) == '+');
+    CHECK(verdict(index_of({"+domain:org", "-domain:b.org"}), named("a.b.org")) == '-');
+    CHECK(verdict(index_of({"+domain:b.org", "-domain:b.org"}), named("a.b.org")) == '-');
+    CHECK(verdict(index_of({"-::/0", "+domain:org"}), named("a.org"), "2001:db8::1") == '+');
+    CHECK(verdict(index_of({"-2000::/3", "+domain:org"}), named("a.org"), "2001:db8::1") ==
+            '-');
+}
+
+TEST_CASE("access: names mean nothing to a client of a UNIX socket") {
+    const AccessIndex index = index_of({"+uid:7", "+host:a.org"});
+    CHECK_FALSE(index.decide(unix_peer(8, 8)).needs_name);
+    CHECK_FALSE(index.decide(unix_peer(8, 8)).allowed);
+    CHECK(index.decide(unix_peer(7, 8)).allowed);
 }

@@ -54,6 +54,18 @@ TEST_CASE("environment: a TCP connection has UCSPI's, systemd's and xinetd's var
                   endpoint("192.0.2.1", 22))) == expected);
 }
 
+TEST_CASE("environment: a confirmed name and an ident server's user are handed on") {
+    ConnectionFacts facts = facts_of(
+            ListenerKind::tcp, endpoint("198.51.100.7", 51544), endpoint("192.0.2.1", 22));
+    facts.peer_name = "db.example.org";
+    facts.peer_user = "alice";
+    auto variables = variables_of(facts);
+    CHECK(variables["REMOTE_HOST"] == "db.example.org");
+    CHECK(variables["TCPREMOTEHOST"] == "db.example.org");
+    CHECK(variables["TCPREMOTEINFO"] == "alice");
+    CHECK(variables["TCPREMOTEIP"] == "198.51.100.7");
+}
+
 TEST_CASE("environment: an IPv4 client of a socket for both families is shown as IPv4") {
     CHECK(variables_of(facts_of(ListenerKind::tcp, endpoint("::ffff:198.51.100.7", 1),
                   endpoint("::ffff:192.0.2.1", 2)))["TCPREMOTEIP"] == "198.51.100.7");

@@ -35,6 +35,16 @@ std::string json(const Event& event) {
     return out;
 }
 
+IdentEvent identity(std::string_view user, std::string_view error) {
+    IdentEvent event;
+    event.service = "ssh";
+    event.connection = 0x18f2;
+    event.peer = ip("198.51.100.7", 51544);
+    event.user = user;
+    event.error = error;
+    return event;
+}
+
 RefuseEvent refusal() {
     RefuseEvent event;
     event.service = "ssh";
@@ -58,6 +68,19 @@ ExitEvent an_exit(int status) {
 }
 
 }  // namespace
+
+TEST_CASE("log format: what an ident server said is escaped, and silence is a word") {
+    const std::string head =
+            "2026-11-23T01:48:02.114Z ssh IDENT conn=18f2 from=198.51.100.7:51544 ";
+    CHECK(text(identity("alice", "")) == head + "user=alice");
+    CHECK(text(identity("a\nREFUSE x=1", "")) == head + "user=\"a\\nREFUSE x=1\"");
+    CHECK(text(identity("", "HIDDEN-USER")) == head + "error=HIDDEN-USER");
+    CHECK(text(identity("", "")) == head + "error=\"no answer\"");
+    CHECK(json(identity("alice", "")) ==
+            "{\"time\":\"2026-11-23T01:48:02.114Z\",\"service\":\"ssh\",\"event\":\"IDENT\","
+            "\"level\":\"info\",\"conn\":\"18f2\",\"from\":\"198.51.100.7:51544\","
+            "\"user\":\"alice\"}");
+}
 
 TEST_CASE("log format: a refusal reads exactly as documented") {
     CHECK(text(refusal()) ==

@@ -349,6 +349,45 @@ TEST_CASE("resolve: rates have a limit, a burst and a pause") {
                     "error: pause is a duration and needs its unit [write \"5s\"]\n"}});
 }
 
+TEST_CASE("resolve: host and domain entries are kept in lower case; others are explained") {
+    const auto made =
+            good(with_tcp("allow = [\"host:DB.Example.org.\", \"domain:lab.example.org\"]"));
+    const auto& access = made.admission.access;
+    REQUIRE(access.size() == 2);
+    CHECK(access[0].kind == MatchKind::host);
+    CHECK(access[0].host == "db.example.org");
+    CHECK(access[1].kind == MatchKind::domain);
+    CHECK(access[1].host == "lab.example.org");
+    check_cases({{"listen = \"tcp:22\"\nallow = \"host:192.0.2.7\"",
+                         "error: \"192.0.2.7\" is not a host name [write \"192.0.2.7\" for an "
+                         "address]\n"},
+            {"listen = \"tcp:22\"\nallow = \"domain:.example.org\"",
+                    "error: \".example.org\" is not a host name [write "
+                    "\"domain:example.org\" for every name below it]\n"},
+            {"listen = \"tcp:22\"\ndeny = \"db.example.org\"",
+                    "error: \"db.example.org\" is not an address, a block or a name [write "
+                    "\"host:db.example.org\" for one host, \"domain:db.example.org\" for all "
+                    "below it]\n"}});
+}
+
+TEST_CASE("resolve: ident, and where it cannot be required") {
+    const auto made = good(with_tcp("ident = \"require\"\nident_timeout = \"3s\""));
+    CHECK(made.admission.ident == Ident::require);
+    CHECK(made.admission.ident_timeout == std::chrono::seconds(3));
+    check_cases({{"listen = [\"tcp:22\", \"unix:/run/x\"]\nident = \"require\"",
+                         "error: ident = \"require\" cannot be enforced for [service.s]: only "
+                         "clients of tcp: have a host to ask, not those of \"unix:/run/x\"\n"},
+            {"listen = \"udp:69\"\nident = \"require\"",
+                    "error: ident cannot be enforced for [service.s]: superd does not see a "
+                    "worker's clients [leave it out]\n"}});
+    CHECK(said(
+            resolve_text("[defaults]\nident = \"log\"\n" + service_text("listen = \"udp:69\"")))
+                    .empty());
+    CHECK_FALSE(said(resolve_text("[defaults]\nident = \"require\"\n" +
+                                  service_text("listen = \"udp:69\"")))
+                        .empty());
+}
+
 TEST_CASE("resolve: access rules of every kind") {
     const Resolved resolved = resolve_text(
             "[networks]\noffice = \"10.0.0.0/8\"\n" +
@@ -388,8 +427,8 @@ TEST_CASE("resolve: access rules of every kind") {
                     "error: hours means nothing for a service without listen [leave it out; it "
                     "is "
                     "for: handlers]\n"}});
-    CHECK(said(resolve_text(service_text(with_tcp("allow = \"host.example\""))))
-                    .starts_with("error: \"host.example\" is not an address, a block or a name "
+    CHECK(said(resolve_text(service_text(with_tcp("allow = \"host example\""))))
+                    .starts_with("error: \"host example\" is not an address, a block or a name "
                                  "[write addresses"));
     CHECK(said(resolve_text(
                   "[networks]\nlan = []\n" + service_text(with_tcp("allow = \"lan\"")))) ==

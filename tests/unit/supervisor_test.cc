@@ -332,4 +332,79 @@ TEST_CASE("supervisor: two records of one descriptor are one listener after a ki
     REQUIRE(bench.turn_until([&] { return bench.status("s").exited == 1; }));
 }
 
+namespace {
+
+AccessRule name_rule(bool allow, MatchKind kind, std::string host) {
+    AccessRule rule;
+    rule.allow = allow;
+    rule.kind = kind;
+    rule.text = (kind == MatchKind::host ? "host:" : "domain:") + host;
+    rule.host = std::move(host);
+    return rule;
+}
+
+std::uint64_t refused(const ServiceStatus& status, std::string_view reason) {
+    for (const auto& [name, count] : status.refused)
+        if (name == reason) return count;
+    return 0;
+}
+
+}  // namespace
+
+TEST_CASE("supervisor: who cannot be asked about is refused where a name decides") {
+    // There is no superd-resolve: nobody's name is ever known.
+    Supervised bench;
+    auto allows = service_plan("allows", Mode::handler, shell("echo in"));
+    allows->admission.access = {name_rule(true, MatchKind::domain, "example.org")};
+    auto denies = service_plan("denies", Mode::handler, shell("echo in"));
+    denies->admission.access = {name_rule(false, MatchKind::domain, "example.org")};
+    bench.start({allows, denies});
+    const Fd one = bench.connect("allows"), two = bench.connect("denies");
+    REQUIRE(bench.turn_until([&] { return bench.status("allows").processes.size() == 1; }));
+    CHECK(bench.status("allows").processes[0].kind == "held");
+    CHECK(bench.status("allows").connections == 1);
+    CHECK(bench.supervisor->why("allows")->find("1 connection waits for a look-up") !=
+            std::string::npos);
+    CHECK(bench.read_all(one).empty());
+    CHECK(bench.read_all(two).empty());
+    CHECK(refused(bench.status("allows"), "not_allowed") == 1);
+    CHECK(refused(bench.status("denies"), "denied") == 1);
+    CHECK(bench.status("allows").connections == 0);
+    CHECK(bench.status("allows").started == 0);
+    CHECK(bench.supervisor->daemon().processes == 0);
+}
+
+TEST_CASE("supervisor: a held connection goes when its client does, and counts until then") {
+    Supervised bench;
+    auto plan = service_plan("held", Mode::handler, shell("echo in"));
+    plan->admission.access = {name_rule(true, MatchKind::host, "a.example.org")};
+    plan->admission.max_connections.value = 1;
+    plan->admission.on_limit = OnLimit::refuse;
+    bench.start({plan});
+    Fd client = bench.connect("held");
+    REQUIRE(bench.turn_until([&] { return bench.status("held").connections == 1; }));
+    CHECK(bench.read_all(bench.connect("held")).empty());
+    CHECK(refused(bench.status("held"), "max_connections") == 1);
+    // A reset: the client is gone for good.
+    const linger reset{1, 0};
+    REQUIRE(::setsockopt(client.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset) == 0);
+    client.reset();
+    REQUIRE(bench.turn_until([&] { return bench.status("held").connections == 0; }));
+    CHECK(refused(bench.status("held"), "not_allowed") == 0);
+    CHECK(bench.supervisor->daemon().processes == 0);
+}
+
+TEST_CASE("supervisor: stopping a service refuses what it holds back, and answers at once") {
+    Supervised bench;
+    auto plan = service_plan("held", Mode::handler, shell("echo in"));
+    plan->admission.ident = Ident::require;
+    bench.start({plan});
+    const Fd client = bench.connect("held");
+    REQUIRE(bench.turn_until([&] { return bench.status("held").connections == 1; }));
+    CHECK(bench.order(&Supervisor::stop, "held").code == 0);
+    CHECK(bench.read_all(client).empty());
+    CHECK(refused(bench.status("held"), "stopping") == 1);
+    CHECK(bench.status("held").state == ServiceState::stopped);
+}
+
 }  // namespace superd
