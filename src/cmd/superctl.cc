@@ -23,6 +23,7 @@ namespace {
 struct Words {
     std::vector<std::string> names;
     std::string file, as, key, from, at, what = "ready", signal = "TERM", connection, timeout;
+    DenyWords deny;
     bool quiet = false, effective = false, dry_run = false, follow = false, no_colour = false;
     unsigned lines = 10;
     std::uint32_t log_lines = 50;
@@ -129,6 +130,14 @@ void Superctl::add_telling() {
     kill->add_option("-s,--signal", words.signal, "TERM without it");
     kill->add_option(
             "--connection", words.connection, "Only to the handler of this connection");
+    auto* deny = add("deny", "Keep an address out of every service; without one, list them",
+            [this] { return ctl_deny(globals, words.deny); });
+    deny->add_option("ADDRESS", words.deny.address, "198.51.100.7; an IPv6 one is its /64");
+    deny->add_option("--for", words.deny.length, "How long, like 10m; 1h without it");
+    deny->add_flag("--forever", words.deny.forever, "Until it is cleared");
+    deny->add_option("--reason", words.deny.reason, "For the log and for people");
+    deny->add_flag("--clear", words.deny.clear, "Let ADDRESS in again");
+    deny->add_flag("--all", words.deny.all, "With --clear: all of them");
     auto* wait = add("wait", "Wait until a service is there",
             [this] { return ctl_wait(globals, words.names, words.what); });
     add_names(wait, true);

@@ -182,6 +182,16 @@ Outcome ControlClient::explain(const std::string& service, const std::string& fr
     return send_for_text(*message, timeout);
 }
 
+Outcome ControlClient::deny(const std::string& address, std::int64_t seconds,
+        const std::string& reason, Nanoseconds timeout) {
+    const auto message = make("Deny");
+    if (!message) return message.error();
+    if (::sd_bus_message_append(
+                message->get(), "sxs", address.c_str(), seconds, reason.c_str()) < 0)
+        return {exit_code::usage, "a reason is text in UTF-8"};
+    return send_for_text(*message, timeout);
+}
+
 ControlClient::Reload ControlClient::reload_config(bool dry_run, Nanoseconds timeout) {
     const auto message = make("ReloadConfig");
     if (!message) return {message.error(), {}};

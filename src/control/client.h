@@ -33,6 +33,10 @@ public:
     [[nodiscard]] Outcome explain(const std::string& service, const std::string& from,
             std::int64_t at, Nanoseconds timeout);
 
+    // seconds: 0 for good.
+    [[nodiscard]] Outcome deny(const std::string& address, std::int64_t seconds,
+            const std::string& reason, Nanoseconds timeout);
+
     struct Reload {
         Outcome outcome;
         std::string json;  // reload_document; empty where the call itself failed

@@ -65,6 +65,16 @@ int ctl_kill(const CtlGlobals& globals, const std::vector<std::string>& names,
 int ctl_wait(const CtlGlobals& globals, const std::vector<std::string>& names,
         const std::string& what);
 int ctl_reload(const CtlGlobals& globals, bool dry_run);
+
+// ---- addresses kept out (ctl_deny.cc)
+struct DenyWords {
+    std::string address;  // empty: list, or all with clear
+    std::string length;   // "1h"; empty: the usual one
+    std::string reason;
+    bool forever = false, clear = false, all = false;
+};
+
+int ctl_deny(const CtlGlobals& globals, const DenyWords& words);
 // The number of a signal; nothing where there is none of that name.
 [[nodiscard]] std::optional<int> parse_signal(const std::string& text);
 // Seconds since 1970 of a time people write, local unless it ends in Z.

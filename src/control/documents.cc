@@ -195,6 +195,18 @@ std::string explanation_document(std::string_view service, const Endpoint& from,
                     {"rule", explanation.rule}, {"text", explanation.text}}));
 }
 
+std::string denials_document(const std::vector<Denial>& denials) {
+    const auto time = [](std::int64_t seconds) {
+        return format_timestamp(Wall(std::chrono::seconds(seconds)));
+    };
+    Json list = Json::array();
+    for (const Denial& denial : denials)
+        list.push_back(Json{{"source", denial.source.text()}, {"by", denial.by},
+                {"reason", denial.reason}, {"since", time(denial.since)},
+                {"until", denial.until == 0 ? std::string() : time(denial.until)}});
+    return text_of(document("denied", std::move(list)));
+}
+
 std::string reload_document(const ReloadReport& report) {
     Json diagnostics = Json::array(), changes = Json::array();
     for (const auto& diagnostic : report.diagnostics.all())

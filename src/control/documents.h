@@ -13,8 +13,8 @@
 //   version, service: { name, description, state, detail, since, enabled, mode, start,
 //   defined_at,
 //     listeners: [ { name, address, state, detail, bound } ],
-//     processes: [ { pid, kind, connection, peer, local, user, since } ],   connection, peer and
-//     local only for handlers, user where it is known; kind "held" has no process yet
+//     processes: [ { pid, kind, connection, peer, local, user, since } ],   connection, peer
+//     and local only for handlers, user where it is known; kind "held" has no process yet
 //     connections: { now, max },   max null: unlimited
 //     accepted, started, failed, exited, dropped_datagrams, refused: { REASON: how many, ... },
 //     last_exit, last_failure }
@@ -25,6 +25,10 @@
 //
 // explanation_document:
 //   version, explanation: { service, from, at, admitted, reason, rule, text }
+//
+// denials_document:
+//   version, denied: [ { source, by, reason, since, until } ], the oldest first; until empty:
+//   for good
 //
 // reload_document:
 //   version, reload: { code, message, diagnostics: [ { severity, file, line, column, message,
@@ -44,6 +48,7 @@ namespace superd {
 [[nodiscard]] std::string service_document(const ServiceStatus& service, const Plan& plan);
 [[nodiscard]] std::string explanation_document(std::string_view service, const Endpoint& from,
         Wall at, const Explanation& explanation);
+[[nodiscard]] std::string denials_document(const std::vector<Denial>& denials);
 [[nodiscard]] std::string reload_document(const ReloadReport& report);
 
 // overview_document, made service by service: with thousands of them it takes longer than

@@ -22,6 +22,9 @@ namespace {
 
 using Call = std::shared_ptr<ControlCall>;
 
+// A hundred years; 0 says for good.
+constexpr std::int64_t longest_denial = 100LL * 366 * 86'400;
+
 ControlSession& session_of(void* userdata) {
     return *static_cast<ControlSession*>(userdata);
 }
@@ -239,6 +242,55 @@ int on_explain(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return 1;
 }
 
+int on_deny(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    const char *address = nullptr, *reason = nullptr;
+    std::int64_t seconds = 0;
+    const int result = ::sd_bus_message_read(message, "sxs", &address, &seconds, &reason);
+    if (result < 0) return result;
+    auto& session = session_of(userdata);
+    const auto call = make_call(userdata, message);
+    if (!allow_change(session, call, fmt::format("deny {}", address))) return 1;
+    const auto source = parse_source(address);
+    if (!source || seconds < 0 || seconds > longest_denial) {
+        call->fail(exit_code::usage,
+                source ? fmt::format("{} seconds are no time to deny for", seconds)
+                       : fmt::format("{} is not an address; write 198.51.100.7 or "
+                                     "2001:db8::1, blocks go into deny and [networks]",
+                                 address));
+        return 1;
+    }
+    const auto length = seconds == 0 ? std::optional<Nanoseconds>{}
+                                     : Nanoseconds(std::chrono::seconds(seconds));
+    session.manager().deny(*source, length, "superctl", reason,
+            [call](const Outcome& outcome) { call->finish(outcome); });
+    return 1;
+}
+
+int on_allow_again(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    const char* address = nullptr;
+    if (const int result = ::sd_bus_message_read(message, "s", &address); result < 0)
+        return result;
+    auto& session = session_of(userdata);
+    const auto call = make_call(userdata, message);
+    const bool all = *address == '\0';
+    if (!allow_change(session, call, fmt::format("deny --clear {}", all ? "--all" : address)))
+        return 1;
+    const auto source = all ? std::optional<Source>{} : parse_source(address);
+    if (!all && !source) {
+        call->fail(exit_code::usage, fmt::format("{} is not an address", address));
+        return 1;
+    }
+    session.manager().allow_again(
+            source, [call](const Outcome& outcome) { call->finish(outcome); });
+    return 1;
+}
+
+int on_denied(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    make_call(userdata, message)
+            ->answer(denials_document(session_of(userdata).manager().denials()));
+    return 1;
+}
+
 int on_show_plan(sd_bus_message* message, void* userdata, sd_bus_error*) {
     const char* name = nullptr;
     if (const int result = ::sd_bus_message_read(message, "s", &name); result < 0)
@@ -299,6 +351,13 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_NAMES("Explain", "ssx",
                 SD_BUS_PARAM(service) SD_BUS_PARAM(from) SD_BUS_PARAM(at), "s",
                 SD_BUS_PARAM(json), on_explain, open_to_all),
+        SD_BUS_METHOD_WITH_NAMES("Deny", "sxs",
+                SD_BUS_PARAM(address) SD_BUS_PARAM(seconds) SD_BUS_PARAM(reason), "s",
+                SD_BUS_PARAM(message), on_deny, open_to_all),
+        SD_BUS_METHOD_WITH_NAMES("AllowAgain", "s", SD_BUS_PARAM(address), "s",
+                SD_BUS_PARAM(message), on_allow_again, open_to_all),
+        SD_BUS_METHOD_WITH_NAMES(
+                "Denied", "", , "s", SD_BUS_PARAM(json), on_denied, open_to_all),
         SD_BUS_METHOD_WITH_NAMES("ShowPlan", "s", SD_BUS_PARAM(service), "s",
                 SD_BUS_PARAM(json), on_show_plan, open_to_all),
         SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),

@@ -336,6 +336,20 @@ std::string render_reload(const Json& reload, bool dry_run) {
     return out + (dry_run ? "apply with superctl reload-config\n" : "");
 }
 
+std::string render_denials(const nlohmann::ordered_json& denied) {
+    if (denied.empty()) return "nobody is denied\n";
+    std::vector<Row> rows = {{"ADDRESS", "SINCE", "UNTIL", "BY", "REASON"}};
+    const auto cell = [](const nlohmann::ordered_json& entry, const char* key) {
+        return escape(entry.value(key, ""));
+    };
+    for (const auto& entry : denied) {
+        const std::string until = cell(entry, "until");
+        rows.push_back({cell(entry, "source"), cell(entry, "since"),
+                until.empty() ? "for good" : until, cell(entry, "by"), cell(entry, "reason")});
+    }
+    return render_table(rows, {});
+}
+
 std::string render_explanation(const Json& explanation) {
     const bool admitted = explanation.value("admitted", false);
     std::string out = fmt::format("{} from {}: {}\n", text(explanation, "service"),

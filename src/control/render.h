@@ -40,6 +40,8 @@ struct RenderStyle {
         const std::vector<nlohmann::json>& services, const RenderStyle& style);
 // What a reload did or would do: reload_document's "reload".
 [[nodiscard]] std::string render_reload(const nlohmann::json& reload, bool dry_run);
+// `superctl deny`: denials_document's "denied".
+[[nodiscard]] std::string render_denials(const nlohmann::ordered_json& denied);
 [[nodiscard]] std::string render_explanation(const nlohmann::json& explanation);
 // `superctl show`: plan_json() as keys and values, those that are set to something; effective:
 // all of them, where they come from, and what was inherited and skipped.

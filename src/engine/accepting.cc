@@ -120,6 +120,7 @@ AdmissionBook Supervisor::book_of(const Service& service) const {
     ServiceRecord& record = *service.record;
     return {.plan = &service.plan->admission,
             .access = &service.access,
+            .denials = &deny_list_.denials(),
             .sources = const_cast<SourceTable*>(&sources_),
             .rate = {&record.tokens, &record.tokens_at, &record.paused_until},
             .service = service.index,
@@ -132,6 +133,7 @@ AdmissionBook Supervisor::book_of(const Service& service) const {
 AdmissionFacts Supervisor::facts_of(const Service& service, const Endpoint& peer) const {
     AdmissionFacts facts;
     facts.peer = peer;
+    if (!deny_list_.denials().empty()) facts.wall = loop_.wall();
     if (!service.plan->admission.hours.empty()) facts.local = local_time(loop_.wall());
     if (service.plan->admission.max_load) {
         const Mono now = loop_.now();
@@ -232,7 +234,8 @@ void Supervisor::refuse(Service& service, Listener& listener, Fd connection,
                 .peer = peer,
                 .local = local_endpoint(connection.get()),
                 .reason = refusal_name(why.reason),
-                .rule = plan_->where(why.rule),
+                .rule = why.denial != nullptr ? denial_text(*why.denial)
+                                              : plan_->where(why.rule),
                 .suppressed = *suppressed});
     }
     refuse_connection(

@@ -53,6 +53,7 @@ std::optional<Refuse> Supervisor::refuse_unheld(
     if (held_.size() < most_held) return std::nullopt;
     AdmissionFacts facts;
     facts.peer = peer;
+    facts.wall = loop_.wall();
     const auto refusal =
             needs_name ? decide_named(facts, book_of(service)) : std::optional<Refuse>{};
     return refusal.value_or(Refuse{Refusal::ident, {}});
@@ -79,6 +80,7 @@ void Supervisor::go_on_with(Service& service, std::uint32_t index) {
         return drop_held(index, Refuse{Refusal::stopping, {}});
     AdmissionFacts facts;
     facts.peer = record.peer;
+    facts.wall = loop_.wall();
     facts.name = held.name_known == NameKnown::not_asked ? remembered_name(service, record.peer)
                                                          : PeerName{held.name_known, held.name};
     const AccessDecision access = service.access.decide(facts.peer, {}, facts.name);

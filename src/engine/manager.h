@@ -17,6 +17,7 @@
 #include "config/diagnostics.h"
 #include "config/diff.h"
 #include "config/plan.h"
+#include "policy/denials.h"
 #include "policy/state_names.h"
 
 namespace superd {
@@ -34,7 +35,7 @@ struct ProcessStatus {
     std::string kind;  // "handler", "worker", "daemon"; "held": it waits to be let in
     std::uint64_t connection = 0;  // 0: none
     Endpoint peer, local;
-    std::string user;  // as the peer's ident server says; empty: not known
+    std::string user{};  // as the peer's ident server says; empty: not known
     Wall since;
 };
 
@@ -103,6 +104,7 @@ public:
     [[nodiscard]] virtual std::optional<std::string> why(std::string_view name) const = 0;
     [[nodiscard]] virtual std::optional<Explanation> explain(
             std::string_view name, const Endpoint& from, Wall at) const = 0;
+
     // Before explain(): where the name of `from` decides it is looked up. done is called once,
     // from the loop or before this returns.
     virtual void learn_name(
@@ -112,6 +114,14 @@ public:
 
     // For `show`: the plan in force.
     [[nodiscard]] virtual const Plan& plan() const = 0;
+
+    // Addresses that are kept out of every service, the oldest first.
+    [[nodiscard]] virtual std::vector<Denial> denials() = 0;
+    // by: who wants it, a word; length: nothing for good. Connections that are open stay.
+    virtual void deny(const Source& source, std::optional<Nanoseconds> length,
+            std::string_view by, std::string_view reason, Reply reply) = 0;
+    // Nothing: all of them.
+    virtual void allow_again(const std::optional<Source>& source, Reply reply) = 0;
 
     // reply is called once, from the loop, when the thing is done or has failed; it may be
     // called before the function returns.

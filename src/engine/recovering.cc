@@ -14,6 +14,7 @@ void Supervisor::recover(std::shared_ptr<const Plan> plan, const Recovery& recov
     plan_ = std::move(plan);
     configure_outputs();
     outputs_.open_reader_socket(options_.run_directory + "/log", plan_->daemon.admin_gid);
+    load_denials();
     networks_ = make_network_tables(plan_->networks);
     for (const auto& service : plan_->services)
         add_service(service);

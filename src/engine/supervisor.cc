@@ -51,6 +51,7 @@ Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
                   }),
           stop_deadline_(loop, [this] { loop_.stop(); }),
           stop_poll_(loop, [this] { maybe_finish(); }),
+          deny_list_(options_.state_directory + "/denied"),
           resolver_(loop,
                   [this](Fd channel) { return start_resolve_program(std::move(channel)); }),
           held_look_(loop, [this] { look_at_held(); }) {
@@ -65,6 +66,7 @@ void Supervisor::start(std::shared_ptr<const Plan> plan, const std::string& trou
     configure_outputs();
     outputs_.open_reader_socket(options_.run_directory + "/log", plan_->daemon.admin_gid);
     start_log_program();
+    load_denials();
     networks_ = make_network_tables(plan_->networks);
     for (const auto& service : plan_->services)
         open_doors(add_service(service));

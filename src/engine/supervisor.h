@@ -4,9 +4,9 @@
 // It owns the runtime of all services and is told of knocks at listeners, launches and exits,
 // signals and orders. Its parts are in files of their own: supervisor.cc (start, stop,
 // signals), accepting.cc (knock → admission → launch), holding.cc (connections whose client's
-// name or user is asked for first), workers.cc (workers and daemons),
-// ending.cc (exits), reloading.cc (file → plan → commit), recovering.cc (after a kill),
-// orders.cc and status.cc (what control asks for).
+// name or user is asked for first), denying.cc (addresses kept out for a time), workers.cc
+// (workers and daemons), ending.cc (exits), reloading.cc (file → plan → commit), recovering.cc
+// (after a kill), orders.cc and status.cc (what control asks for).
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,7 @@
 
 #include "config/config.h"
 #include "engine/config_reader.h"
+#include "engine/deny_list.h"
 #include "engine/directories.h"
 #include "engine/doors.h"
 #include "engine/manager.h"
@@ -85,6 +86,14 @@ public:
     void learn_name(
             std::string_view name, const Endpoint& from, std::function<void()> done) override;
 
+    [[nodiscard]] std::vector<Denial> denials() override;
+    void deny(const Source& source, std::optional<Nanoseconds> length, std::string_view by,
+            std::string_view reason, Reply reply) override;
+    void allow_again(const std::optional<Source>& source, Reply reply) override;
+    // The same for a sensor, which waits for nothing.
+    void deny(const Endpoint& peer, std::optional<Nanoseconds> length, std::string_view by,
+            std::string_view reason);
+
     [[nodiscard]] const Plan& plan() const override { return *plan_; }
 
     void start(std::string_view name, Reply reply) override;
@@ -125,6 +134,7 @@ private:
 
     void start_handler(Service& service, std::uint32_t index, Fd connection, PeerFacts facts);
     void on_no_descriptors(Service& service, Listener& listener, int error);
+    void load_denials();
     [[nodiscard]] AdmissionBook book_of(const Service& service) const;
     [[nodiscard]] AdmissionFacts facts_of(const Service& service, const Endpoint& peer) const;
     void hold(Service& service, Hold hold, Mono until = Mono::max());
@@ -261,6 +271,7 @@ private:
     std::uint32_t log_record_ = ~std::uint32_t{0};
     std::uint32_t log_failures_ = 0;
     Fd log_channel_;  // superd-log's end, until it has been started
+    DenyList deny_list_;
     Resolver resolver_;
     Fd resolve_channel_;                                    // superd-resolve's end, the same
     std::unordered_map<std::uint32_t, Held> held_;          // by record

@@ -43,6 +43,13 @@ std::optional<Wait> exhausted_rate(const AdmissionBook& book, Mono now) {
     return Wait{Refusal::rate, rate->origin, next_token(*rate, book.rate, now)};
 }
 
+std::optional<Refuse> check_denials(const AdmissionFacts& facts, const AdmissionBook& book) {
+    if (book.denials == nullptr) return std::nullopt;
+    const Denial* denial = book.denials->find(facts.peer, facts.wall);
+    if (denial == nullptr) return std::nullopt;
+    return Refuse{Refusal::denied, {}, denial};
+}
+
 std::optional<Refuse> check_access(const AdmissionFacts& facts, const AdmissionBook& book) {
     const AccessDecision access = book.access->decide(facts.peer, facts.groups, facts.name);
     if (access.allowed || access.needs_name) return std::nullopt;
@@ -78,6 +85,7 @@ std::optional<Decision> object(
         const AdmissionFacts& facts, const AdmissionBook& book, SourceEntry* entry, Mono now) {
     const AdmissionPlan& plan = *book.plan;
     if (book.stopping) return Refuse{Refusal::stopping, {}};
+    if (const auto refuse = check_denials(facts, book)) return *refuse;
     if (const auto refuse = check_access(facts, book)) return *refuse;
     if (const auto refuse = check_time_and_load(facts, plan)) return *refuse;
     if (const auto wait = full_bound(book)) {
@@ -146,6 +154,7 @@ Decision decide(const AdmissionFacts& facts, const AdmissionBook& book, Mono now
 
 std::optional<Refuse> decide_named(const AdmissionFacts& facts, const AdmissionBook& book) {
     if (book.stopping) return Refuse{Refusal::stopping, {}};
+    if (const auto refuse = check_denials(facts, book)) return refuse;
     AdmissionFacts known = facts;
     if (known.name.known == NameKnown::not_asked) known.name.known = NameKnown::unknown;
     return check_access(known, book);
@@ -281,8 +290,12 @@ AdmissionExplanation explain(const AdmissionFacts& facts, const AdmissionBook& b
         const Origin rule = at.access.rule ? at.access.rule->origin : Origin{};
         return {Admit{no_source, at.access.needs_name}, rule, access_text(at)};
     }
-    if (const auto* refuse = std::get_if<Refuse>(&*objection))
-        return {*objection, refuse->rule, objection_text(refuse->reason, at)};
+    const auto* refuse = std::get_if<Refuse>(&*objection);
+    if (refuse && refuse->denial)
+        return {*objection, {},
+                fmt::format("{} is denied by {}", source_text(facts),
+                        denial_text(*refuse->denial))};
+    if (refuse) return {*objection, refuse->rule, objection_text(refuse->reason, at)};
     const Wait& wait = std::get<Wait>(*objection);
     return {*objection, wait.rule,
             objection_text(wait.reason, at) + "; until then it waits in the queue"};

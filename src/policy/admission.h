@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The decision whether a connection is let in now, refused, or has to wait.
 //
-// Asked in this order, the first that objects decides: stopping, access, hours, load,
+// Asked in this order, the first that objects decides: stopping, denials, access, hours, load,
 // max_processes, max_connections, max_per_source, rate_per_source, rate.
 //
 // What depends on nobody's address is asked before accept(2) too, by decide_accepting(): a
@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "config/plan.h"
 #include "policy/access.h"
+#include "policy/denials.h"
 #include "policy/hours.h"
 #include "policy/rate.h"
 #include "policy/refusal.h"
@@ -33,6 +34,7 @@ struct AdmissionFacts {
     LocalTime local;                        // only where the plan has hours
     double load = 0;                        // only where the plan has max_load
     PeerName name;
+    Wall wall{};  // only where there are denials
 };
 
 // What the engine keeps for one service. The pointers are loans for the call; only the buckets
@@ -40,6 +42,7 @@ struct AdmissionFacts {
 struct AdmissionBook {
     const AdmissionPlan* plan = nullptr;
     const AccessIndex* access = nullptr;
+    const Denials* denials = nullptr;  // of all services; may be null
     SourceTable* sources = nullptr;
     Bucket rate;                    // the service's own
     std::uint32_t service = 0;      // its number in the source table
@@ -59,6 +62,7 @@ struct Admit {
 struct Refuse {
     Refusal reason = Refusal::denied;
     Origin rule;
+    const Denial* denial = nullptr;  // the address is kept out everywhere; a loan
 };
 
 struct Wait {

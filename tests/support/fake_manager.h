@@ -19,6 +19,7 @@ public:
     Plan the_plan;
     ReloadReport report;
     Explanation explanation;
+    std::vector<Denial> denied;
     std::vector<std::string> asked;  // "stop web", "kill web 15 0" ...
     std::vector<Endpoint> explained;
     std::vector<Reply> held;  // answers kept back while hold is true
@@ -89,6 +90,22 @@ public:
     }
 
     [[nodiscard]] const Plan& plan() const override { return the_plan; }
+
+    [[nodiscard]] std::vector<Denial> denials() override { return denied; }
+
+    void deny(const Source& source, std::optional<Nanoseconds> length, std::string_view by,
+            std::string_view text, Reply reply) override {
+        const std::string time =
+                length ? std::to_string(length->count() / 1'000'000'000) + "s" : "forever";
+        asked.push_back("deny " + source.text() + " " + time + " " + std::string(by) + " " +
+                        std::string(text));
+        reply(outcome);
+    }
+
+    void allow_again(const std::optional<Source>& source, Reply reply) override {
+        asked.push_back("allow " + (source ? source->text() : std::string("all")));
+        reply(outcome);
+    }
 
     void start(std::string_view name, Reply reply) override { take("start", name, reply); }
 

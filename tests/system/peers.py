@@ -38,6 +38,9 @@ PEERS = {
     "gunicorn": (["gunicorn", "python3-gunicorn", "python3-pkg-resources", "python3-setuptools"],
                  ["usr/bin/gunicorn"]),
     "saned": (["sane-utils"], ["usr/sbin/saned"]),
+    "xinetd": (["xinetd"], ["usr/sbin/xinetd"]),
+    "openbsd-inetd": (["openbsd-inetd"], ["usr/sbin/inetd"]),
+    "fail2ban": (["fail2ban"], ["usr/bin/fail2ban-regex"]),
 }
 
 

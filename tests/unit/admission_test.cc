@@ -366,3 +366,51 @@ TEST_CASE("names: every reason and every state has a word of its own") {
     CHECK(state_name(ServiceState::failed) == "failed");
     CHECK(state_name(ServiceState::disabled) == "disabled");
 }
+
+TEST_CASE("admission: who is denied everywhere is refused before allow is looked at") {
+    Service service;
+    Denials denials;
+    Endpoint peer = service.facts.peer;
+    denials.add({Source::of(peer), 0, 100, "superctl", "probing ports"});
+    service.book.denials = &denials;
+    service.facts.wall = Wall(99s);
+    const Decision decision = service.ask();
+    REQUIRE(refused(decision) != nullptr);
+    CHECK(refused(decision)->reason == Refusal::denied);
+    REQUIRE(refused(decision)->denial != nullptr);
+    CHECK(refused(decision)->denial->reason == "probing ports");
+    const AdmissionExplanation why = explain(service.facts, service.book, start);
+    CHECK(why.text ==
+            "192.0.2.1 is denied by superctl: probing ports, until 1970-01-01T00:01:40Z");
+    CHECK(decide_named(service.facts, service.book)->denial != nullptr);
+    service.facts.wall = Wall(100s);
+    CHECK(refused(service.ask()) == nullptr);
+    service.from("192.0.2.2");
+    service.facts.wall = Wall(99s);
+    CHECK(refused(service.ask()) == nullptr);
+}
+
+TEST_CASE("admission: a name that decides is asked for when nothing else objects") {
+    Service service;
+    AccessRule rule;
+    rule.allow = true;
+    rule.kind = MatchKind::host;
+    rule.host = rule.text = "db.example.org";
+    rule.origin = {0, 7, 1};
+    service.plan.access.push_back(rule);
+    service.access = AccessIndex(service.plan.access, {});
+    service.plan.max_connections = bound(1, 8);
+    service.plan.on_limit = OnLimit::refuse;
+    const Decision decision = service.ask();
+    REQUIRE(std::holds_alternative<Admit>(decision));
+    CHECK(std::get<Admit>(decision).needs_name);
+    CHECK(decide_named(service.facts, service.book)->reason == Refusal::not_allowed);
+    service.facts.name = {NameKnown::confirmed, "db.example.org"};
+    CHECK_FALSE(decide_named(service.facts, service.book));
+    CHECK_FALSE(std::get<Admit>(service.ask()).needs_name);
+    CHECK(explain(service.facts, service.book, start).text ==
+            "192.0.2.1 (db.example.org) is allowed by \"db.example.org\"");
+    service.facts.name = {};
+    service.book.connections = 1;
+    CHECK(refused(service.ask())->reason == Refusal::max_connections);
+}

@@ -348,6 +348,34 @@ TEST_CASE("control: explain takes the peer apart and passes the verdict on") {
     CHECK(nonsense.code != 0);
 }
 
+TEST_CASE("control: addresses are denied, let in again and listed") {
+    Fixture f;
+    f.manager.denied = {{parse_source("198.51.100.7").value(), 0, 60, "superctl", "a\xff"},
+            {parse_source("2001:db8::1").value(), 0, 0, "telnet-sensor", ""}};
+    f.open();
+    Outcome hour, good, block, late, one, all, listed;
+    f.with_client([&](ControlClient& client) {
+        hour = client.deny("198.51.100.7", 3600, "probing ports", seconds(60));
+        good = client.deny("2001:db8::1", 0, "", seconds(60));
+        block = client.deny("198.51.100.0/24", 60, "", seconds(60));
+        late = client.deny("198.51.100.7", -1, "", seconds(60));
+        one = client.call("AllowAgain", {"198.51.100.7"}, seconds(60));
+        all = client.call("AllowAgain", {""}, seconds(60));
+        listed = client.call("Denied", {}, seconds(60));
+    });
+    CHECK(block.code == exit_code::usage);
+    CHECK(late.code == exit_code::usage);
+    CHECK(f.manager.asked ==
+            std::vector<std::string>{"deny 198.51.100.7 3600s superctl probing ports",
+                    "deny 2001:db8::/64 forever superctl ", "allow 198.51.100.7", "allow all"});
+    const auto denied = nlohmann::json::parse(listed.message)["denied"];
+    REQUIRE(denied.size() == 2);
+    CHECK(denied[0]["source"] == "198.51.100.7");
+    CHECK(denied[0]["until"] == "1970-01-01T00:01:00.000Z");
+    CHECK(denied[1]["source"] == "2001:db8::/64");
+    CHECK(denied[1]["until"] == "");
+}
+
 TEST_CASE("control: list, why and overview answer") {
     Fixture f;
     f.open();
