@@ -32,7 +32,7 @@ LIB_policy  = access admission authorize backoff hours log_limiter rate refusal 
 	denials
 LIB_log     = json format writer channel hub reader lines ring sinks journal server collector
 LIB_sys     = notify background accept descriptors holder listen_socket node repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state \
-	confine ident ident_client lookups resolve_channel resolve_server
+	confine ident ident_client lookups resolve_channel resolve_server take_over
 LIB_loop    = loop
 LIB_engine  = records watches config_reader service doors directories outputs processes supervisor accepting workers ending reloading last_good orders status recovering \
 	resolver holding deny_list denying
@@ -60,7 +60,7 @@ UNIT_policy  = access_index admission backoff hours log_limiter rate sources env
 	denials
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer
 UNIT_sys     = accept listen_socket probe repair guard launch_queue reaper recovery spawner state closer \
-	ident resolve_channel resolve_server
+	ident resolve_channel resolve_server take_over
 UNIT_loop    = loop
 UNIT_engine  = watches config_reader directories doors records service_view supervisor reloading \
 	resolver deny_list

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "config/codec.h"
 #include "control/server.h"
 #include "engine/config_reader.h"
@@ -25,6 +27,7 @@
 #include "sys/descriptors.h"
 #include "sys/guard.h"
 #include "sys/notify.h"
+#include "sys/take_over.h"
 
 #include "config.h"
 
@@ -36,6 +39,7 @@ struct Options {
     std::string file = SUPERD_SYSCONFDIR "/superd.toml";
     std::string as, pid_file, run, state, socket;
     bool check = false, debug = false, background = false, no_guard = false;
+    int take_from = 0;  // pid; 0: nobody
     std::string spawn;  // "", "shared", "vfork", "fork"
 };
 
@@ -43,7 +47,8 @@ using Notify = std::function<void(std::string_view)>;
 
 constexpr std::string_view usage_text =
         "usage: superd [-c FILE] [-t] [--as FILE] [-d] [--background] [--pid-file FILE]\n"
-        "              [--run DIR] [--state DIR] [--socket PATH] [--no-guard] [-V]\n"
+        "              [--run DIR] [--state DIR] [--socket PATH] [--take-from PID]\n"
+        "              [--no-guard] [-V]\n"
         "see superd(8)\n";
 
 bool is_root() {
@@ -53,6 +58,14 @@ bool is_root() {
 std::string environment_or(const char* name, std::string fallback) {
     const char* value = std::getenv(name);
     return value != nullptr && *value != '\0' ? value : std::move(fallback);
+}
+
+// Exits where text is no pid.
+int parse_pid(std::string_view text) {
+    const auto pid = parse_decimal(text);
+    if (pid && *pid > 0 && *pid <= 0x7fffffff) return static_cast<int>(*pid);
+    std::fprintf(stderr, "superd: --take-from takes a process number\n%s", usage_text.data());
+    std::exit(2);
 }
 
 // Exits for --version, --help and wrong usage.
@@ -65,10 +78,11 @@ Options parse_options(int argc, char** argv) {
         state_option,
         socket_option,
         no_guard_option,
-        spawn_option
+        spawn_option,
+        take_from_option
     };
 
-    static constexpr std::array<option, 13> long_options{
+    static constexpr std::array<option, 14> long_options{
             {{"config", required_argument, nullptr, 'c'}, {"check", no_argument, nullptr, 't'},
                     {"debug", no_argument, nullptr, 'd'},
                     {"version", no_argument, nullptr, 'V'}, {"help", no_argument, nullptr, 'h'},
@@ -79,6 +93,7 @@ Options parse_options(int argc, char** argv) {
                     {"state", required_argument, nullptr, state_option},
                     {"socket", required_argument, nullptr, socket_option},
                     {"no-guard", no_argument, nullptr, no_guard_option},
+                    {"take-from", required_argument, nullptr, take_from_option},
                     {"spawn", required_argument, nullptr, spawn_option}}};
     std::array<option, long_options.size() + 1> table{};
     std::copy(long_options.begin(), long_options.end(), table.begin());
@@ -98,6 +113,7 @@ Options parse_options(int argc, char** argv) {
             case socket_option: options.socket = optarg; break;
             case no_guard_option: options.no_guard = true; break;
             case spawn_option: options.spawn = optarg; break;
+            case take_from_option: options.take_from = parse_pid(optarg); break;
             case 'V': std::puts("superd " PACKAGE_VERSION); std::exit(0);
             case 'h': std::fputs(usage_text.data(), stdout); std::exit(0);
             default: std::fputs(usage_text.data(), stderr); std::exit(2);
@@ -307,6 +323,15 @@ int serve(
         if (!saved) return 1;  // cannot happen with our own bytes; the guard tries again
         first.plan = std::make_shared<const Plan>(std::move(*saved));
     }
+    std::optional<ForeignListeners> foreign;
+    if (fresh && options.take_from != 0) {
+        auto found = ForeignListeners::of_process(options.take_from);
+        if (!found) {
+            std::fprintf(stderr, "superd: %s\n", found.error().text().c_str());
+            return exit_first_start_failed;
+        }
+        foreign = std::move(*found);
+    }
     Loop loop;
     auto admin_gid = first.plan->daemon.admin_gid;
     Supervisor supervisor(loop, state, std::move(wanted));
@@ -331,6 +356,7 @@ int serve(
         if (control) (*control)->set_admin_gid(gid);
     });
     if (fresh) {
+        if (foreign) supervisor.take_from(std::move(*foreign));
         supervisor.start(first.plan, first.trouble);
         if (first.trouble.empty())
             (void)keep_last_good(options.state, *first.plan, first.encoded);

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/text.h"
 #include "sys/listen_socket.h"
 
 namespace superd {
@@ -32,11 +33,14 @@ void Doors::open(Service& service, Listener& listener) {
         adopt(listener, Fd(records_.at(*known).fd));
         return;
     }
-    auto fd = open_listener(listener.plan);
+    Fd taken = take_offered(service, listener);
+    const bool was_taken = static_cast<bool>(taken);
+    auto fd = taken ? Result<Fd>(std::move(taken)) : open_listener(listener.plan);
     if (!fd) {
         make_wait(service, listener, fd.error());
         return;
     }
+    if (offered_ && !was_taken) bound_beside_.push_back(listener.plan.address);
     if (const auto record = records_.add(key, fd->get())) listener.record = *record;
     adopt(listener, std::move(*fd));
     if (!log_.wants(Level::debug)) return;
@@ -53,6 +57,49 @@ void Doors::open_all(Service& service) {
 
 void Doors::open_wanted(Service& service) {
     if (service.wants_listeners()) open_all(service);
+}
+
+Fd Doors::take_offered(const Service& service, const Listener& listener) {
+    Fd fd = offered_ ? offered_->claim(listener.plan) : Fd();
+    if (fd)
+        log_.log(NoticeEvent{.level = Level::notice,
+                .service = service.name(),
+                .text = "took " + listener.plan.address + " from " + offered_->holder()});
+    return fd;
+}
+
+// A listener of the other daemon that was not taken, and in whose place nothing can be bound.
+void Doors::say_in_the_way(
+        const ForeignListener& foreign, const std::string& holder, const Service& service) {
+    for (const Listener& listener : service.listeners) {
+        const bool waits = listener.condition == Listener::Condition::waiting;
+        if (!waits || !overlaps(foreign, listener.plan)) continue;
+        log_.log(NoticeEvent{.level = Level::warning,
+                .service = service.name(),
+                .text = address_text(foreign) + " of " + holder + ", is in the way of " +
+                        listener.plan.address +
+                        " and was not taken, for it is not the same address"});
+    }
+}
+
+void Doors::finish_offer(
+        const std::map<std::string, std::unique_ptr<Service>, std::less<>>& all) {
+    if (!offered_) return;
+    const ForeignListeners offered = std::move(*offered_);
+    offered_.reset();
+    const std::vector<std::string> bound = std::exchange(bound_beside_, {});
+    if (!bound.empty())
+        log_.log(NoticeEvent{
+                .level = Level::notice, .text = "bound itself: " + join(bound, ", ")});
+    std::vector<std::string> left;
+    for (const ForeignListener& foreign : offered.rest()) {
+        left.push_back(address_text(foreign));
+        for (const auto& [name, service] : all)
+            say_in_the_way(foreign, offered.holder(), *service);
+    }
+    if (!left.empty())
+        log_.log(NoticeEvent{.level = Level::notice,
+                .text = "left to " + offered.holder() + ": " + join(left, ", ")});
 }
 
 void Doors::adopt(Listener& listener, Fd fd) {

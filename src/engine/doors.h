@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +14,7 @@
 #include "engine/service.h"
 #include "log/event.h"
 #include "loop/loop.h"
+#include "sys/take_over.h"
 
 namespace superd {
 
@@ -46,6 +49,14 @@ public:
     // the kernel's queue. Cheap when nothing changes.
     void watch(Service& service);
 
+    // From now on the listeners of another daemon are taken where they are what a service asks
+    // for, instead of being bound.
+    void offer(ForeignListeners listeners) { offered_ = std::move(listeners); }
+
+    // After everything was opened: says what was bound, what was left to the other daemon and
+    // what of it is in the way, and lets go of it.
+    void finish_offer(const std::map<std::string, std::unique_ptr<Service>, std::less<>>& all);
+
     // Forgets a service that is about to go.
     void forget(const Service& service);
     // Opens waiting listeners again now.
@@ -55,6 +66,9 @@ private:
     void adopt(Listener& listener, Fd fd);
     void make_wait(Service& service, Listener& listener, const Error& error);
     void arm(Service& service, Listener& listener);
+    void say_in_the_way(
+            const ForeignListener& foreign, const std::string& holder, const Service& service);
+    [[nodiscard]] Fd take_offered(const Service& service, const Listener& listener);
 
     Loop& loop_;
     ListenerRecords& records_;
@@ -62,6 +76,8 @@ private:
     DoorSink& sink_;
     Timer retry_;
     std::vector<Service*> waiting_;
+    std::optional<ForeignListeners> offered_;
+    std::vector<std::string> bound_beside_;  // while something is offered
 };
 
 // "NAME ADDRESS": under what a listener's descriptor is written down.

@@ -70,6 +70,7 @@ void Supervisor::start(std::shared_ptr<const Plan> plan, const std::string& trou
     networks_ = make_network_tables(plan_->networks);
     for (const auto& service : plan_->services)
         open_doors(add_service(service));
+    doors_.finish_offer(services_);
     for (auto& [name, service] : services_)
         start_at_boot(*service);
     watch_networks();

@@ -58,6 +58,9 @@ public:
     Supervisor(Loop& loop, State& state, SupervisorOptions options);
     ~Supervisor() override;
 
+    // Before start(): the listeners of a daemon whose place this one takes.
+    void take_from(ForeignListeners listeners) { doors_.offer(std::move(listeners)); }
+
     // First start: everything in plan is opened; what start = "boot" asks for is started.
     // trouble: why the last accepted configuration runs; empty: it does not.
     void start(std::shared_ptr<const Plan> plan, const std::string& trouble = {});

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// Listeners of a daemon that still runs, duplicated with pidfd_getfd(2) (Linux 5.6): the port
+// stays open while one inetd takes the place of another.
+//
+// Both processes then have the same open socket: whoever is faster takes a connection, and the
+// queue is one. What one of them sets on it (O_NONBLOCK, options, a larger backlog) holds for
+// the other as well.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+#include "base/fd.h"
+#include "base/result.h"
+#include "config/plan.h"
+
+namespace superd {
+
+// A bound TCP or UDP socket of somebody else.
+struct ForeignListener {
+    Fd fd{};
+    ListenerKind kind = ListenerKind::tcp;
+    bool ipv6 = false;  // AF_INET6; v6only: without IPv4
+    bool v6only = false;
+    bool mptcp = false;
+    Endpoint local{};
+    std::string interface {};  // SO_BINDTODEVICE
+};
+
+// It is what `plan` asks for: the same protocol, port, address and families.
+[[nodiscard]] bool is_same_address(const ForeignListener& listener, const ListenerPlan& plan);
+// It keeps `plan` from being bound although it is not the same: the port, and an address or a
+// family in common.
+[[nodiscard]] bool overlaps(const ForeignListener& listener, const ListenerPlan& plan);
+// "tcp4:22", "tcp6:[::1]:22", "udp:69" for both families.
+[[nodiscard]] std::string address_text(const ForeignListener& listener);
+
+class ForeignListeners {
+public:
+    // Needs the right to trace pid. ESRCH: no such process.
+    [[nodiscard]] static Result<ForeignListeners> of_process(int pid);
+
+    // "xinetd, pid 812"
+    [[nodiscard]] const std::string& holder() const { return holder_; }
+
+    // The listener for plan, once: close-on-exec, non-blocking, listening with the plan's
+    // backlog and with those of its options that can still be set.
+    [[nodiscard]] Fd claim(const ListenerPlan& plan);
+
+    // Those that nobody has claimed.
+    [[nodiscard]] const std::vector<ForeignListener>& rest() const { return listeners_; }
+
+private:
+    std::string holder_;
+    std::vector<ForeignListener> listeners_;
+};
+
+}  // namespace superd
