@@ -225,7 +225,7 @@ check-system: all $(TEST_PROGRAM_FILES)
 # ---- fuzz: libFuzzer targets tests/fuzz/NAME.cc, built with clang and the layers they need
 
 FUZZERS = toml_fuzz address_fuzz log_fuzz codec_fuzz import_xinetd_fuzz \
-	resolve_fuzz
+	resolve_fuzz import_inetd_fuzz import_systemd_fuzz
 FUZZ_LIB = $(LIB_base:%=src/base/%.cc) \
 	$(patsubst %,src/sys/%.cc,ident resolve_channel) \
 	$(patsubst %,src/log/%.cc,channel format json lines reader) \

@@ -86,7 +86,8 @@ std::string ServiceNames::make(std::string_view wanted) {
         name += is_name_character(c) ? c : '_';
     if (name.find_first_not_of('_') == std::string::npos) name = "service";
     std::string unique = name;
-    for (unsigned number = 2; !taken_.insert(unique).second; ++number)
+    unsigned& number = next_.try_emplace(name, 2).first->second;
+    for (; !taken_.insert(unique).second; ++number)
         unique = name + "-" + std::to_string(number);
     return unique;
 }

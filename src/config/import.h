@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -136,6 +137,7 @@ public:
 
 private:
     std::unordered_set<std::string> taken_;
+    std::unordered_map<std::string, unsigned> next_;  // number to append, by name
 };
 
 // ---- the readers

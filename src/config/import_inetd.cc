@@ -16,6 +16,8 @@ namespace {
 
 // An include may name many files and each of them more; no real host comes near.
 constexpr std::size_t most_files = 1000, deepest_include = 16;
+// Of a line in the report.
+constexpr std::size_t longest_shown = 400;
 // fnmatch(3) takes a time exponential in the number of asterisks.
 constexpr std::ptrdiff_t most_asterisks = 6;
 
@@ -149,7 +151,7 @@ private:
     InetdEntry begin(const InetdText& text, std::string_view line) {
         InetdEntry entry;
         entry.at = here(text);
-        entry.read = std::string(trim(line));
+        entry.read = std::string(trim(line).substr(0, longest_shown));
         return entry;
     }
 

@@ -12,9 +12,9 @@ namespace superd {
 
 void UnitNotes::say(
         ImportSeverity severity, const UnitLine& line, std::string made, std::string message) {
-    import_.notes.push_back({severity, line.at, service_.name,
-            line.key + (line.section.empty() ? "" : "=" + line.value), std::move(made),
-            std::move(message)});
+    import_.notes.push_back(
+            {severity, line.at, service_.name, line.section.empty() ? line.key : line.shown(),
+                    std::move(made), std::move(message)});
 }
 
 void UnitNotes::set(const UnitLine& line, std::string key, std::string value) {
@@ -31,12 +31,12 @@ void UnitNotes::warn(const UnitLine& line, std::string message) {
 }
 
 void UnitNotes::lose(const UnitLine& line, std::string message) {
-    service_.comments.push_back("lost: " + escape(line.text()) + ": " + message);
+    service_.comments.push_back("lost: " + escape(line.shown()) + ": " + message);
     say(ImportSeverity::lost, line, {}, std::move(message));
 }
 
 void UnitNotes::forbid(const UnitLine& line, std::string message) {
-    service_.disabled.push_back(escape(line.text()) + ": " + message);
+    service_.disabled.push_back(escape(line.shown()) + ": " + message);
     lose(line, std::move(message));
 }
 

@@ -37,6 +37,9 @@ struct UnitLine {
     std::string section{}, key{}, value{};
 
     [[nodiscard]] std::string text() const { return key + "=" + value; }
+
+    // text() for the report, cut where it is long.
+    [[nodiscard]] std::string shown() const { return key + "=" + value.substr(0, 400); }
 };
 
 struct Unit {

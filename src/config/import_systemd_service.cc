@@ -202,13 +202,19 @@ private:
         std::vector<std::string> argv;
         for (std::size_t i = 0; i < words->size(); ++i)
             add_word(line, (*words)[i], i > 0 && !has(prefixes, ':'), argv);
+        std::size_t size = 0;
+        for (const std::string& word : argv)
+            size += word.size() + 1;
+        if (size > longest_command) return notes_.forbid(line, "the command is too long");
         set_command(line, prefixes, std::move(argv));
     }
 
+    // As long as execve(2) takes one word, and more than any command.
+    static constexpr std::size_t longest_command = 131072;
+
     void add_word(const UnitLine& line, const std::string& word, bool variables,
             std::vector<std::string>& argv) {
-        UnitLine part = line;
-        part.value = word;
+        const UnitLine part{line.at, line.section, line.key, word};
         std::string plain = word == "\\;" ? ";" : expand(part);
         if (!variables) return argv.push_back(std::move(plain));
         // "$NAME" as a word becomes as many words as its value has.
@@ -243,7 +249,12 @@ private:
     // What a variable of the command line says: systemd puts it in when it starts the program,
     // superd never does.
     std::string variable(const UnitLine& line, std::string_view name) {
+        if (put_in_ > longest_command) return {};  // said already
         const auto found = variables_.find(std::string(name));
+        if (found != variables_.end() && (put_in_ += found->second.size()) > longest_command) {
+            notes_.forbid(line, "what its variables say is too long");
+            return {};
+        }
         if (found != variables_.end()) {
             notes_.warn(line, "$" + std::string(name) + " is put in as it is now");
             return found->second;
@@ -548,6 +559,7 @@ private:
     std::map<std::string, std::vector<std::string>> folders_;
     std::vector<std::string> secret_files_, passed_, cpus_;
     std::string limits_, credentials_;
+    std::size_t put_in_ = 0;  // characters of variables in the command
     bool as_root_ = false;
 };
 

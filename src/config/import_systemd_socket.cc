@@ -15,6 +15,9 @@ namespace {
 
 enum class Form : std::uint8_t { boolean, number, size, mode, text, seconds, tos };
 
+// They are held against each other.
+constexpr std::size_t most_networks = 2000;
+
 // A listener's option; whether it means something is asked of the options table.
 struct Row {
     std::string_view key, ours;
@@ -348,7 +351,10 @@ private:
             last = &line;
             const std::string value = expand(line);
             for (const std::string_view word : split(value, ' '))
-                if (!word.empty()) add_networks(found, line, word, notes_);
+                if (!word.empty() && found.size() < most_networks)
+                    add_networks(found, line, word, notes_);
+                else if (!word.empty())
+                    return notes_.forbid(line, "there are too many addresses"), found;
         }
         return found;
     }

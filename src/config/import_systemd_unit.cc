@@ -52,6 +52,9 @@ std::vector<std::string> folders_around(const std::string& folder) {
     return folders;
 }
 
+// No unit comes near; what is made of each line is bounded by these.
+constexpr std::size_t most_lines = 1000, longest_value = 16384;
+
 // A line after its continuations have been joined.
 struct Joined {
     std::string text;
@@ -118,7 +121,11 @@ private:
                 return other.section == line.section &&
                        (other.key == line.key || (is_listen(line.key) && is_listen(other.key)));
             });
-        if (!line.value.empty()) unit_.lines.push_back(std::move(line));
+        if (line.value.empty()) return;
+        if (unit_.lines.size() < most_lines && line.value.size() <= longest_value)
+            return unit_.lines.push_back(std::move(line));
+        line.value.resize(std::min<std::size_t>(line.value.size(), 80));
+        lose({line.text(), line.at.line}, "is longer than superd reads units");
     }
 
     Unit& unit_;

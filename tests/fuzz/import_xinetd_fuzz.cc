@@ -1,114 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Any bytes are a configuration of xinetd: the import ends, and superd takes what it writes.
-#include <cerrno>
-#include <cstdint>
-#include <cstdlib>
-#include <string>
-
-#include "config/import.h"
-#include "config/resolve.h"
+#include "import_fuzz.h"
 
 using namespace superd;
 
-namespace {
-
-void must(bool holds) {
-    if (!holds) std::abort();
-}
-
-// Every name is there but "no…"; the input is each file, so that includes meet themselves.
-class FuzzHost final : public ImportHost {
-public:
-    explicit FuzzHost(std::string text) : text_(std::move(text)) {}
-
-    File read(const std::string& path) override {
-        if (path.starts_with("/etc/hosts.")) return {"ALL: ALL\n", 0};
-        if (path.starts_with("/etc/default") || path.starts_with("/etc/sysconfig"))
-            return {"XINETD_OPTS=\"" + text_.substr(0, 80) + "\"\n", 0};
-        if (path.size() > 40) return {{}, ENOENT};
-        return {text_, 0};
-    }
-
-    Directory list(const std::string&) override { return {{"a", "b.c", "d~"}, 0}; }
-
-    bool is_directory(const std::string& path) override { return path.ends_with('/'); }
-
-    bool is_executable(const std::string& path) override { return !path.ends_with("no"); }
-
-    bool user_exists(const std::string& name) override { return !name.starts_with("no"); }
-
-    bool group_exists(const std::string& name) override { return !name.starts_with("no"); }
-
-    std::optional<std::uint16_t> port_of(const std::string& name, const std::string&) override {
-        if (name.starts_with("no")) return std::nullopt;
-        return static_cast<std::uint16_t>(1000 + name.size());
-    }
-
-    std::optional<std::uint32_t> rpc_number_of(const std::string& name) override {
-        if (name.starts_with("no")) return std::nullopt;
-        return 100001;
-    }
-
-    std::optional<Network> network_of(const std::string& name) override {
-        if (!name.starts_with("net")) return std::nullopt;
-        return Network::parse("10.0.0.0/8");
-    }
-
-    std::vector<IpAddress> addresses_of(const std::string& name) override {
-        if (name.starts_with("no")) return {};
-        return {IpAddress::v4(0xc0000201)};
-    }
-
-private:
-    std::string text_;
-};
-
-class FuzzNames final : public NameService {
-protected:
-    std::optional<UserEntry> ask_user(const std::string& name) override {
-        if (name.starts_with("no")) return std::nullopt;
-        return UserEntry{1, 1, name, "/", ""};
-    }
-
-    std::optional<std::uint32_t> ask_group(const std::string& name) override {
-        if (name.starts_with("no")) return std::nullopt;
-        return 1;
-    }
-
-    std::vector<std::uint32_t> ask_groups(const std::string&, std::uint32_t gid) override {
-        return {gid};
-    }
-
-    std::optional<std::uint16_t> ask_port(const std::string&, const char*) override {
-        return std::nullopt;
-    }
-};
-
-void must_be_taken(const std::string& text) {
-    Diagnostics diagnostics;
-    Document document;
-    document.files.push_back(
-            {"superd.toml", {}, parse_toml(text, 0, "superd.toml", diagnostics)});
-    must(document.files.front().root != nullptr);
-    ReadOptions options;
-    options.path = "superd.toml";
-    options.root = true;
-    FuzzNames names;
-    static_cast<void>(resolve_document(document, options, names, diagnostics));
-    must(!diagnostics.has_errors());
-}
-
-}  // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    FuzzHost host(std::string(reinterpret_cast<const char*>(data), size));
-    Import import = import_xinetd({}, host);
-    settle_import(import, host);
-    must_be_taken(write_import(import, false).front().text);
-    for (const ImportedFile& file : write_import(import, true))
-        must(!file.name.empty() && file.name.find("..") == std::string::npos);
-    for (const char c : render_import_report(import))
-        must(c == '\n' || static_cast<unsigned char>(c) >= 0x20);
-    must(!import_report_json(import).empty());
+    fuzz::FuzzHost host(std::string(reinterpret_cast<const char*>(data), size));
+    fuzz::must_be_sound(import_xinetd({}, host), host);
     return 0;
 }

@@ -392,6 +392,25 @@ TEST_CASE("systemd: units that are not there or not readable", "[import][systemd
     CHECK_FALSE(import.services[0].disabled.empty());
 }
 
+TEST_CASE("systemd: no unit makes an import larger than it is", "[import][systemd]") {
+    const std::string value(4000, 'v');
+    std::string words;
+    for (int i = 0; i < 1000; ++i)
+        words += " $A";
+    const Pair blown = service("Environment=A=" + value + "\nExecStart=/bin/x" + words + "\n");
+    CHECK_FALSE(blown.enabled());
+    CHECK(has_note(blown.import, S::lost, "too long"));
+    CHECK(has_note(
+            service("ExecStart=/bin/x\nEnvironment=A=" + std::string(20000, 'v') + "\n").import,
+            S::lost, "longer than superd reads"));
+    std::string many = "ExecStart=/bin/x\n";
+    for (int i = 0; i < 1500; ++i)
+        many += "Key" + std::to_string(i) + "=1\n";
+    const Import import = service(many).import;
+    CHECK(has_note(import, S::lost, "Key10=1"));
+    CHECK(has_note(import, S::lost, "longer than superd reads"));
+}
+
 TEST_CASE("systemd: time spans, sizes and words", "[import][systemd]") {
     using namespace std::chrono_literals;
     CHECK(parse_unit_time("90") == 90s);
