@@ -28,13 +28,13 @@ LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader opti
 	import_xinetd import_xinetd_scan import_xinetd_read import_xinetd_values import_xinetd_map import_xinetd_run import_xinetd_admit \
 	import_inetd import_inetd_block import_inetd_fields import_inetd_program import_inetd_service import_inetd_text \
 	import_systemd import_systemd_keys import_systemd_service import_systemd_socket import_systemd_unit import_systemd_words
-LIB_policy  = access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan \
+LIB_policy  = access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan exec_spec \
 	denials
 LIB_log     = json format writer channel hub reader lines ring sinks journal server collector
-LIB_sys     = notify background accept descriptors holder listen_socket node repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state \
+LIB_sys     = notify background accept descriptors holder listen_socket node repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state farewell peer_label sealed_file step_in wrappers \
 	confine ident ident_client lookups resolve_channel resolve_server take_over
 LIB_loop    = loop
-LIB_engine  = records watches config_reader service doors directories outputs processes supervisor accepting workers ending reloading last_good orders status recovering \
+LIB_engine  = records watches config_reader service doors directories outputs processes supervisor accepting workers ending reloading last_good orders status recovering farewells \
 	resolver holding deny_list denying
 LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_import ctl_logs ctl_look ctl_tell ctl_try documents endpoint frame_gate install names object render server session switches wait_for \
 	ctl_deny
@@ -43,7 +43,7 @@ LAYERS = base config policy log sys loop engine control
 LIB_SOURCES = $(foreach layer,$(LAYERS),$(patsubst %,src/$(layer)/%.cc,$(LIB_$(layer))))
 
 # program: its main, src/cmd/NAME.cc. superd goes to sbin, superctl to bin, others to libexec/superd.
-PROGRAMS = superd superctl superd-log superd-resolve
+PROGRAMS = superd superctl superd-log superd-resolve superd-exec
 PROGRAM_LIBS = $(UV_LIBS) $(TOML_LIBS) $(SYSTEMD_LIBS) $(FMT_LIBS) -lpthread
 
 # Servers of the demonstration: contrib/zen/NAME.cc, one source each and nothing of src.
@@ -56,13 +56,13 @@ UNIT_base    = fd text units address \
 	host_name
 UNIT_config  = manual diagnostics toml loader address_spec options foreign resolve inheritance networks codec diff config import_xinetd import_samples import_write \
 	import_inetd import_inetd_samples import_systemd
-UNIT_policy  = access_index admission backoff hours log_limiter rate sources environment spawn_plan \
+UNIT_policy  = access_index admission backoff hours log_limiter rate sources environment spawn_plan exec_spec \
 	denials
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer
-UNIT_sys     = accept listen_socket probe repair guard launch_queue reaper recovery spawner state closer \
+UNIT_sys     = accept listen_socket probe repair guard launch_queue reaper recovery spawner state closer step_in \
 	ident resolve_channel resolve_server take_over
 UNIT_loop    = loop
-UNIT_engine  = watches config_reader directories doors records service_view supervisor reloading \
+UNIT_engine  = watches config_reader directories doors records service_view supervisor reloading farewells \
 	resolver deny_list
 UNIT_control = control ctl frame_gate endpoint
 UNIT_TESTS = $(foreach layer,$(LAYERS),$(UNIT_$(layer)))

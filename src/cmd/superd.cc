@@ -255,6 +255,7 @@ SupervisorOptions supervisor_options(const Options& options, const Notify& notif
     result.log_identity = own_identity("superd-log");
     result.resolve_program = find_own_program("superd-resolve");
     result.resolve_identity = own_identity("superd-resolve");
+    result.exec_program = find_own_program("superd-exec");
     result.log_stderr = options.background ? -1 : 2;
     result.prefixes = default_prefixes(options.run);
     result.spawner = spawner_options(options);

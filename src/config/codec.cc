@@ -13,12 +13,14 @@
 #include <type_traits>
 
 #include "config/config.h"
+#include "config/exec_spec.h"
 
 namespace superd {
 
 namespace {
 
-constexpr std::string_view plan_magic = "SUPERDPL", result_magic = "SUPERDRR";
+constexpr std::string_view plan_magic = "SUPERDPL", result_magic = "SUPERDRR",
+                           spec_magic = "SUPERDXS";
 constexpr std::uint64_t version = 1;
 
 template <class T>
@@ -140,7 +142,8 @@ constexpr std::uint64_t fingerprint(std::uint64_t hash) {
     }
 }
 
-constexpr std::uint64_t plan_fingerprint = fingerprint<Plan>(0xcbf29ce484222325u);
+constexpr std::uint64_t plan_fingerprint =
+        fingerprint<ExecSpec>(fingerprint<Plan>(0xcbf29ce484222325u));
 
 // ---- writing
 
@@ -445,6 +448,21 @@ std::optional<Plan> decode_plan(std::span<const char> bytes) {
     if (!get_header(reader, plan_magic) || !reader.get(plan) || !reader.at_end())
         return std::nullopt;
     return plan;
+}
+
+std::string encode_exec_spec(const ExecSpec& spec) {
+    Writer writer;
+    put_header(writer, spec_magic);
+    writer.put(spec);
+    return writer.take();
+}
+
+std::optional<ExecSpec> decode_exec_spec(std::span<const char> bytes) {
+    Reader reader(bytes);
+    ExecSpec spec;
+    if (!get_header(reader, spec_magic) || !reader.get(spec) || !reader.at_end())
+        return std::nullopt;
+    return spec;
 }
 
 std::string encode_read_result(const ReadResult& result) {

@@ -16,6 +16,11 @@ namespace superd {
 [[nodiscard]] std::string encode_plan(const Plan& plan);
 [[nodiscard]] std::optional<Plan> decode_plan(std::span<const char> bytes);
 
+// What superd-exec is told about a service (config/exec_spec.h).
+struct ExecSpec;
+[[nodiscard]] std::string encode_exec_spec(const ExecSpec& spec);
+[[nodiscard]] std::optional<ExecSpec> decode_exec_spec(std::span<const char> bytes);
+
 // What the reader process answers: diagnostics, files and, where there is no error, the plan.
 struct ReadResult;
 [[nodiscard]] std::string encode_read_result(const ReadResult& result);

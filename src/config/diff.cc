@@ -15,7 +15,8 @@ concept Structure = requires {
 };
 
 // Fields that no option of their own stands for.
-constexpr std::array<std::string_view, 3> not_options{"origin", "max_load_origin", "skipped"};
+constexpr std::array<std::string_view, 4> not_options{
+        "origin", "max_load_origin", "tcp_wrappers_origin", "skipped"};
 // What a listener is rather than how it behaves: all of it is written in `listen`.
 constexpr std::array<std::string_view, 7> listen_parts{
         "address", "kind", "ip_family", "ip", "interface_zone", "port", "cid"};
@@ -95,6 +96,8 @@ void note_field(std::vector<std::string>& keys, std::string_view name, const M& 
         note_struct(keys, a, b);
     else if (name.starts_with("ionice_"))
         note(keys, "ionice");
+    else if (name.starts_with("tcp_wrappers"))
+        note(keys, "tcp_wrappers");
     else
         note(keys, name);
 }

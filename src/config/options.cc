@@ -129,7 +129,7 @@ constexpr std::array table{
         .effect = Effect::at_once, .default_text = R"("queue")", .words = "queue refuse",
         .help = "At max_connections: leave clients in the kernel's queue, or refuse them."},
     Option{.key = "refuse_text", .type = T::text, .where = inherited, .modes = for_handler,
-        .effect = Effect::at_once, .high = 4096, .xinetd = "banner_fail",
+        .effect = Effect::at_once, .high = 4096,
         .help = "What a refused client is sent before its connection is closed."},
     Option{.key = "ident", .type = T::choice, .where = inherited, .modes = for_handler,
         .effect = Effect::at_once, .default_text = R"("off")", .words = "off log require",
@@ -138,6 +138,18 @@ constexpr std::array table{
     Option{.key = "ident_timeout", .type = T::duration, .where = inherited, .modes = for_handler,
         .effect = Effect::at_once, .default_text = R"("10s")", .low = 100, .high = 120'000,
         .help = "How long the client's host has to answer."},
+    Option{.key = "banner", .type = T::path, .where = inherited, .modes = for_handler,
+        .effect = Effect::at_once, .xinetd = "banner",
+        .help = "A file of at most 64K that every client is sent at once, before it is let in or refused."},
+    Option{.key = "banner_admitted", .type = T::path, .where = inherited, .modes = for_handler,
+        .effect = Effect::at_once, .xinetd = "banner_success",
+        .help = "A file that those who are let in are sent before the program starts."},
+    Option{.key = "banner_refused", .type = T::path, .where = inherited, .modes = for_handler,
+        .effect = Effect::at_once, .xinetd = "banner_fail",
+        .help = "A file that those who are refused are sent, before refuse_text."},
+    Option{.key = "tcp_wrappers", .type = T::wrappers, .where = inherited, .modes = for_handler,
+        .effect = Effect::at_once, .default_text = "false", .xinetd = "libwrap flags=NOLIBWRAP",
+        .help = "Ask hosts.allow and hosts.deny too, as libwrap does: true for the program's name, or the name to look for."},
 
     // ---- identity and limits of the processes
     Option{.key = "user", .type = T::user, .where = inherited, .effect = Effect::next_start,
@@ -202,6 +214,10 @@ constexpr std::array table{
         .effect = Effect::next_start, .default_text = R"("log")", .words = "log null file",
         .systemd = "StandardOutput",
         .help = "Where descriptor 1 of a worker or daemon goes: \"log\", \"null\" or \"file:/path\"."},
+    Option{.key = "peer_label", .type = T::boolean, .where = inherited, .modes = for_handler,
+        .effect = Effect::next_start, .default_text = "false", .xinetd = "flags=LABELED",
+        .systemd = "SELinuxContextFromNet",
+        .help = "Run the program in the SELinux range of the client's connection."},
     Option{.key = "launch_timeout", .type = T::duration, .where = inherited, .effect = Effect::next_start,
         .default_text = R"("30s")", .low = 100, .high = 3'600'000,
         .help = "How long a launch may take until the program runs; then it is killed."},
@@ -399,7 +415,7 @@ bool is_table(ValueType type) {
 }
 
 bool is_access_rule(const Option& option) {
-    return option.type == T::access || option.type == T::hours;
+    return option.type == T::access || option.type == T::hours || option.type == T::wrappers;
 }
 
 }  // namespace superd

@@ -47,7 +47,8 @@ enum class ValueType : std::uint8_t {
     workers,  // a number or "cores"
     ionice,
     cpus,
-    multicast
+    multicast,
+    wrappers  // tcp_wrappers: true, false or a name
 };
 
 // Where a key may stand, as bits.
@@ -104,7 +105,8 @@ struct Option {
 [[nodiscard]] bool is_list(ValueType type);
 // True for tables that merge key by key.
 [[nodiscard]] bool is_table(ValueType type);
-// True for allow, deny and hours, which must be enforced wherever they were written.
+// True for allow, deny, hours and tcp_wrappers, which must be enforced wherever they were
+// written.
 [[nodiscard]] bool is_access_rule(const Option& option);
 
 // "an integer, -20..19", "one of demand, boot, manual" ...

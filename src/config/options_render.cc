@@ -40,7 +40,8 @@ constexpr std::array type_names{TypeName{T::text, "text"},
         TypeName{T::sinks, "a list of places to write to"},
         TypeName{T::workers, "a number or \"cores\""}, TypeName{T::ionice, "a disk priority"},
         TypeName{T::cpus, "a list of numbers and ranges"},
-        TypeName{T::multicast, "a list of multicast groups"}};
+        TypeName{T::multicast, "a list of multicast groups"},
+        TypeName{T::wrappers, "true, false or a name"}};
 
 struct ScopeName {
     Scope scope;

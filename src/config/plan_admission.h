@@ -114,6 +114,19 @@ struct Bound {
 // What the peer's ident server (RFC 1413) is asked for.
 enum class Ident : std::uint8_t { off, log, require };
 
+// A file that is sent to clients: its text is read with the configuration, so that sending it
+// neither waits for a disk nor finds it gone.
+struct BannerPlan {
+    std::string path;  // empty: none
+    std::string text;
+
+    bool operator==(const BannerPlan&) const = default;
+
+    static constexpr auto fields() {
+        return std::tuple{Field{"path", &BannerPlan::path}, Field{"text", &BannerPlan::text}};
+    }
+};
+
 enum class OnLimit : std::uint8_t { queue, refuse };
 
 struct AdmissionPlan {
@@ -129,8 +142,9 @@ struct AdmissionPlan {
     Nanoseconds ident_timeout{std::chrono::seconds(10)};
     bool tcp_wrappers = false;
     std::string tcp_wrappers_name;  // the daemon's name in hosts.allow; empty: the program's
-    // Files sent at once to everybody, to those let in, to those refused; empty: none.
-    std::string banner, banner_admitted, banner_refused;
+    Origin tcp_wrappers_origin;
+    // Sent at once to everybody, to those let in, to those refused.
+    BannerPlan banner, banner_admitted, banner_refused;
 
     bool operator==(const AdmissionPlan&) const = default;
 
@@ -144,8 +158,9 @@ struct AdmissionPlan {
                 Field{"on_limit", &P::on_limit}, Field{"refuse_text", &P::refuse_text},
                 Field{"ident", &P::ident}, Field{"ident_timeout", &P::ident_timeout},
                 Field{"tcp_wrappers", &P::tcp_wrappers},
-                Field{"tcp_wrappers_name", &P::tcp_wrappers_name}, Field{"banner", &P::banner},
-                Field{"banner_admitted", &P::banner_admitted},
+                Field{"tcp_wrappers_name", &P::tcp_wrappers_name},
+                Field{"tcp_wrappers_origin", &P::tcp_wrappers_origin},
+                Field{"banner", &P::banner}, Field{"banner_admitted", &P::banner_admitted},
                 Field{"banner_refused", &P::banner_refused}};
     }
 };

@@ -232,8 +232,20 @@ private:
 
     template <class M>
     void add(Json& json, std::string_view name, const M& member) const {
-        if (name == "max_load_origin") return;
+        if (name == "max_load_origin" || name == "tcp_wrappers_origin") return;
         json[std::string(name)] = value(name, member);
+    }
+
+    // A name takes the place of `true`.
+    void add(Json& json, std::string_view name, const std::string& text) const {
+        if (name != "tcp_wrappers_name")
+            json[std::string(name)] = value(name, text);
+        else if (!text.empty())
+            json["tcp_wrappers"] = text;
+    }
+
+    void add(Json& json, std::string_view name, const BannerPlan& banner) const {
+        json[std::string(name)] = value(name, banner.path);
     }
 
     void add(Json& json, std::string_view, const AdmissionPlan& admission) const {

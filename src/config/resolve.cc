@@ -110,12 +110,15 @@ void unenforceable(ResolveContext& context, const ServiceInput& input, const Opt
     if (!list || (list->items.empty() && !list->edited)) return;
     const std::string key(option.key);
     const Written* written = input.layers.last(option.key);
+    const auto* boolean = std::get_if<bool>(&written->node->value);
+    if (boolean != nullptr && !*boolean) return;
+    const std::string none = option.type == ValueType::wrappers ? " = false" : " = []";
     context.report.error(written->at,
             key + " cannot be enforced for " + input.label +
                     ": superd does not see a worker's clients",
             is_own(written->layer)
                     ? "leave it out"
-                    : "write " + key + " = [] in " + input.label + " to do without");
+                    : "write " + key + none + " in " + input.label + " to do without");
 }
 
 // ident keeps clients out only where it says so.

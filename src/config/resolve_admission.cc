@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 
+#include <unistd.h>
+
 #include "base/host_name.h"
 #include "base/text.h"
+#include "config/file.h"
 #include "config/resolve.h"
 
 namespace superd {
@@ -243,6 +246,61 @@ void take_load(ResolveContext& context, const ServiceInput& input, AdmissionPlan
     admission.max_load_origin = Values::origin(written->node->at);
 }
 
+// ---- tcp_wrappers
+
+void take_wrappers(ResolveContext& context, const ServiceInput& input, ServicePlan& plan) {
+    const Written* written = input.layers.last("tcp_wrappers");
+    if (written == nullptr) return;
+    const auto wrappers = context.values.wrappers(*written->node);
+    if (!wrappers || !wrappers->asked) return;
+    const bool has_address = std::all_of(plan.listeners.begin(), plan.listeners.end(),
+            [](const ListenerPlan& l) { return l.kind == ListenerKind::tcp; });
+    if (!has_address)
+        context.report.error(written->node->at,
+                "tcp_wrappers cannot be enforced for " + input.label +
+                        ": only TCP clients have an address to look for",
+                "write tcp_wrappers = false in " + input.label + " to do without");
+    plan.admission.tcp_wrappers = true;
+    plan.admission.tcp_wrappers_name = wrappers->name;
+    plan.admission.tcp_wrappers_origin = Values::origin(written->node->at);
+}
+
+// ---- banners
+
+constexpr std::size_t largest_banner = std::size_t{64} << 10;
+
+// A file that is not there is sent to nobody, as though nothing were written; what is there and
+// cannot be sent is a mistake.
+BannerPlan read_banner(ResolveContext& context, const Layers& layers, std::string_view key) {
+    BannerPlan banner;
+    const Written* written = layers.last(key);
+    if (written == nullptr) return banner;
+    auto path = context.values.path(*written->node, key);
+    if (!path) return banner;
+    banner.path = std::move(*path);
+    const Place& at = written->node->at;
+    const std::string shown = std::string(key) + " " + quoted(banner.path);
+    if (context.host.look_at(banner.path) == PathKind::missing) {
+        context.report.warning(at, "there is no file " + quoted(banner.path) +
+                                           " now: nothing is sent for " + std::string(key));
+        return banner;
+    }
+    auto content = read_regular_file(banner.path);
+    // A check without root cannot read what is root's; superd itself can.
+    const bool roots_own = context.options.root && context.host.uid() != 0 &&
+                           access(banner.path.c_str(), R_OK) != 0;
+    if (!content && roots_own)
+        context.report.warning(at, shown + " " + content.error().message);
+    else if (!content)
+        context.report.error(
+                at, shown + " " + content.error().message, content.error().suggestion);
+    else if (content->text.size() > largest_banner)
+        context.report.error(at, shown + " is larger than 64K");
+    else
+        banner.text = std::move(content->text);
+    return banner;
+}
+
 }  // namespace
 
 std::optional<AccessRule> read_access_rule(
@@ -292,6 +350,10 @@ void resolve_admission(ResolveContext& context, ServiceInput& input, ServicePlan
     if (const auto word = choice_of(context, input.layers, "on_limit"))
         admission.on_limit = static_cast<OnLimit>(*word);
     admission.refuse_text = line_of(context, input.layers, "refuse_text").value_or("");
+    admission.banner = read_banner(context, input.layers, "banner");
+    admission.banner_admitted = read_banner(context, input.layers, "banner_admitted");
+    admission.banner_refused = read_banner(context, input.layers, "banner_refused");
+    take_wrappers(context, input, plan);
 }
 
 }  // namespace superd

@@ -34,6 +34,7 @@ public:
         take_environment();
         take_credentials();
         take_outputs();
+        take_label();
     }
 
 private:
@@ -268,6 +269,14 @@ private:
         if (is_own(written->layer))
             context_.report.error(written->node->at,
                     R"(stderr = "socket" is for handlers: only they have a connection)");
+    }
+
+    void take_label() {
+        plan_.peer_label = boolean_of(context_, layers_, "peer_label").value_or(false);
+        if (plan_.peer_label &&
+                context_.host.look_at("/sys/fs/selinux/enforce") == PathKind::missing)
+            context_.report.warning(layers_.last("peer_label")->node->at,
+                    "this kernel has no SELinux now: without it peer_label lets nobody in");
     }
 
     void take_output(std::string_view key, Output& into) {

@@ -71,6 +71,14 @@ public:
     // "239.1.2.3", "ff02::1%eth0"
     [[nodiscard]] std::optional<std::string> multicast(const Node& node);
 
+    struct Wrappers {
+        bool asked = false;
+        std::string name;  // empty: the program's
+    };
+
+    // true, false, or a daemon's name as hosts_access(5) has it.
+    [[nodiscard]] std::optional<Wrappers> wrappers(const Node& node);
+
     // Place as an Origin of the plan, whose files are the document's.
     [[nodiscard]] static Origin origin(const Place& place) {
         return {place.file, place.line, place.column};

@@ -289,4 +289,17 @@ std::optional<std::string> Values::multicast(const Node& node) {
     return std::nullopt;
 }
 
+std::optional<Values::Wrappers> Values::wrappers(const Node& node) {
+    if (const auto* asked = std::get_if<bool>(&node.value)) return Wrappers{*asked, {}};
+    const std::string* text = this->text(node, "tcp_wrappers");
+    if (text == nullptr) return std::nullopt;
+    // What separates and closes names in hosts.allow cannot be part of one.
+    if (!text->empty() && text->size() < 128 &&
+            text->find_first_of(" \t\n,:@") == std::string::npos)
+        return Wrappers{true, *text};
+    report_.error(node.at, quoted(*text) + " is not a name for hosts.allow",
+            "write true for the program's own name");
+    return std::nullopt;
+}
+
 }  // namespace superd

@@ -13,7 +13,9 @@
 
 #include "base/units.h"
 #include "engine/supervisor.h"
+#include "policy/exec_spec.h"
 #include "sys/accept.h"
+#include "sys/farewell.h"
 
 namespace superd {
 
@@ -207,7 +209,7 @@ void Supervisor::consider(
 // The counts of source are taken already: by consider(), or again by a recovery.
 void Supervisor::start_handler(
         Service& service, std::uint32_t index, Fd connection, PeerFacts facts) {
-    const ProcessRecord& record = processes_.records().at(index);
+    ProcessRecord& record = processes_.records().at(index);
     ++service.active;
     ++service.launching;
     ++live_;
@@ -220,13 +222,24 @@ void Supervisor::start_handler(
             listeners[std::min<std::size_t>(record.listener, listeners.size() - 1)];
     launch.facts = {from.kind, record.peer, record.local, from.path, std::move(facts.name),
             std::move(facts.user)};
+    const bool greeted = send_banner(service, record, connection.get());
     launch.connection = connection.release();
     launch.standard_error = outputs_.descriptor_for(service, service.plan->exec.standard_error);
+    record.flags = 0;
+    if (service.always_steps_in || !greeted) {
+        record.flags = launch_steps_in;
+        launch.step_in = {.wanted = true,
+                .program = exec_program_.get(),
+                .spec = service.exec_spec,
+                .report = state_.header().report_fd[1],
+                .connection = record.id,
+                .banner_sent = record.banner_sent};
+    }
     processes_.launch(std::move(launch));
 }
 
 void Supervisor::refuse(Service& service, Listener& listener, Fd connection,
-        const Endpoint& peer, const Refuse& why) {
+        const Endpoint& peer, const Refuse& why, std::uint32_t banner_sent) {
     ++service.record->refused[static_cast<std::size_t>(why.reason)];
     if (const auto suppressed = limiter_.allow(service.index, why.reason, loop_.now())) {
         outputs_.log().log(RefuseEvent{.service = service.name(),
@@ -238,8 +251,23 @@ void Supervisor::refuse(Service& service, Listener& listener, Fd connection,
                                               : plan_->where(why.rule),
                 .suppressed = *suppressed});
     }
-    refuse_connection(
-            std::move(connection), listener.plan.kind, service.plan->admission.refuse_text);
+    const AdmissionPlan& plan = service.plan->admission;
+    std::string text = plan.banner.text.substr(
+            std::min<std::size_t>(banner_sent, plan.banner.text.size()));
+    text += refusal_text(plan);
+    if (!text.empty())
+        farewells_.take(std::move(connection), listener.plan.kind, std::move(text));
+}
+
+// After the record, so that it is known how much of it a client was sent; what its socket does
+// not take at once is left to superd-exec. True where nothing is left to send.
+bool Supervisor::send_banner(const Service& service, ProcessRecord& record, int connection) {
+    const std::string_view banner = service.plan->admission.banner.text;
+    if (record.banner_sent >= banner.size()) return true;
+    const auto sent = send_some(connection, banner.substr(record.banner_sent));
+    // Where the client has gone its handler finds out by itself, as it always does.
+    record.banner_sent += static_cast<std::uint32_t>(sent.value_or(banner.size()));
+    return record.banner_sent >= banner.size();
 }
 
 void Supervisor::on_no_descriptors(Service& service, Listener& listener, int error) {

@@ -40,13 +40,12 @@ void Supervisor::on_started(std::uint32_t index) {
     }
     Service& service = *by_index_[record.service];
     --service.launching;
-    ++service.record->started;
-    outputs_.log().log(StartEvent{.service = service.name(),
-            .connection = record.id,
-            .pid = record.pid.load(std::memory_order_relaxed),
-            .peer = record.peer,
-            .local = record.local,
-            .user = user_of(index)});
+    ProcessRecord& launched = processes_.records().at(index);
+    if ((record.flags & launch_steps_in) != 0)
+        launched.flags = static_cast<std::uint8_t>(launched.flags | launch_exec_runs);
+    // Through superd-exec it has started when that says so, which may have been before this.
+    if ((record.flags & launch_steps_in) == 0 || (record.flags & launch_begun) != 0)
+        log_start(service, index);
     if (service.holds.has(Hold::launches)) release(service, Hold::launches);
     // It was being started when the others were told to end.
     const bool drains = service.order() == Order::drain && record.kind != ProcessKind::handler;
@@ -55,6 +54,72 @@ void Supervisor::on_started(std::uint32_t index) {
     else if (service.stopping || drains)
         processes_.send_signal(index, SIGTERM);
     if (record.kind != ProcessKind::handler || !waiters_.empty()) changed(service);
+}
+
+void Supervisor::log_start(const Service& service, std::uint32_t index) {
+    const ProcessRecord& record = processes_.records().at(index);
+    ++service.record->started;
+    outputs_.log().log(StartEvent{.service = service.name(),
+            .connection = record.id,
+            .pid = record.pid.load(std::memory_order_relaxed),
+            .peer = record.peer,
+            .local = record.local,
+            .user = user_of(index)});
+}
+
+void Supervisor::on_exec_report(std::uint32_t index, const ExecReport& report) {
+    ProcessRecord& record = processes_.records().at(index);
+    if ((record.flags & launch_steps_in) == 0) return;
+    Service& service = *by_index_[record.service];
+    const auto set = [&record](std::uint8_t flag) {
+        record.flags = static_cast<std::uint8_t>(record.flags | flag);
+    };
+    switch (report.verdict) {
+        case ExecVerdict::begins:
+            set(launch_begun);
+            if ((record.flags & launch_exec_runs) != 0) log_start(service, index);
+            break;
+        case ExecVerdict::refused:
+            set(launch_refused);
+            on_refused_by_exec(service, record);
+            break;
+        case ExecVerdict::failed:
+            set(launch_failed);
+            note_launch_failure(service, record,
+                    {.record = index,
+                            .service = record.service,
+                            .stage = static_cast<SpawnStage>(report.stage),
+                            .error = report.error});
+            changed(service);
+            break;
+    }
+}
+
+void Supervisor::on_refused_by_exec(Service& service, const ProcessRecord& record) {
+    ++service.record->refused[static_cast<std::size_t>(Refusal::tcp_wrappers)];
+    const auto suppressed = limiter_.allow(service.index, Refusal::tcp_wrappers, loop_.now());
+    if (!suppressed) return;
+    outputs_.log().log(RefuseEvent{.service = service.name(),
+            .connection = record.id,
+            .peer = record.peer,
+            .local = record.local,
+            .reason = refusal_name(Refusal::tcp_wrappers),
+            .rule = plan_->where(service.plan->admission.tcp_wrappers_origin),
+            .suppressed = *suppressed});
+}
+
+bool Supervisor::never_ran(Service& service, const ProcessRecord& record, int status) {
+    if ((record.flags & launch_steps_in) == 0 || (record.flags & launch_begun) != 0)
+        return false;
+    if ((record.flags & (launch_refused | launch_failed)) != 0) return true;
+    ++service.record->failed;
+    service.last_failure = "superd-exec ended before the service: " + exit_text(status);
+    outputs_.log().log(FailEvent{.service = service.name(),
+            .connection = record.id,
+            .peer = record.peer,
+            .stage = stage_name(SpawnStage::step_in),
+            .detail = exit_text(status)});
+    return true;
 }
 
 void Supervisor::on_launch_failed(std::uint32_t index, const LaunchResult& result) {
@@ -80,12 +145,7 @@ void Supervisor::on_launch_failed(std::uint32_t index, const LaunchResult& resul
     }
     Service& service = *by_index_[record.service];
     --service.launching;
-    ++service.record->failed;
-    ++service.record->failures;
-    service.record->last_stage = static_cast<std::uint8_t>(result.stage);
-    service.record->last_error = result.error;
-    service.record->last_failure = to_nanoseconds(loop_.now());
-    log_launch_failure(service, record, result);
+    note_launch_failure(service, record, result);
     if (record.kind == ProcessKind::daemon) service.failed = true;
     forget_process(index);
     if (result.stage == SpawnStage::clone)
@@ -96,6 +156,16 @@ void Supervisor::on_launch_failed(std::uint32_t index, const LaunchResult& resul
     else if (record.kind == ProcessKind::worker)
         on_worker_lost(service);
     changed(service);
+}
+
+void Supervisor::note_launch_failure(
+        Service& service, const ProcessRecord& record, const LaunchResult& result) {
+    ++service.record->failed;
+    ++service.record->failures;
+    service.record->last_stage = static_cast<std::uint8_t>(result.stage);
+    service.record->last_error = result.error;
+    service.record->last_failure = to_nanoseconds(loop_.now());
+    log_launch_failure(service, record, result);
 }
 
 void Supervisor::log_launch_failure(
@@ -119,6 +189,12 @@ void Supervisor::on_ended(std::uint32_t index, int status) {
     if (is_own_program(record.kind)) return;
     Service& service = *by_index_[record.service];
     const ProcessKind kind = record.kind;
+    if (never_ran(service, record, status)) {
+        forget_process(index);
+        if (service.active == 0) on_service_empty(service);
+        changed(service);
+        return;
+    }
     ++service.record->exited;
     service.record->last_status = status;
     outputs_.log().log(ExitEvent{.service = service.name(),

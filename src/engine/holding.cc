@@ -63,7 +63,8 @@ std::optional<Refuse> Supervisor::refuse_unheld(
 void Supervisor::hold_connection(Service& service, std::uint32_t index, Fd connection) {
     ++service.active;
     ++live_;
-    const ProcessRecord& record = processes_.records().at(index);
+    ProcessRecord& record = processes_.records().at(index);
+    (void)send_banner(service, record, connection.get());
     held_[index] = Held{.id = record.id, .connection = std::move(connection)};
     if (!held_look_.active()) held_look_.start(look_interval, look_interval);
     go_on_with(service, index);
@@ -179,10 +180,12 @@ void Supervisor::drop_held(std::uint32_t index, const std::optional<Refuse>& why
     record.connection.store(-1, std::memory_order_relaxed);
     const auto listener = std::min<std::size_t>(record.listener, service.listeners.size());
     const Endpoint peer = record.peer;
+    const std::uint32_t banner_sent = record.banner_sent;
     forget_process(index);
     processes_.records().give_back(index);
     if (why && listener < service.listeners.size()) {
-        refuse(service, service.listeners[listener], std::move(connection), peer, *why);
+        refuse(service, service.listeners[listener], std::move(connection), peer, *why,
+                banner_sent);
     } else if (options_.debug) {
         outputs_.log().log(NoticeEvent{.level = Level::debug,
                 .service = service.name(),

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "engine/processes.h"
 
+#include <array>
 #include <cstdlib>
 #include <utility>
+
+#include <unistd.h>
 
 #include "sys/process.h"
 
@@ -29,13 +32,18 @@ Processes::Processes(Loop& loop, State& state, const SpawnerOptions& options, Pr
           results_poll_(loop, spawner_.event_fd(), [this](int, int) { take_results(); }),
           ended_poll_(loop, reaper_.fd(),
                   [this](int, int) {
-                      take_results();  // a process has started before it ends
+                      // A process has started before it ends, and has told why.
+                      take_results();
+                      take_reports();
                       reaper_.wait(ended_);
                       take_ended();
                   }),
+          report_fd_(state.header().report_fd[0]),
+          reports_poll_(loop, report_fd_, [this](int, int) { take_reports(); }),
           tick_(loop, [this] { on_tick(); }) {
     results_poll_.start(Poll::readable);
     ended_poll_.start(Poll::readable);
+    reports_poll_.start(Poll::readable);
 }
 
 void Processes::launch(Launch launch) {
@@ -58,11 +66,13 @@ bool Processes::send_signal(std::uint32_t index, int signal) {
 
 void Processes::sweep_orphans() {
     take_results();
+    take_reports();
     reaper_.sweep(ended_);
     take_ended();
 }
 
 void Processes::on_guard_news() {
+    take_reports();
     reaper_.on_guard_signal(ended_);
     take_ended();
 }
@@ -82,6 +92,25 @@ void Processes::take_results() {
         records_.give_back(result.record);
     }
     results_.clear();
+}
+
+// A message whose record has been given to somebody else since comes too late.
+void Processes::take_reports() {
+    std::array<ExecReport, 64> reports;
+    for (;;) {
+        const ssize_t n = ::read(report_fd_, reports.data(), sizeof reports);
+        if (n <= 0) return;
+        const std::size_t count = static_cast<std::size_t>(n) / sizeof reports[0];
+        for (std::size_t i = 0; i < count; ++i) {
+            const ExecReport report = reports[i];
+            if (report.record >= records_.capacity()) continue;
+            const ProcessRecord& record = records_.at(report.record);
+            if (record.state.load(std::memory_order_acquire) != RecordState::free &&
+                    record.id == report.connection)
+                sink_.on_exec_report(report.record, report);
+        }
+        if (count < reports.size()) return;
+    }
 }
 
 void Processes::take_ended() {

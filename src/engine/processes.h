@@ -8,6 +8,7 @@
 
 #include "engine/records.h"
 #include "loop/loop.h"
+#include "sys/exec_report.h"
 #include "sys/reaper.h"
 #include "sys/spawner.h"
 
@@ -23,6 +24,8 @@ public:
     // status: as waitpid(2)'s, -1 unknown. The pid is still reserved during the call;
     // afterwards it is reaped and the record given back.
     virtual void on_ended(std::uint32_t index, int status) = 0;
+    // superd-exec tells what becomes of a launch; it may be faster than on_started.
+    virtual void on_exec_report(std::uint32_t index, const ExecReport& report) = 0;
 };
 
 class Processes {
@@ -48,6 +51,7 @@ public:
 
 private:
     void take_results();
+    void take_reports();
     void take_ended();
     void on_tick();
 
@@ -57,6 +61,8 @@ private:
     Reaper reaper_;
     Poll results_poll_;
     Poll ended_poll_;
+    int report_fd_;
+    Poll reports_poll_;
     Timer tick_;
     std::vector<LaunchResult> results_;  // kept for their room
     std::vector<Ended> ended_;

@@ -58,6 +58,7 @@ std::optional<std::uint32_t> ProcessRecords::take() {
     record.stage.store(0, std::memory_order_relaxed);
     record.attempts = 0;
     record.flags = 0;
+    record.banner_sent = 0;
     record.deaths = 0;
     record.source = ~std::uint32_t{0};
     record.listener = 0;
@@ -125,6 +126,7 @@ std::optional<std::uint32_t> ListenerRecords::add(std::string_view key, int fd) 
     if (!index) return std::nullopt;
     ListenerRecord& record = records_[*index];
     record.inode = inode_of(fd);
+    record.filter = 0;
     store(record.key, key);
     record.fd = fd;
     return index;

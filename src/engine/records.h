@@ -16,6 +16,12 @@ namespace superd {
 // Bits of ProcessRecord::flags.
 // Accepted, counted, and not to be started before something has been found out about its peer.
 inline constexpr std::uint8_t record_held = 1;
+// Its launch goes through superd-exec; the bits below say how far that has come.
+inline constexpr std::uint8_t launch_steps_in = 2;
+inline constexpr std::uint8_t launch_exec_runs = 4;
+inline constexpr std::uint8_t launch_begun = 8;  // the service's program runs, or is about to
+inline constexpr std::uint8_t launch_refused = 16;
+inline constexpr std::uint8_t launch_failed = 32;
 
 // Process records, taken and given back in O(1); the most recently freed one first, so that few
 // pages are touched.

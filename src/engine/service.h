@@ -72,9 +72,9 @@ struct Listener {
     std::uint32_t record = ~std::uint32_t{0};  // in State::listeners; ~0: none
     std::unique_ptr<Poll> poll;
     Condition condition = Condition::closed;
-    std::string detail;  // waiting: for what
-    int waits_for = 0;   // waiting: errno of the last try
-    UnreadWatch unread;  // datagrams that workers leave behind
+    std::string detail;                  // waiting: for what
+    int waits_for = 0;                   // waiting: errno of the last try
+    UnreadWatch unread;                  // datagrams that workers leave behind
 };
 
 struct Service {
@@ -82,6 +82,8 @@ struct Service {
     ServiceRecord* record = nullptr;
     std::shared_ptr<const ServicePlan> plan;
     std::shared_ptr<const SpawnPlan> spawn;  // made at the first launch; null: none was yet
+    int exec_spec = -1;            // memory file for superd-exec, as long-lived as spawn; or -1
+    bool always_steps_in = false;  // with spawn: each launch goes through superd-exec
     AccessIndex access;
     std::vector<Listener> listeners;
 

@@ -8,6 +8,7 @@
 
 #include "base/units.h"
 #include "engine/supervisor.h"
+#include "policy/exec_spec.h"
 #include "sys/listen_socket.h"
 
 namespace superd {
@@ -177,6 +178,9 @@ std::optional<Explanation> Supervisor::explain(
     const AdmissionExplanation result = superd::explain(facts, book_of(*service), loop_.now());
     Explanation answer;
     answer.text = result.text;
+    if (service->plan->admission.tcp_wrappers && std::holds_alternative<Admit>(result.decision))
+        answer.text += fmt::format("; hosts.allow and hosts.deny decide then, for \"{}\"",
+                wrappers_name(*service->plan));
     if (result.rule.line != 0) answer.rule = plan_->where(result.rule);
     if (const auto* refusal = std::get_if<Refuse>(&result.decision)) {
         answer.reason = refusal_name(refusal->reason);

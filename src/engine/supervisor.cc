@@ -10,7 +10,10 @@
 #include <unistd.h>
 
 #include "base/units.h"
+#include "config/codec.h"
+#include "policy/exec_spec.h"
 #include "sys/guard.h"
+#include "sys/sealed_file.h"
 
 namespace superd {
 
@@ -37,6 +40,7 @@ Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
           listener_records_(state),
           doors_(loop, listener_records_, outputs_.log(), *this),
           processes_(loop, state, options_.spawner, *this),
+          farewells_(loop),
           reader_(loop),
           network_watch_(loop, [this] { on_networks_changed(); }),
           signals_(loop, watched_signals(), [this](int signal) { on_signal(signal); }),
@@ -56,6 +60,8 @@ Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
                   [this](Fd channel) { return start_resolve_program(std::move(channel)); }),
           held_look_(loop, [this] { look_at_held(); }) {
     loop_.at_turn_end([this] { graveyard_.clear(); });
+    if (!options_.exec_program.empty())
+        exec_program_ = Fd(::open(options_.exec_program.c_str(), O_PATH | O_CLOEXEC));
 }
 
 Supervisor::~Supervisor() = default;
@@ -137,13 +143,30 @@ const std::shared_ptr<const SpawnPlan>& Supervisor::spawn_plan_of(Service& servi
     struct Both {
         std::shared_ptr<const SpawnPlan> spawn;
         std::shared_ptr<const ServicePlan> service;
+        Fd exec_spec;
     };
 
     if (service.spawn) return service.spawn;
+    const ServicePlan& plan = *service.plan;
     auto both = std::make_shared<Both>(
-            Both{make_spawn_plan(*service.plan, options_.spawn_context), service.plan});
+            Both{make_spawn_plan(plan, options_.spawn_context), service.plan, {}});
+    service.always_steps_in = always_steps_in(plan);
+    if (may_step_in(plan)) both->exec_spec = write_exec_spec(plan, *both->spawn);
+    service.exec_spec = both->exec_spec.get();
     service.spawn = std::shared_ptr<const SpawnPlan>(both, both->spawn.get());
     return service.spawn;
+}
+
+// Where it cannot be written the launch fails.
+Fd Supervisor::write_exec_spec(const ServicePlan& plan, const SpawnPlan& spawn) {
+    auto file = sealed_file("superd-exec", encode_exec_spec(make_exec_spec(plan, spawn)));
+    if (file) return std::move(*file);
+    outputs_.log().log(FailEvent{.service = plan.name,
+            .stage = file.error().operation,
+            .subject = file.error().subject,
+            .error = file.error().code,
+            .detail = "what superd-exec needs to know"});
+    return {};
 }
 
 void Supervisor::activate(Service& service) {

@@ -23,6 +23,7 @@
 #include "engine/deny_list.h"
 #include "engine/directories.h"
 #include "engine/doors.h"
+#include "engine/farewells.h"
 #include "engine/manager.h"
 #include "engine/outputs.h"
 #include "engine/processes.h"
@@ -41,6 +42,7 @@ struct SupervisorOptions {
     std::string run_directory;    // "/run/superd"
     std::string state_directory;  // "/var/lib/superd"
     std::string log_program;      // absolute path of superd-log; empty: lines go to stderr
+    std::string exec_program;     // of superd-exec; empty: what needs it is not started
     IdentityPlan log_identity;    // of superd-log
     std::string resolve_program;  // superd-resolve; empty: every name and user stays unknown
     IdentityPlan resolve_identity;
@@ -119,6 +121,7 @@ private:
     void on_started(std::uint32_t index) override;
     void on_launch_failed(std::uint32_t index, const LaunchResult& result) override;
     void on_ended(std::uint32_t index, int status) override;
+    void on_exec_report(std::uint32_t index, const ExecReport& report) override;
     void on_signal(int signal);
 
     // ---- accepting
@@ -127,8 +130,10 @@ private:
     // False: the service pauses, the batch is over.
     bool may_accept(Service& service);
     void consider(Service& service, Listener& listener, Fd connection, const Endpoint& peer);
+    // banner_sent: bytes of the banner that the client has been sent already.
     void refuse(Service& service, Listener& listener, Fd connection, const Endpoint& peer,
-            const Refuse& why);
+            const Refuse& why, std::uint32_t banner_sent = 0);
+    bool send_banner(const Service& service, ProcessRecord& record, int connection);
 
     // What is known of a client beside its address; empty where it is not.
     struct PeerFacts {
@@ -199,11 +204,18 @@ private:
     void on_service_empty(Service& service);
     void signal_all(Service& service, int signal);
     void end_processes(Service& service);
+    void log_start(const Service& service, std::uint32_t index);
+    void on_refused_by_exec(Service& service, const ProcessRecord& record);
+    // True: superd-exec has ended and the service's program was never run.
+    [[nodiscard]] bool never_ran(Service& service, const ProcessRecord& record, int status);
+    void note_launch_failure(
+            Service& service, const ProcessRecord& record, const LaunchResult& result);
     void log_launch_failure(
             Service& service, const ProcessRecord& record, const LaunchResult& result);
     void on_log_program_gone(std::uint32_t index);
 
     // ---- services and plans
+    [[nodiscard]] Fd write_exec_spec(const ServicePlan& plan, const SpawnPlan& spawn);
     Service& add_service(const std::shared_ptr<const ServicePlan>& plan);
     void give_plan(Service& service, const std::shared_ptr<const ServicePlan>& plan);
     const std::shared_ptr<const SpawnPlan>& spawn_plan_of(Service& service);
@@ -256,6 +268,7 @@ private:
     ListenerRecords listener_records_;
     Doors doors_;
     Processes processes_;
+    Farewells farewells_;
     ConfigReader reader_;
     FileWatch network_watch_;
     SignalWatch signals_;
@@ -273,7 +286,8 @@ private:
     std::vector<std::unique_ptr<Service>> graveyard_;  // until the turn of the loop is over
     std::uint32_t log_record_ = ~std::uint32_t{0};
     std::uint32_t log_failures_ = 0;
-    Fd log_channel_;  // superd-log's end, until it has been started
+    Fd exec_program_;  // superd-exec, opened: a launch needs no path to it
+    Fd log_channel_;   // superd-log's end, until it has been started
     DenyList deny_list_;
     Resolver resolver_;
     Fd resolve_channel_;                                    // superd-resolve's end, the same

@@ -267,6 +267,7 @@ std::string objection_text(Refusal reason, const Situation& at) {
         case Refusal::rate: return rate_text(at);
         case Refusal::stopping: return "the service is stopping";
         case Refusal::no_descriptors:
+        case Refusal::tcp_wrappers:
         case Refusal::ident:
         case Refusal::count: break;
     }

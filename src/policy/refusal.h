@@ -19,6 +19,7 @@ enum class Refusal : std::uint8_t {
     load,
     max_processes,
     no_descriptors,
+    tcp_wrappers,
     stopping,
     ident,
     count

@@ -206,6 +206,10 @@ std::string_view stage_name(SpawnStage stage) {
         case SpawnStage::uid: return "setuid";
         case SpawnStage::verify: return "verify";
         case SpawnStage::exec: return "exec";
+        case SpawnStage::step_in: return "superd-exec";
+        case SpawnStage::tcp_wrappers: return "tcp_wrappers";
+        case SpawnStage::peer_label: return "peer_label";
+        case SpawnStage::banner: return "banner";
     }
     return "none";
 }

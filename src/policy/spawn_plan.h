@@ -35,7 +35,12 @@ enum class SpawnStage : std::uint8_t {
     gid,
     uid,
     verify,
-    exec
+    exec,
+    // By superd-exec, which runs already and does the rest of the sequence.
+    step_in,
+    tcp_wrappers,
+    peer_label,
+    banner
 };
 [[nodiscard]] std::string_view stage_name(SpawnStage stage);
 

@@ -3,7 +3,6 @@
 #include "sys/accept.h"
 
 #include <cerrno>
-#include <climits>
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -31,13 +30,6 @@ Endpoint unix_peer(int fd) {
     peer.gid = credentials.gid;
     peer.pid = static_cast<std::uint32_t>(credentials.pid);
     return peer;
-}
-
-// Throws away what TCP holds for us without copying a byte of it: a close with unread data is a
-// reset. Bounded, for a client may send faster than this.
-void discard_received(int fd) {
-    for (int round = 0; round < 4; ++round)
-        if (::recv(fd, nullptr, INT_MAX, MSG_TRUNC | MSG_DONTWAIT) <= 0) return;
 }
 
 }  // namespace
@@ -95,14 +87,6 @@ Result<std::vector<std::uint32_t>> peer_groups(int fd) {
     }
     groups.resize(size / sizeof groups[0]);
     return groups;
-}
-
-void refuse_connection(Fd connection, ListenerKind kind, std::string_view text) {
-    const int fd = connection.get();
-    if (text.empty() || fd < 0) return;
-    (void)::send(fd, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    ::shutdown(fd, SHUT_WR);
-    if (kind == ListenerKind::tcp) discard_received(fd);
 }
 
 }  // namespace superd

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Taking connections from a listener, looking at who they are, and turning them away.
+// Taking connections from a listener and looking at who they are.
 #pragma once
 
 #include <cstdint>
@@ -38,10 +38,5 @@ struct Accepted {
 [[nodiscard]] std::uint64_t socket_cookie(int fd);
 // SO_PEERGROUPS: a UNIX peer's supplementary groups at the time it connected.
 [[nodiscard]] Result<std::vector<std::uint32_t>> peer_groups(int fd);
-
-// Says text (may be empty) as far as the socket takes it at once, and closes. Never blocks.
-// With a text, what a TCP client has sent so far is discarded in the kernel, unread, lest the
-// close become a reset that overtakes the text.
-void refuse_connection(Fd connection, ListenerKind kind, std::string_view text);
 
 }  // namespace superd

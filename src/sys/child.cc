@@ -14,6 +14,9 @@
 // 4. Root and directory, while still permitted; then groups, gid, uid in that order, for each
 //    takes the right to do the one before away; check that root cannot come back.
 // 5. The signal mask last: a signal sent to the group must not end the child half way. Exec.
+//
+// Where superd-exec steps in, the child execs it after the descriptors of 3 are in place, from
+// a descriptor that was opened long before; superd-exec then does the rest by finish_launch().
 #include "sys/child.h"
 
 #include <csignal>
@@ -42,8 +45,19 @@ SUPERD_CHILD_CODE void at_stage(const ChildWork& work, SpawnStage stage) {
     work.record->stage.store(static_cast<std::uint8_t>(stage), std::memory_order_relaxed);
 }
 
+// A pipe that is full loses the message: nobody reads it any more.
+SUPERD_CHILD_CODE void tell(const ChildWork& work, ExecVerdict verdict, long error) {
+    if (work.report_fd < 0) return;
+    ExecReport report = work.report;
+    report.verdict = verdict;
+    report.stage = work.record->stage.load(std::memory_order_relaxed);
+    report.error = static_cast<std::int32_t>(error);
+    raw_call(SYS_write, work.report_fd, raw_address(&report), sizeof report);
+}
+
 [[noreturn]] SUPERD_CHILD_CODE void give_up(
         const ChildWork& work, long error, int status = 126) {
+    tell(work, ExecVerdict::failed, error);
     work.record->error.store(static_cast<std::int32_t>(error), std::memory_order_release);
     for (;;)
         raw_call(SYS_exit_group, status);
@@ -210,26 +224,38 @@ SUPERD_CHILD_CODE void write_pid(char* out, std::int32_t pid) {
     *out = '\0';
 }
 
-[[noreturn]] SUPERD_CHILD_CODE void execute(const ChildWork& work) {
-    at_stage(work, SpawnStage::exec);
-    if (work.pid_text != nullptr)
-        write_pid(work.pid_text, static_cast<std::int32_t>(raw_call(SYS_getpid)));
+SUPERD_CHILD_CODE void unblock_signals() {
     const std::uint64_t no_signals = 0;
     raw_call(SYS_rt_sigprocmask, SIG_SETMASK, raw_address(&no_signals), 0, kernel_sigset_size);
+}
+
+SUPERD_CHILD_CODE void set_pid_text(const ChildWork& work) {
+    if (work.pid_text != nullptr)
+        write_pid(work.pid_text, static_cast<std::int32_t>(raw_call(SYS_getpid)));
+}
+
+[[noreturn]] SUPERD_CHILD_CODE void execute(const ChildWork& work) {
+    at_stage(work, SpawnStage::exec);
+    set_pid_text(work);
+    tell(work, ExecVerdict::begins, 0);
+    if (work.report_fd >= 0) default_signals(work);
+    unblock_signals();
     const long error = -raw_call(SYS_execve, raw_address(work.plan->program.c_str()),
             raw_address(work.argv), raw_address(work.environment));
     give_up(work, error, error == ENOENT ? 127 : 126);
 }
 
+[[noreturn]] SUPERD_CHILD_CODE void execute_step_in(const ChildWork& work) {
+    at_stage(work, SpawnStage::step_in);
+    set_pid_text(work);
+    unblock_signals();
+    give_up(work, -raw_call(SYS_execveat, work.step_in, raw_address(""), raw_address(work.argv),
+                          raw_address(work.environment), AT_EMPTY_PATH));
+}
+
 }  // namespace
 
-SUPERD_CHILD_CODE int child_main(void* argument) {
-    const ChildWork& work = *static_cast<const ChildWork*>(argument);
-    leave_table(work);
-    if (work.ignored_signals != 0) default_signals(work);
-    at_stage(work, SpawnStage::session);
-    check(work, raw_call(SYS_setsid));
-    install_descriptors(work);
+SUPERD_CHILD_CODE void finish_launch(const ChildWork& work) {
     set_limits(work);
     set_priorities(work);
     set_oom_score(work);
@@ -240,6 +266,17 @@ SUPERD_CHILD_CODE int child_main(void* argument) {
     set_directories(work);
     set_identity(work);
     execute(work);
+}
+
+SUPERD_CHILD_CODE int child_main(void* argument) {
+    const ChildWork& work = *static_cast<const ChildWork*>(argument);
+    leave_table(work);
+    if (work.ignored_signals != 0) default_signals(work);
+    at_stage(work, SpawnStage::session);
+    check(work, raw_call(SYS_setsid));
+    install_descriptors(work);
+    if (work.step_in >= 0) execute_step_in(work);
+    finish_launch(work);
 }
 
 }  // namespace superd

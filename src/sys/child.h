@@ -7,6 +7,7 @@
 
 #include "policy/spawn_plan.h"
 #include "sys/clone.h"
+#include "sys/exec_report.h"
 #include "sys/state.h"
 
 namespace superd {
@@ -31,10 +32,19 @@ struct ChildWork {
     std::uint64_t ignored_signals = 0;  // bit n-1: signal n is ignored in superd
     const SpawnPlan* plan = nullptr;
     ProcessRecord* record = nullptr;
+    // The descriptor, once they are in place, of a program that steps in before the service and
+    // does the rest of the sequence; -1: none does.
+    int step_in = -1;
+    // In superd-exec: where to say what becomes of it, and the message but for its verdict.
+    int report_fd = -1;
+    ExecReport report;
 };
 
 // ChildFunction; the argument is a ChildWork. Ends 127 where the program is not there, 126 for
 // everything else, with stage and errno in the record.
 int child_main(void* work);
+
+// The part of it that superd-exec does: from the limits to the exec.
+[[noreturn]] void finish_launch(const ChildWork& work);
 
 }  // namespace superd

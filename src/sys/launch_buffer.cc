@@ -6,6 +6,8 @@
 #include <climits>
 #include <cstring>
 
+#include "sys/step_in.h"
+
 namespace superd {
 
 namespace {
@@ -13,6 +15,7 @@ namespace {
 constexpr std::size_t usual_environment = 1024;
 constexpr std::string_view pid_variable = "LISTEN_PID=";
 constexpr std::size_t pid_digits = 11;  // ten and a NUL
+const std::string step_in_name = "superd-exec";
 
 void append_variable(std::string& out, std::string_view name, std::string_view value) {
     out.append(name).append(1, '=').append(value).append(1, '\0');
@@ -42,6 +45,10 @@ ChildWork& LaunchBuffer::prepare(const Launch& launch, const LaunchNumbers& numb
     work_ = ChildWork{};
     work_.plan = &plan;
     map_descriptors(launch, numbers);
+    if (launch.step_in.wanted) {
+        write_step_in(launch);
+        return work_;
+    }
     write_environment(launch);
     write_arguments(plan);
     write_oom_score(plan);
@@ -77,7 +84,34 @@ void LaunchBuffer::map_descriptors(const Launch& launch, const LaunchNumbers& nu
     }
 }
 
-void LaunchBuffer::write_environment(const Launch& launch) {
+// superd-exec is given an empty environment, for what a service is given could tell the dynamic
+// linker of a root process what to load; what only this connection adds goes by argv, which
+// everybody may read, and the rest by the sealed file.
+void LaunchBuffer::write_step_in(const Launch& launch) {
+    const auto own = static_cast<unsigned>(sources_.size());
+    write_connection_variables(launch);
+    sources_.insert(sources_.end(),
+            {launch.step_in.spec, launch.step_in.report, launch.step_in.program});
+    work_.sources = sources_.data();
+    work_.source_count = sources_.size();
+    work_.step_in = static_cast<int>(own) + 2;
+    const StepInCall call{.descriptors = own,
+            .socket = launch.plan->pass == Pass::in_stdin ? 0U : 3U,
+            .kind = launch.facts.kind,
+            .record = launch.record,
+            .connection = launch.step_in.connection,
+            .banner_sent = launch.step_in.banner_sent};
+    call_text_ = call.text();
+    environment_.assign({nullptr});
+    argv_.assign({writable(step_in_name), writable(call_text_)});
+    append_variables(argv_);
+    argv_.push_back(nullptr);
+    work_.argv = argv_.data();
+    work_.environment = environment_.data();
+}
+
+// What this launch adds to the plan's environment, each with a NUL behind it.
+void LaunchBuffer::write_connection_variables(const Launch& launch) {
     const SpawnPlan& plan = *launch.plan;
     text_.clear();
     if (launch.connection >= 0) append_connection_environment(text_, launch.facts);
@@ -88,19 +122,26 @@ void LaunchBuffer::write_environment(const Launch& launch) {
         pid_at = text_.size() + pid_variable.size();
         text_.append(pid_variable).append(pid_digits, '\0');
     }
+    work_.pid_text = pid_at > 0 ? text_.data() + pid_at : nullptr;
+}
 
-    environment_.clear();
-    for (const std::string& variable : plan.fixed_environment)
-        environment_.push_back(writable(variable));
+void LaunchBuffer::append_variables(std::vector<char*>& to) {
     for (std::size_t at = 0; at < text_.size();) {
-        environment_.push_back(text_.data() + at);
+        to.push_back(text_.data() + at);
         at += std::strlen(text_.data() + at) + 1;
         while (at < text_.size() && text_[at] == '\0')
             ++at;
     }
+}
+
+void LaunchBuffer::write_environment(const Launch& launch) {
+    write_connection_variables(launch);
+    environment_.clear();
+    for (const std::string& variable : launch.plan->fixed_environment)
+        environment_.push_back(writable(variable));
+    append_variables(environment_);
     environment_.push_back(nullptr);
     work_.environment = environment_.data();
-    work_.pid_text = pid_at > 0 ? text_.data() + pid_at : nullptr;
 }
 
 void LaunchBuffer::write_arguments(const SpawnPlan& plan) {

@@ -33,6 +33,9 @@ private:
     void map_descriptors(const Launch& launch, const LaunchNumbers& numbers);
     void write_environment(const Launch& launch);
     void write_arguments(const SpawnPlan& plan);
+    void write_step_in(const Launch& launch);
+    void write_connection_variables(const Launch& launch);
+    void append_variables(std::vector<char*>& to);
     void write_oom_score(const SpawnPlan& plan);
     void write_cpu_mask(const SpawnPlan& plan);
 
@@ -41,6 +44,7 @@ private:
     std::string text_;  // the variables of this launch, each ended by NUL
     std::vector<char*> argv_, environment_;
     std::string oom_text_;
+    std::string call_text_;  // superd-exec's argv[1]
     std::vector<unsigned long> cpu_mask_;
 };
 

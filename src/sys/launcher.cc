@@ -70,7 +70,8 @@ Launcher::Launcher(const State& state, SpawnMethod method, unsigned index, int n
 
 // A slot holds one socket; workers with many listeners copy the table, which they can afford.
 bool Launcher::has_slot(const Launch& launch) const {
-    return slot_ >= 0 && launch.connection >= 0 && launch.listeners.empty();
+    return slot_ >= 0 && launch.connection >= 0 && launch.listeners.empty() &&
+           !launch.step_in.wanted;
 }
 
 LaunchNumbers Launcher::enter_slot(Launch& launch) {
@@ -142,7 +143,9 @@ LaunchResult Launcher::run(Launch& launch) {
     // clone3(2) resets them itself.
     work.ignored_signals = ignored_signals_;
 
-    const int pid = clone_and_wait(work, record);
+    const bool incomplete =
+            launch.step_in.wanted && (launch.step_in.program < 0 || launch.step_in.spec < 0);
+    const int pid = incomplete ? -ENOENT : clone_and_wait(work, record);
     const LaunchResult result = finish(launch, record, pid);
     if (in_slot) {
         leave_slot(launch, numbers);
@@ -163,7 +166,8 @@ LaunchResult Launcher::finish(const Launch& launch, ProcessRecord& record, int p
     result.service = launch.service;
     record.deaths = 0;
     if (pid < 0) {
-        result.stage = SpawnStage::clone;
+        const bool incomplete = launch.step_in.wanted && -pid == ENOENT;
+        result.stage = incomplete ? SpawnStage::step_in : SpawnStage::clone;
         result.error = -pid;
         record.stage.store(static_cast<std::uint8_t>(result.stage));
         record.error.store(result.error);

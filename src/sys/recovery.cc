@@ -174,6 +174,7 @@ std::unordered_set<int> known_descriptors(const State& state, std::span<const in
     const StateHeader& header = state.header();
     known.insert(state.fd());
     known.insert({header.plan_fd[0], header.plan_fd[1]});
+    known.insert({header.report_fd[0], header.report_fd[1]});
     for (const ListenerRecord& listener : state.listeners().first(header.listener_high))
         known.insert(listener.fd);
     for (const ServiceRecord& service : state.services().first(header.service_high))
@@ -254,13 +255,15 @@ void fill_in_credentials(int fd, Endpoint& peer) {
     peer.pid = static_cast<std::uint32_t>(credentials.pid);
 }
 
-// Nothing where fd is no connection, was not accepted from one of our listeners, or its client
-// has gone: superd's own connections have other local addresses.
+// Nothing where fd is no connection, was not accepted from one of our listeners, was being
+// turned away (engine/farewells.h: only those do not block), or its client has gone: superd's
+// own connections have other local addresses.
 std::optional<FoundConnection> as_connection(
         int fd, const std::vector<KnownListener>& listeners) {
     const int type = socket_option(fd, SO_TYPE);
     if (type != SOCK_STREAM && type != SOCK_SEQPACKET) return std::nullopt;
     if (socket_option(fd, SO_ACCEPTCONN) == 1) return std::nullopt;
+    if ((::fcntl(fd, F_GETFL) & O_NONBLOCK) != 0) return std::nullopt;
     const auto local = local_address(fd);
     Address peer;
     if (!local || ::getpeername(fd, peer.get(), &peer.length) != 0) return std::nullopt;

@@ -23,7 +23,8 @@ namespace superd {
 
 // How a child is made. `shared_table` is the usual way; the others stand behind the same
 // interface where close_range(2) or clone(2) are refused, under sanitizers and valgrind, and
-// for launches that need more descriptors than a slot has.
+// for launches that need more descriptors than a slot has: workers, and where superd-exec
+// steps in.
 enum class SpawnMethod : std::uint8_t { shared_table, vfork, fork };
 
 // What this kernel and this process's seccomp filter allow; asked once, before any thread.
@@ -40,6 +41,17 @@ inline constexpr int low_number = first_slot + slot_width * hot_slots;
 // Occupies the slots' numbers. Call before anything else is opened.
 [[nodiscard]] Result<void> reserve_slots();
 
+// superd-exec, where it steps in before the service. Loans that stay open until the result was
+// drained.
+struct StepIn {
+    bool wanted = false;
+    int program = -1;  // superd-exec itself, opened; -1: there is none, and the launch fails
+    int spec = -1;     // memory file with the encoded ExecSpec
+    int report = -1;   // StateHeader::report_fd[1]
+    std::uint64_t connection = 0;   // ProcessRecord::id
+    std::uint32_t banner_sent = 0;  // bytes
+};
+
 struct Launch {
     std::uint32_t record = 0;   // State::processes() index; state accepted, pid 0
     std::uint32_t service = 0;  // for the share
@@ -55,6 +67,8 @@ struct Launch {
     // expect. The flag is the open file's, not the descriptor's: false where another process
     // already has these listeners and may have set it for its own event loop.
     bool listeners_blocking = true;
+
+    StepIn step_in;  // handlers only
 };
 
 struct LaunchResult {

@@ -8,6 +8,7 @@
 #include <new>
 #include <utility>
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -92,6 +93,7 @@ Result<void> State::begin() {
     header_->next_connection = 1;
     header_->booted = wall_now();
     header_->plan_fd[0] = header_->plan_fd[1] = -1;
+    header_->report_fd[0] = header_->report_fd[1] = -1;
     if (::getrandom(header_->source_seed, sizeof header_->source_seed, 0) !=
             ssize_t{sizeof header_->source_seed})
         return fail("getrandom");
@@ -100,6 +102,7 @@ Result<void> State::begin() {
         if (!file) return tl::unexpected(file.error());
         fd = file->release();
     }
+    if (::pipe2(header_->report_fd, O_CLOEXEC | O_NONBLOCK) != 0) return fail("pipe");
     return {};
 }
 
@@ -146,6 +149,8 @@ State& State::operator=(State&& other) noexcept {
 State::~State() {
     if (memory_ == nullptr) return;
     for (const int fd : header_->plan_fd)
+        if (fd >= 0) ::close(fd);
+    for (const int fd : header_->report_fd)
         if (fd >= 0) ::close(fd);
     ::munmap(memory_, size_);
 }

@@ -43,16 +43,17 @@ struct ProcessRecord {
     std::atomic<std::int32_t> error;       // child: errno of the stage that failed; 0: none
     std::atomic<std::uint8_t> stage;       // child: SpawnStage it is at
     ProcessKind kind;
-    std::uint8_t attempts;     // launches begun for this connection; at 2 it is closed
-    std::uint8_t flags;        // engine's own
-    std::uint8_t deaths;       // superds that died with it in hand; at 8 it is closed too
-    std::uint32_t service;     // index in services()
-    std::uint32_t generation;  // plan sequence it was started from
-    std::uint32_t listener;    // index into the service's listeners
-    std::uint32_t source;      // index in sources(); ~0: not counted
-    std::uint64_t cookie;      // SO_COOKIE of the connection; 0: none
-    std::uint64_t id;          // connection number of log lines (hexadecimal there)
-    std::int64_t started;      // CLOCK_MONOTONIC, ns
+    std::uint8_t attempts;      // launches begun for this connection; at 2 it is closed
+    std::uint8_t flags;         // engine's own
+    std::uint8_t deaths;        // superds that died with it in hand; at 8 it is closed too
+    std::uint32_t service;      // index in services()
+    std::uint32_t generation;   // plan sequence it was started from
+    std::uint32_t listener;     // index into the service's listeners
+    std::uint32_t source;       // index in sources(); ~0: not counted
+    std::uint32_t banner_sent;  // bytes of the service's banner that the client was sent
+    std::uint64_t cookie;       // SO_COOKIE of the connection; 0: none
+    std::uint64_t id;           // connection number of log lines (hexadecimal there)
+    std::int64_t started;       // CLOCK_MONOTONIC, ns
     Endpoint peer, local;
 };
 
@@ -77,10 +78,10 @@ struct ServiceRecord {
 
 // One descriptor that a listener owns.
 struct ListenerRecord {
-    std::int32_t fd;  // -1: free
-    std::uint32_t pad;
-    std::uint64_t inode;  // fstat(2) of fd: proves that the number still means it
-    char key[200];        // service name, ' ', canonical address
+    std::int32_t fd;       // -1: free
+    std::uint32_t filter;  // id of the BPF program attached to it; 0: none that can be changed
+    std::uint64_t inode;   // fstat(2) of fd: proves that the number still means it
+    char key[200];         // service name, ' ', canonical address
 };
 
 // An exit that only the guard can see (its child since the superd that started it died).
@@ -102,6 +103,7 @@ struct StateHeader {
     std::atomic<std::uint32_t> serving;  // superd: 1 once it serves; the guard: 0 at each start
     std::uint32_t low;                   // first number that is not a launch slot's
     std::int32_t plan_fd[2];             // memory files with an encoded plan each
+    std::int32_t report_fd[2];           // pipe of superd-exec's reports (sys/exec_report.h)
     std::uint64_t plan_size[2];
     std::uint64_t next_connection;
     // One more than the highest record ever used: what lies beyond was never touched and costs

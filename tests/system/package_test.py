@@ -37,6 +37,7 @@ def test_install():
         make("install-files", "DESTDIR=" + root, "prefix=/opt/x")
         found = files_below(root)
         for path in ("opt/x/sbin/superd", "opt/x/bin/superctl", "opt/x/libexec/superd/superd-log",
+                     "opt/x/libexec/superd/superd-exec",
                      "opt/x/libexec/superd/zen/zen_handler", "etc/superd.toml",
                      "opt/x/lib/systemd/system/superd.service", "opt/x/lib/sysusers.d/superd.conf",
                      "opt/x/lib/tmpfiles.d/superd.conf", "opt/x/share/man/man8/superd.8",

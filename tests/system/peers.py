@@ -41,6 +41,7 @@ PEERS = {
     "xinetd": (["xinetd"], ["usr/sbin/xinetd"]),
     "openbsd-inetd": (["openbsd-inetd"], ["usr/sbin/inetd"]),
     "fail2ban": (["fail2ban"], ["usr/bin/fail2ban-regex"]),
+    "libwrap": (["libwrap0", "tcpd"], ["usr/sbin/tcpd"]),
 }
 
 

@@ -39,19 +39,6 @@ private:
     rlimit before_{};
 };
 
-// All that comes until the end; nothing where it ends with an error.
-std::optional<std::string> read_to_end(int fd) {
-    std::string out;
-    char buffer[4096];
-    for (;;) {
-        if (!wait_readable(fd)) return std::nullopt;
-        const ssize_t got = ::recv(fd, buffer, sizeof buffer, 0);
-        if (got < 0) return std::nullopt;
-        if (got == 0) return out;
-        out.append(buffer, static_cast<std::size_t>(got));
-    }
-}
-
 Accepted accept_one(int listener, ListenerKind kind) {
     Endpoint peer;
     REQUIRE(wait_readable(listener));
@@ -212,48 +199,6 @@ TEST_CASE("accept: connections have cookies of their own, copies share them") {
     const Fd copy(::dup(first.connection.get()));
     CHECK(socket_cookie(copy.get()) == cookie);
     CHECK(socket_cookie(-1) == 0);
-}
-
-TEST_CASE(
-        "refuse: the text arrives whole and the end is no reset, though the client had sent a "
-        "lot") {
-    const Fd listener = open_or_fail(loopback_plan(ListenerKind::tcp));
-    const Fd client = connect_v4(port_of(listener.get()));
-    REQUIRE(client);
-    const std::string noise(200'000, 'x');
-    REQUIRE(::send(client.get(), noise.data(), noise.size(), MSG_DONTWAIT) > 0);
-    Accepted got = accept_one(listener.get(), ListenerKind::tcp);
-    REQUIRE(wait_readable(got.connection.get()));
-    const std::string text = "@ERROR: max connections (20) reached -- try again later\n";
-    refuse_connection(std::move(got.connection), ListenerKind::tcp, text);
-    CHECK(read_to_end(client.get()) == text);
-}
-
-TEST_CASE("refuse: without a text it is closed, on every kind") {
-    const Scratch scratch;
-    const Fd tcp = open_or_fail(loopback_plan(ListenerKind::tcp));
-    const Fd tcp_client = connect_v4(port_of(tcp.get()));
-    refuse_connection(std::move(accept_one(tcp.get(), ListenerKind::tcp).connection),
-            ListenerKind::tcp, "");
-    CHECK(read_to_end(tcp_client.get()) == "");
-    const Fd unix_listener = open_or_fail(path_plan(ListenerKind::unix_stream, scratch / "x"));
-    const Fd unix_client = connect_unix(scratch / "x");
-    refuse_connection(
-            std::move(accept_one(unix_listener.get(), ListenerKind::unix_stream).connection),
-            ListenerKind::unix_stream, "no");
-    CHECK(read_to_end(unix_client.get()) == "no");
-}
-
-TEST_CASE("refuse: a client that has gone, or takes nothing, does not hold us up") {
-    const Fd listener = open_or_fail(loopback_plan(ListenerKind::tcp));
-    Fd client = connect_v4(port_of(listener.get()));
-    Accepted got = accept_one(listener.get(), ListenerKind::tcp);
-    client.reset();
-    refuse_connection(std::move(got.connection), ListenerKind::tcp, "late\n");
-    client = connect_v4(port_of(listener.get()));
-    got = accept_one(listener.get(), ListenerKind::tcp);
-    refuse_connection(std::move(got.connection), ListenerKind::tcp, std::string(16 << 20, 'x'));
-    refuse_connection(Fd(), ListenerKind::tcp, "nobody");
 }
 
 TEST_CASE("descriptors: when they run out accept says so, and the client waits in the queue") {

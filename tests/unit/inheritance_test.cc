@@ -145,11 +145,11 @@ TEST_CASE(
         "inheritance: an access rule that cannot be enforced is an error wherever it was "
         "written") {
     const std::string base =
-            user + "deny = \"192.0.2.1\"\n[service.s]\nlisten = \"udp:69\"\n" + program;
+            user + "tcp_wrappers = true\n[service.s]\nlisten = \"udp:69\"\n" + program;
     CHECK(resolve_text(base).errors() ==
-            "3:1 error: deny cannot be enforced for [service.s]: superd does not see a "
-            "worker's clients [write deny = [] in [service.s] to do without]\n");
-    CHECK(resolve_text(base + "deny = []\n").errors() == "");
+            "3:1 error: tcp_wrappers cannot be enforced for [service.s]: superd does not see a "
+            "worker's clients [write tcp_wrappers = false in [service.s] to do without]\n");
+    CHECK(resolve_text(base + "tcp_wrappers = false\n").errors() == "");
     CHECK(resolve_text(user +
                        "[profile.p]\nhours = \"08:00-09:00\"\n[service.s]\nprofile = "
                        "\"p\"\nlisten = \"udp:69\"\n" +

@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -709,4 +710,52 @@ TEST_CASE("resolve: ten thousand services are all there, each with its own") {
         REQUIRE(service->listeners.at(0).port ==
                 static_cast<std::uint32_t>(10000 + number % 5000));
     }
+}
+
+TEST_CASE("resolve: tcp_wrappers is true, false or a name, and for TCP only") {
+    const auto wrappers = [](const std::string& value) {
+        return good(with_tcp("tcp_wrappers = " + value)).admission;
+    };
+    CHECK_FALSE(good(tcp).admission.tcp_wrappers);
+    CHECK_FALSE(wrappers("false").tcp_wrappers);
+    CHECK(wrappers("true").tcp_wrappers);
+    CHECK(wrappers("true").tcp_wrappers_name.empty());
+    CHECK(wrappers("true").tcp_wrappers_origin.line == 3);
+    CHECK(wrappers("\"in.fingerd\"").tcp_wrappers);
+    CHECK(wrappers("\"in.fingerd\"").tcp_wrappers_name == "in.fingerd");
+    for (const char* name : {"", "a b", "a:b", "a,b", "a@b"})
+        CHECK(said(resolve_text(service_text(
+                      with_tcp("tcp_wrappers = \"" + std::string(name) + "\"")))) ==
+                "error: \"" + std::string(name) +
+                        "\" is not a name for hosts.allow [write true for the program's own "
+                        "name]\n");
+    check_cases({{"listen = \"unix:/run/x\"\ntcp_wrappers = true",
+                         "error: tcp_wrappers cannot be enforced for [service.s]: only TCP "
+                         "clients have an address to look for [write tcp_wrappers = false in "
+                         "[service.s] to do without]\n"},
+            {"listen = \"tcp:22\"\ntcp_wrappers = 1",
+                    "error: tcp_wrappers is text, not an integer [write \"1\"]\n"}});
+}
+
+TEST_CASE(
+        "resolve: a banner is read, one that is missing is a warning, one that is no file an "
+        "error") {
+    char path[] = "/tmp/superd-banner-XXXXXX";
+    const int fd = ::mkostemp(path, O_CLOEXEC);
+    REQUIRE(::write(fd, "hello\n", 6) == 6);
+    const std::string key = std::string("banner = \"") + path + "\"";
+    const BannerPlan banner = good(with_tcp(key)).admission.banner;
+    CHECK(banner.path == path);
+    CHECK(banner.text == "hello\n");
+    REQUIRE(::ftruncate(fd, 65537) == 0);
+    CHECK(said(resolve_text(service_text(with_tcp(key)))) ==
+            "error: banner \"" + std::string(path) + "\" is larger than 64K\n");
+    ::close(fd);
+    ::unlink(path);
+    const Resolved missing = resolve_text(service_text(with_tcp(key)));
+    CHECK(said(missing) == "warning: there is no file \"" + std::string(path) +
+                                   "\" now: nothing is sent for banner\n");
+    CHECK(missing.service("s")->admission.banner.text.empty());
+    CHECK(said(resolve_text(service_text(with_tcp("banner_refused = \"/tmp\""))))
+                    .starts_with("error: banner_refused \"/tmp\" "));
 }
