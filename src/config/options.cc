@@ -98,10 +98,10 @@ constexpr std::array table{
         .help = "What the program sees as its own name."},
 
     // ---- who may come in, and how many
-    Option{.key = "allow", .type = T::access, .where = inherited, .modes = for_handler,
+    Option{.key = "allow", .type = T::access, .where = inherited, .modes = for_handler | for_worker,
         .effect = Effect::at_once, .xinetd = "only_from", .systemd = "IPAddressAllow",
         .help = "Who may connect: addresses, blocks, \"@network\", \"uid:N\", \"user:NAME\", \"gid:N\", \"group:NAME\", \"host:NAME\", \"domain:NAME\" or \"all\"; nobody else once it is set."},
-    Option{.key = "deny", .type = T::access, .where = inherited, .modes = for_handler,
+    Option{.key = "deny", .type = T::access, .where = inherited, .modes = for_handler | for_worker,
         .effect = Effect::at_once, .xinetd = "no_access", .systemd = "IPAddressDeny",
         .help = "Who may not connect; the most specific match of allow and deny wins, equal length denies."},
     Option{.key = "hours", .type = T::hours, .where = inherited, .modes = for_handler,

@@ -119,6 +119,29 @@ void check_reach(ResolveContext& context, const ServiceInput& input, const Acces
                                                 input.label + ": its clients have no address");
 }
 
+// The rules of a worker are enforced in the kernel, on its sockets: what cannot be enforced
+// there must not look as though it held.
+void check_kernel(ResolveContext& context, const ServiceInput& input, const AccessRule& rule,
+        const Node& node, const ServicePlan& plan) {
+    const auto refuse = [&](const std::string& why) {
+        context.report.error(node.at,
+                quoted(rule.text) + " cannot be enforced for " + input.label + ": " + why);
+    };
+    if (rule.kind == MatchKind::uid || rule.kind == MatchKind::gid)
+        return refuse("superd does not see a worker's clients");
+    if (rule.kind == MatchKind::host || rule.kind == MatchKind::domain)
+        return refuse("the kernel knows a worker's clients by address only");
+    for (const ListenerPlan& listener : plan.listeners) {
+        if (listener.mptcp)
+            return refuse("the kernel filters no multipath TCP; leave out mptcp");
+        const bool ip =
+                listener.kind == ListenerKind::tcp || listener.kind == ListenerKind::udp;
+        // Who has no address is in no block: a denial of blocks is kept by doing nothing.
+        if (!ip && (rule.allow || rule.kind == MatchKind::everybody))
+            return refuse("clients of " + listener.address + " have no address");
+    }
+}
+
 void take_access(
         ResolveContext& context, const ServiceInput& input, ServicePlan& plan, bool allow) {
     const auto list = fold_list(input.layers, allow ? "allow" : "deny", context.report);
@@ -127,7 +150,10 @@ void take_access(
     for (const Item& item : list->items) {
         auto rule = read_access_rule(context, *item.node, allow);
         if (!rule) continue;
-        check_reach(context, input, *rule, *item.node, plan);
+        if (plan.mode == Mode::worker)
+            check_kernel(context, input, *rule, *item.node, plan);
+        else
+            check_reach(context, input, *rule, *item.node, plan);
         plan.admission.access.push_back(std::move(*rule));
     }
 }

@@ -21,6 +21,29 @@ std::string listener_key(std::string_view service, const ListenerPlan& plan) {
     return std::string(service) + ' ' + plan.address;
 }
 
+Result<BoundListener> open_filtered(
+        const ListenerPlan& plan, std::span<const FilterEntry> entries) {
+    BoundListener bound;
+    BeforeBind attach;
+    if (!entries.empty() && can_be_filtered(plan)) {
+        attach = [&](int socket) -> Result<void> {
+            auto filter = ClientFilter::attach(socket, plan.kind, entries);
+            if (!filter) return tl::unexpected(filter.error());
+            bound.filter = std::move(*filter);
+            return {};
+        };
+    }
+    auto fd = open_listener(plan, attach);
+    if (!fd) return tl::unexpected(fd.error());
+    bound.fd = std::move(*fd);
+    return bound;
+}
+
+bool needs_new_socket(const Listener& listener, std::span<const FilterEntry> entries) {
+    if (listener.filter_mark == 0) return false;
+    return entries.empty() || filter_mark(entries) != listener.filter_mark;
+}
+
 Doors::Doors(Loop& loop, ListenerRecords& records, EventSink& log, DoorSink& sink)
         : loop_(loop), records_(records), log_(log), sink_(sink), retry_(loop, [this] {
               retry();
@@ -31,18 +54,24 @@ void Doors::open(Service& service, Listener& listener) {
     if (const auto known = records_.claim(key)) {
         listener.record = *known;
         adopt(listener, Fd(records_.at(*known).fd));
+        find_filter(service, listener, records_.at(*known).filter);
         return;
     }
-    Fd taken = take_offered(service, listener);
-    const bool was_taken = static_cast<bool>(taken);
-    auto fd = taken ? Result<Fd>(std::move(taken)) : open_listener(listener.plan);
-    if (!fd) {
-        make_wait(service, listener, fd.error());
-        return;
+    if (Fd taken = take_offered(service, listener)) {
+        if (const auto record = records_.add(key, taken.get())) listener.record = *record;
+        adopt(listener, std::move(taken));
+        find_filter(service, listener, 0);
+    } else {
+        auto bound = open_filtered(listener.plan, service.filter);
+        if (!bound) {
+            make_wait(service, listener, bound.error());
+            return;
+        }
+        if (offered_) bound_beside_.push_back(listener.plan.address);
+        if (const auto record = records_.add(key, bound->fd.get())) listener.record = *record;
+        adopt(listener, std::move(bound->fd));
+        take_filter(service, listener, std::move(bound->filter));
     }
-    if (offered_ && !was_taken) bound_beside_.push_back(listener.plan.address);
-    if (const auto record = records_.add(key, fd->get())) listener.record = *record;
-    adopt(listener, std::move(*fd));
     if (!log_.wants(Level::debug)) return;
     log_.log(NoticeEvent{.level = Level::debug,
             .service = service.name(),
@@ -161,6 +190,9 @@ void Doors::retry() {
 
 void Doors::close(Listener& listener, bool remove_nodes) {
     listener.poll.reset();
+    count_refusals(listener);
+    listener.filter.reset();
+    listener.filter_mark = 0;
     if (listener.record != ~std::uint32_t{0}) records_.remove(listener.record);
     listener.record = ~std::uint32_t{0};
     listener.fd.reset();
@@ -178,6 +210,7 @@ void Doors::close_all(Service& service, bool remove_nodes) {
 
 void Doors::move(Listener& from, Service& service, Listener& to) {
     from.poll.reset();
+    count_refusals(from);
     to.condition = std::exchange(from.condition, Listener::Condition::closed);
     to.detail = from.detail;
     to.unread = from.unread;
@@ -197,12 +230,89 @@ void Doors::move(Listener& from, Service& service, Listener& to) {
         if (old != ~std::uint32_t{0}) records_.remove(old);
     }
     adopt(to, std::move(from.fd));
+    to.filter_mark = from.filter_mark;
+    take_filter(service, to, std::exchange(from.filter, std::nullopt));
 }
 
-void Doors::adopt_bound(Service& service, Listener& to, Fd fd) {
-    if (const auto record = records_.add(listener_key(service.name(), to.plan), fd.get()))
+void Doors::adopt_bound(Service& service, Listener& to, BoundListener bound) {
+    if (const auto record = records_.add(listener_key(service.name(), to.plan), bound.fd.get()))
         to.record = *record;
-    adopt(to, std::move(fd));
+    adopt(to, std::move(bound.fd));
+    take_filter(service, to, std::move(bound.filter));
+}
+
+void Doors::count_refusals(const Listener& listener) {
+    if (!listener.filter || listener.counts == nullptr) return;
+    const ClientFilter::Counts fresh = listener.filter->take_counts();
+    listener.counts->refused[static_cast<std::size_t>(Refusal::denied)] += fresh.denied;
+    listener.counts->refused[static_cast<std::size_t>(Refusal::not_allowed)] +=
+            fresh.not_allowed;
+}
+
+// filter: what is on the listener and was attached, or changed last, by this superd.
+void Doors::take_filter(
+        Service& service, Listener& listener, std::optional<ClientFilter> filter) {
+    listener.filter = std::move(filter);
+    listener.counts = service.record;
+    if (listener.filter && !listener.filter->changeable() && listener.filter_mark == 0)
+        listener.filter_mark = filter_mark(service.filter);
+    if (listener.record != ~std::uint32_t{0})
+        records_.at(listener.record).filter = listener.filter && listener.filter->changeable()
+                                                      ? listener.filter->id()
+                                                      : listener.filter_mark;
+}
+
+// A listener of a superd that was killed. Its filter may not be the one of the plan in force:
+// that was committed before filters were changed.
+void Doors::find_filter(Service& service, Listener& listener, std::uint32_t written_down) {
+    if (!can_be_filtered(listener.plan)) return;
+    if ((written_down & 0x80000000u) != 0) {
+        listener.filter_mark = written_down;
+        take_filter(service, listener, std::nullopt);
+    } else if (written_down != 0) {
+        if (auto filter = ClientFilter::adopt(written_down))
+            take_filter(service, listener, std::move(*filter));
+    }
+    if (needs_new_socket(listener, service.filter)) {
+        close(listener, false);
+        open(service, listener);
+    } else if (auto renewed = renew_filter(service, listener); !renewed) {
+        close(listener, false);
+        make_wait(service, listener, renewed.error());
+    }
+}
+
+Result<void> Doors::renew_filter(Service& service, Listener& listener) {
+    if (!can_be_filtered(listener.plan)) return {};
+    if (listener.filter && listener.filter->changeable())
+        return listener.filter->update(
+                service.filter.empty() ? open_filter_entries() : service.filter);
+    if (service.filter.empty() || listener.filter_mark != 0) return {};
+    // One that nobody can change or knows: whoever attached it, this list is not enforced.
+    if (ClientFilter::is_locked(listener.fd.get()))
+        return fail(EPERM, "SO_ATTACH_FILTER", listener.plan.address);
+    auto filter = ClientFilter::attach(listener.fd.get(), listener.plan.kind, service.filter);
+    if (!filter) return tl::unexpected(filter.error());
+    take_filter(service, listener, std::move(*filter));
+    return {};
+}
+
+bool Doors::renew_filters(Service& service) {
+    bool replaced = false;
+    for (Listener& listener : service.listeners) {
+        if (listener.condition != Listener::Condition::open) continue;
+        if (needs_new_socket(listener, service.filter)) {
+            close(listener, false);
+            open(service, listener);
+            replaced = true;
+            continue;
+        }
+        auto renewed = renew_filter(service, listener);
+        if (renewed) continue;
+        close(listener, false);
+        make_wait(service, listener, renewed.error());
+    }
+    return replaced;
 }
 
 void Doors::watch(Service& service) {

@@ -27,6 +27,20 @@ public:
     virtual void on_doors_changed(Service& service) = 0;
 };
 
+// A listener that is bound, and the filter that was put on it before.
+struct BoundListener {
+    Fd fd;
+    std::optional<ClientFilter> filter;
+};
+
+// entries: what the kernel is to enforce on it; empty: nothing.
+[[nodiscard]] Result<BoundListener> open_filtered(
+        const ListenerPlan& plan, std::span<const FilterEntry> entries);
+// True where the list is another one than that in the listener's filter, and that cannot
+// change.
+[[nodiscard]] bool needs_new_socket(
+        const Listener& listener, std::span<const FilterEntry> entries);
+
 class Doors {
 public:
     Doors(Loop& loop, ListenerRecords& records, EventSink& log, DoorSink& sink);
@@ -43,7 +57,13 @@ public:
     // and whatever waits in its queue. to.plan is filled in already.
     void move(Listener& from, Service& service, Listener& to);
     // A descriptor that was bound for `to` before the reload was committed.
-    void adopt_bound(Service& service, Listener& to, Fd fd);
+    void adopt_bound(Service& service, Listener& to, BoundListener bound);
+    // Brings the filters of the open listeners in line with service.filter. A listener whose
+    // filter cannot be changed is opened anew, and one whose filter cannot be had is closed and
+    // waits. True where a worker that has the listeners of before must get others.
+    bool renew_filters(Service& service);
+    // Adds what the kernel has refused to the service's counters.
+    static void count_refusals(const Listener& listener);
 
     // Watches the open listeners while the service holds nothing back, else leaves clients in
     // the kernel's queue. Cheap when nothing changes.
@@ -64,6 +84,9 @@ public:
 
 private:
     void adopt(Listener& listener, Fd fd);
+    void take_filter(Service& service, Listener& listener, std::optional<ClientFilter> filter);
+    void find_filter(Service& service, Listener& listener, std::uint32_t written_down);
+    [[nodiscard]] Result<void> renew_filter(Service& service, Listener& listener);
     void make_wait(Service& service, Listener& listener, const Error& error);
     void arm(Service& service, Listener& listener);
     void say_in_the_way(

@@ -61,8 +61,8 @@ struct Supervisor::Prepared {
     struct Place {
         Service* from = nullptr;  // moves over from there
         std::size_t index = 0;
-        Fd fresh;            // or was bound
-        bool known = false;  // the service had a listener at this address
+        std::optional<BoundListener> fresh;  // or was bound
+        bool known = false;                  // the service had a listener at this address
     };
 
     std::map<std::string, std::vector<Place>, std::less<>> places;
@@ -108,6 +108,7 @@ void Supervisor::on_read(
     }
     auto next = std::make_shared<const Plan>(std::move(*read->plan));
     report.changes = diff_plans(*plan_, *next);
+    mark_replaced_listeners(*next, report.changes);
     report.message = count_changes(report.changes);
     if (dry_run) return reply(std::move(report));
 
@@ -138,6 +139,25 @@ void Supervisor::on_read(
     reply(std::move(report));
 }
 
+void Supervisor::mark_replaced_listeners(
+        const Plan& next, std::vector<ServiceDiff>& changes) const {
+    for (const auto& plan : next.services) {
+        const Service* service = find(plan->name);
+        if (service == nullptr) continue;
+        const auto filter = make_filter_entries(*plan, next.networks);
+        const bool replaced = std::any_of(service->listeners.begin(), service->listeners.end(),
+                [&](const Listener& listener) { return needs_new_socket(listener, filter); });
+        if (!replaced) continue;
+        const auto diff = std::find_if(changes.begin(), changes.end(),
+                [&](const ServiceDiff& one) { return one.name == plan->name; });
+        if (diff == changes.end()) continue;
+        diff->change = Change::rebind;
+        diff->restart = true;
+        // Where the service's own lines are as before it is a network that has changed.
+        if (diff->keys.empty()) diff->keys.emplace_back("allow");
+    }
+}
+
 bool Supervisor::prepare(const Plan& next, Prepared& prepared, ReloadReport& report) {
     AddressBook book;
     for (auto& [name, service] : services_) {
@@ -148,10 +168,10 @@ bool Supervisor::prepare(const Plan& next, Prepared& prepared, ReloadReport& rep
     }
     using Place = Prepared::Place;
     const auto take = [&book](AddressBook::iterator match, const ListenerPlan& wanted,
-                              Place& place) {
+                              std::span<const FilterEntry> filter, Place& place) {
         const Holder holder = match->second;
         const Listener& old = holder.service->listeners[holder.index];
-        if (same_socket(old.plan, wanted)) {
+        if (same_socket(old.plan, wanted) && !needs_new_socket(old, filter)) {
             place.from = holder.service;
             place.index = holder.index;
         }
@@ -168,7 +188,9 @@ bool Supervisor::prepare(const Plan& next, Prepared& prepared, ReloadReport& rep
             const auto [first, last] = book.equal_range(plan->listeners[i].address);
             const auto own = std::find_if(first, last,
                     [&](const auto& entry) { return entry.second.service == known; });
-            if (own != last) take(own, plan->listeners[i], places[i]);
+            if (own != last)
+                take(own, plan->listeners[i], make_filter_entries(*plan, next.networks),
+                        places[i]);
         }
     }
     for (const auto& plan : next.services) {
@@ -177,16 +199,18 @@ bool Supervisor::prepare(const Plan& next, Prepared& prepared, ReloadReport& rep
         for (std::size_t i = 0; i < places.size(); ++i) {
             if (places[i].known) continue;
             const ListenerPlan& wanted = plan->listeners[i];
+            const auto filter = make_filter_entries(*plan, next.networks);
             if (const auto given_up = book.find(wanted.address); given_up != book.end()) {
-                take(given_up, wanted, places[i]);
+                take(given_up, wanted, filter, places[i]);
                 continue;
             }
-            auto fd = open_listener(wanted);
-            if (fd) {
-                places[i].fresh = std::move(*fd);
+            auto bound = open_filtered(wanted, filter);
+            if (bound) {
+                places[i].fresh = std::move(*bound);
                 continue;
             }
-            if (fd.error().code != EADDRINUSE) continue;  // waits and is retried, as at a start
+            if (bound.error().code != EADDRINUSE)
+                continue;  // waits and is retried, as at a start
             const std::string who = describe_holder(wanted);
             report.message =
                     fmt::format("{}: {} of {} is in use{}{}", next.where(wanted.origin),
@@ -272,13 +296,14 @@ bool Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepa
         give_plan(*service, plan);
     } else {
         service->plan = plan;  // lines may have moved
-        service->access = AccessIndex(plan->admission.access, networks_);
+        compile_access(*service);
         if (stays_in_place(*service, prepared)) {
             const auto old = prepared.old.find(service);
             service->listeners = std::move(old->second);
             prepared.old.erase(old);
             for (std::size_t i = 0; i < service->listeners.size(); ++i)
                 service->listeners[i].plan = plan->listeners[i];
+            renew_filters(*service);
             return false;
         }
     }
@@ -291,8 +316,9 @@ bool Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepa
         if (places[i].from != nullptr)
             doors_.move(prepared.old[places[i].from][places[i].index], *service, listener);
         else if (places[i].fresh)
-            doors_.adopt_bound(*service, listener, std::move(places[i].fresh));
+            doors_.adopt_bound(*service, listener, std::move(*places[i].fresh));
     }
+    renew_filters(*service);
     // A worker holds the sockets of before: it goes, and the next one gets those of now.
     const bool rebinds = change != nullptr && change->change == Change::rebind;
     if (service->active > 0 && (other_mode || (rebinds && plan->mode == Mode::worker))) {
@@ -345,8 +371,10 @@ void Supervisor::on_networks_changed() {
         if (!state_.commit_plan(encode_plan(*next))) return;
         plan_ = std::move(next);
         networks_ = make_network_tables(plan_->networks);
-        for (auto& [name, service] : services_)
-            service->access = AccessIndex(service->plan->admission.access, networks_);
+        for (auto& [name, service] : services_) {
+            compile_access(*service);
+            renew_filters(*service);
+        }
         outputs_.log().log(
                 NoticeEvent{.level = Level::notice, .text = "address lists read again"});
     });

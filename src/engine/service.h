@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,10 @@
 #include "loop/loop.h"
 #include "policy/access.h"
 #include "policy/backoff.h"
+#include "policy/client_filter.h"
 #include "policy/spawn_plan.h"
 #include "policy/state_names.h"
+#include "sys/client_filter.h"
 #include "sys/state.h"
 
 namespace superd {
@@ -75,6 +78,9 @@ struct Listener {
     std::string detail;                  // waiting: for what
     int waits_for = 0;                   // waiting: errno of the last try
     UnreadWatch unread;                  // datagrams that workers leave behind
+    std::optional<ClientFilter> filter;  // enforces allow and deny where superd cannot
+    std::uint32_t filter_mark = 0;       // of the list in it, where it cannot be changed
+    ServiceRecord* counts = nullptr;     // whose the refusals of the filter are
 };
 
 struct Service {
@@ -85,6 +91,7 @@ struct Service {
     int exec_spec = -1;            // memory file for superd-exec, as long-lived as spawn; or -1
     bool always_steps_in = false;  // with spawn: each launch goes through superd-exec
     AccessIndex access;
+    std::vector<FilterEntry> filter;  // of a worker's allow and deny, for its listeners
     std::vector<Listener> listeners;
 
     std::uint32_t active = 0;     // handlers: connections; else processes

@@ -80,6 +80,8 @@ std::map<ServiceState, std::uint32_t> Supervisor::state_counts() const {
 }
 
 ServiceStatus Supervisor::status_of(const Service& service) const {
+    for (const Listener& listener : service.listeners)
+        Doors::count_refusals(listener);
     const ServiceRecord& record = *service.record;
     const StateView view = view_of(service, loop_.now());
     ServiceStatus status{.name = service.name(),
@@ -157,11 +159,28 @@ std::optional<std::string> Supervisor::why(std::string_view name) const {
     return text;
 }
 
+// For a worker the kernel decides, by the same rules.
+Explanation Supervisor::explain_filter(const Service& service, const Endpoint& from) const {
+    const AccessDecision access = service.access.decide(from);
+    Explanation answer;
+    answer.admitted = access.allowed;
+    answer.reason = access.allowed ? "admitted" : std::string(refusal_name(access.reason));
+    const Origin rule = access.rule != nullptr ? access.rule->origin
+                        : access.allowed       ? Origin{}
+                                               : service.access.allow_origin();
+    if (rule.line != 0) answer.rule = plan_->where(rule);
+    answer.text =
+            access_sentence(from.family == Family::ip ? from.ip.text() : from.text(), access) +
+            ", which the kernel enforces on its sockets";
+    return answer;
+}
+
 std::optional<Explanation> Supervisor::explain(
         std::string_view name, const Endpoint& from, Wall at) const {
     const Service* service = find(name);
     if (service == nullptr) return std::nullopt;
-    if (service->plan->mode != Mode::handler) {
+    const bool enforced_by_kernel = !service->filter.empty();
+    if (service->plan->mode != Mode::handler && !enforced_by_kernel) {
         return Explanation{true, "admitted", {},
                 fmt::format("{} is a {}: it accepts connections itself, superd asks nothing",
                         name, service->plan->mode == Mode::worker ? "worker" : "daemon")};
@@ -172,6 +191,7 @@ std::optional<Explanation> Supervisor::explain(
                 fmt::format("{} is {}{}{}: nobody can connect", name, state_name(view.state),
                         view.detail.empty() ? "" : ": ", view.detail)};
     }
+    if (enforced_by_kernel) return explain_filter(*service, from);
     AdmissionFacts facts = facts_of(*service, from);
     facts.local = local_time(at);
     facts.name = remembered_name(*service, from);

@@ -11,6 +11,7 @@
 
 #include "base/units.h"
 #include "config/codec.h"
+#include "policy/client_filter.h"
 #include "policy/exec_spec.h"
 #include "sys/guard.h"
 #include "sys/sealed_file.h"
@@ -133,7 +134,7 @@ Service& Supervisor::add_service(const std::shared_ptr<const ServicePlan>& plan)
 
 void Supervisor::give_plan(Service& service, const std::shared_ptr<const ServicePlan>& plan) {
     service.plan = plan;
-    service.access = AccessIndex(plan->admission.access, networks_);
+    compile_access(service);
     service.spawn.reset();
 }
 
@@ -167,6 +168,18 @@ Fd Supervisor::write_exec_spec(const ServicePlan& plan, const SpawnPlan& spawn) 
             .error = file.error().code,
             .detail = "what superd-exec needs to know"});
     return {};
+}
+
+void Supervisor::compile_access(Service& service) {
+    service.access = AccessIndex(service.plan->admission.access, networks_);
+    service.filter = make_filter_entries(*service.plan, plan_->networks);
+}
+
+void Supervisor::renew_filters(Service& service) {
+    if (!doors_.renew_filters(service)) return;
+    if (service.active == 0 || service.plan->mode == Mode::handler) return;
+    service.again = true;
+    end_processes(service);
 }
 
 void Supervisor::activate(Service& service) {

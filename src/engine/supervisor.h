@@ -216,6 +216,10 @@ private:
 
     // ---- services and plans
     [[nodiscard]] Fd write_exec_spec(const ServicePlan& plan, const SpawnPlan& spawn);
+    // allow and deny of the service for the kernel, by the networks of the plan in force.
+    void compile_access(Service& service);
+    // Filters in line with them; a worker that has listeners with others is started anew.
+    void renew_filters(Service& service);
     Service& add_service(const std::shared_ptr<const ServicePlan>& plan);
     void give_plan(Service& service, const std::shared_ptr<const ServicePlan>& plan);
     const std::shared_ptr<const SpawnPlan>& spawn_plan_of(Service& service);
@@ -235,6 +239,8 @@ private:
     [[nodiscard]] bool prepare(const Plan& next, Prepared& prepared, ReloadReport& report);
     void commit(std::shared_ptr<const Plan> next, Prepared& prepared,
             const std::vector<ServiceDiff>& changes);
+    // Lists in filters that cannot be changed: their listeners will be others.
+    void mark_replaced_listeners(const Plan& next, std::vector<ServiceDiff>& changes) const;
     [[nodiscard]] static bool stays_in_place(const Service& service, const Prepared& prepared);
     [[nodiscard]] bool take_plan(const std::shared_ptr<const ServicePlan>& plan,
             Prepared& prepared, const ServiceDiff* change);
@@ -256,6 +262,8 @@ private:
     void changed(Service& service);
     void dump_state();
 
+    [[nodiscard]] Explanation explain_filter(
+            const Service& service, const Endpoint& from) const;
     [[nodiscard]] ServiceStatus status_of(const Service& service) const;
 
     Loop& loop_;

@@ -212,11 +212,7 @@ std::string access_text(const Situation& at) {
             is_by_name(*at.access.rule))
         return fmt::format("{} has no name that its own addresses confirm, so \"{}\" denies it",
                 who, at.access.rule->text);
-    if (at.access.rule)
-        return fmt::format("{} is {} by \"{}\"", who, at.access.allowed ? "allowed" : "denied",
-                at.access.rule->text);
-    if (!at.access.allowed) return fmt::format("{} is in no entry of allow", who);
-    return fmt::format("{} is matched by no rule, and there is no allow list", who);
+    return access_sentence(who, at.access);
 }
 
 std::string wait_text(Mono until, Mono now) {
@@ -267,14 +263,22 @@ std::string objection_text(Refusal reason, const Situation& at) {
         case Refusal::rate: return rate_text(at);
         case Refusal::stopping: return "the service is stopping";
         case Refusal::no_descriptors:
-        case Refusal::tcp_wrappers:
         case Refusal::ident:
+        case Refusal::tcp_wrappers:
         case Refusal::count: break;
     }
     return std::string(refusal_name(reason));
 }
 
 }  // namespace
+
+std::string access_sentence(std::string_view who, const AccessDecision& access) {
+    if (access.rule)
+        return fmt::format("{} is {} by \"{}\"", who, access.allowed ? "allowed" : "denied",
+                access.rule->text);
+    if (!access.allowed) return fmt::format("{} is in no entry of allow", who);
+    return fmt::format("{} is matched by no rule, and there is no allow list", who);
+}
 
 AdmissionExplanation explain(const AdmissionFacts& facts, const AdmissionBook& book, Mono now) {
     const Source source = Source::of(facts.peer);

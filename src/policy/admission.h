@@ -100,6 +100,9 @@ struct AdmissionExplanation {
     std::string text;  // a sentence without its file:line
 };
 
+// "198.51.100.7 is denied by "@blocked"": the decision of allow and deny alone.
+[[nodiscard]] std::string access_sentence(std::string_view who, const AccessDecision& access);
+
 [[nodiscard]] AdmissionExplanation explain(
         const AdmissionFacts& facts, const AdmissionBook& book, Mono now);
 

@@ -103,11 +103,14 @@ Result<void> start_listening(int fd, const ListenerPlan& plan) {
     return {};
 }
 
-Result<Fd> open_ip(const ListenerPlan& plan, bool ipv6) {
+Result<Fd> open_ip(const ListenerPlan& plan, bool ipv6, const BeforeBind& before_bind) {
     auto fd = make_socket(ipv6 ? AF_INET6 : AF_INET, plan);
     if (!fd) return fd;
     if (auto set = set_options_before_bind(fd->get(), plan, ipv6); !set)
         return tl::unexpected(set.error());
+    if (before_bind) {
+        if (auto done = before_bind(fd->get()); !done) return tl::unexpected(done.error());
+    }
     const Result<SocketAddress> address = ipv6 ? ipv6_address(plan) : ipv4_address(plan);
     if (!address) return tl::unexpected(address.error());
     if (::bind(fd->get(), address->get(), address->length) != 0)
@@ -121,18 +124,19 @@ Result<Fd> open_ip(const ListenerPlan& plan, bool ipv6) {
 
 // Both families on one socket, or IPv4 alone on a host without IPv6: built without it
 // (EAFNOSUPPORT), or switched off (EADDRNOTAVAIL for [::]).
-Result<Fd> open_both_families(const ListenerPlan& plan) {
-    auto fd = open_ip(plan, true);
+Result<Fd> open_both_families(const ListenerPlan& plan, const BeforeBind& before_bind) {
+    auto fd = open_ip(plan, true, before_bind);
     if (fd || plan.v6only.value_or(false)) return fd;
     const int code = fd.error().code;
     if (code != EAFNOSUPPORT && code != EADDRNOTAVAIL) return fd;
-    return open_ip(plan, false);
+    return open_ip(plan, false, before_bind);
 }
 
-Result<Fd> open_inet(const ListenerPlan& plan) {
-    if (plan.ip_family == 4 || plan.ip.is_v4()) return open_ip(plan, false);
-    if (plan.ip_family == 0 && plan.ip.is_unspecified()) return open_both_families(plan);
-    return open_ip(plan, true);
+Result<Fd> open_inet(const ListenerPlan& plan, const BeforeBind& before_bind) {
+    if (plan.ip_family == 4 || plan.ip.is_v4()) return open_ip(plan, false, before_bind);
+    if (plan.ip_family == 0 && plan.ip.is_unspecified())
+        return open_both_families(plan, before_bind);
+    return open_ip(plan, true, before_bind);
 }
 
 // Binds, in the place of a node that nobody answers any more if there is one.
@@ -195,10 +199,10 @@ std::string unix_text(ListenerKind kind, const sockaddr_un& address, socklen_t l
 
 }  // namespace
 
-Result<Fd> open_listener(const ListenerPlan& plan) {
+Result<Fd> open_listener(const ListenerPlan& plan, const BeforeBind& before_bind) {
     switch (plan.kind) {
         case ListenerKind::tcp:
-        case ListenerKind::udp: return open_inet(plan);
+        case ListenerKind::udp: return open_inet(plan, before_bind);
         case ListenerKind::unix_stream:
         case ListenerKind::unix_dgram:
         case ListenerKind::unix_seqpacket: return open_unix(plan);

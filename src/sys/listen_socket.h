@@ -2,6 +2,7 @@
 // Listeners: making the socket or FIFO that a ListenerPlan asks for, and taking it away again.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "base/fd.h"
@@ -17,7 +18,12 @@ namespace superd {
 // A socket file that nobody answers any more is replaced; anything else that stands at the path
 // is left alone (EADDRINUSE for a live socket, EEXIST for what is no socket). Between its
 // creation and the end of this call nobody but root can open the node.
-[[nodiscard]] Result<Fd> open_listener(const ListenerPlan& plan);
+//
+// before_bind: called for TCP and UDP with the socket before anybody can reach it; where it
+// fails nothing is bound.
+using BeforeBind = std::function<Result<void>(int socket)>;
+[[nodiscard]] Result<Fd> open_listener(
+        const ListenerPlan& plan, const BeforeBind& before_bind = {});
 
 // The address or interface does not exist yet: worth trying again later by itself.
 [[nodiscard]] bool is_not_there_yet(const Error& error);

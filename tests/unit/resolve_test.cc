@@ -421,9 +421,23 @@ TEST_CASE("resolve: access rules of every kind") {
             {"listen = \"unix:/run/x\"\nallow = \"10.0.0.1\"",
                     "warning: \"10.0.0.1\" lets nobody in to [service.s]: its clients have no "
                     "address\n"},
-            {"listen = \"udp:69\"\nallow = \"10.0.0.1\"",
-                    "error: allow cannot be enforced for [service.s]: superd does not see a "
-                    "worker's clients [leave it out]\n"},
+            {"listen = \"udp:69\"\nallow = \"10.0.0.1\"", ""},
+            {"listen = [\"udp:69\", \"unixgram:/run/x\"]\npass = \"listen_fds\"\n"
+             "deny = \"10.0.0.1\"",
+                    ""},
+            {"listen = [\"udp:69\", \"unixgram:/run/x\"]\npass = \"listen_fds\"\n"
+             "allow = \"10.0.0.1\"",
+                    "error: \"10.0.0.1\" cannot be enforced for [service.s]: clients of "
+                    "unixgram:/run/x have no address\n"},
+            {"listen = \"unixgram:/run/x\"\ndeny = \"all\"",
+                    "error: \"all\" cannot be enforced for [service.s]: clients of "
+                    "unixgram:/run/x have no address\n"},
+            {"listen = \"tcp:22\"\nmode = \"worker\"\nmptcp = true\ndeny = \"10.0.0.1\"",
+                    "error: \"10.0.0.1\" cannot be enforced for [service.s]: the kernel "
+                    "filters no multipath TCP; leave out mptcp\n"},
+            {"listen = \"tcp:22\"\nmode = \"worker\"\ndeny = \"uid:5\"",
+                    "error: \"uid:5\" cannot be enforced for [service.s]: superd does not see "
+                    "a worker's clients\n"},
             {"hours = \"08:00-09:00\"",
                     "error: hours means nothing for a service without listen [leave it out; it "
                     "is "
