@@ -22,15 +22,15 @@ endif
 
 LIB_base    = result fd text units address host_name
 LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader options options_render foreign address_spec \
-	report values values_special values_limits nss host environment_file written inherit networks resolve resolve_listeners \
-	resolve_admission resolve_identity resolve_process resolve_daemon resolve_check conflicts codec diff plan_json config \
+	report values values_special values_limits values_log nss host environment_file written inherit networks resolve resolve_listeners \
+	resolve_admission resolve_identity resolve_process resolve_daemon resolve_check resolve_log conflicts codec diff plan_json config \
 	import import_host import_report import_settle import_share import_write \
 	import_xinetd import_xinetd_scan import_xinetd_read import_xinetd_values import_xinetd_map import_xinetd_run import_xinetd_admit \
 	import_inetd import_inetd_block import_inetd_fields import_inetd_program import_inetd_service import_inetd_text \
 	import_systemd import_systemd_keys import_systemd_service import_systemd_socket import_systemd_unit import_systemd_words
 LIB_policy  = access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan exec_spec client_filter \
 	denials
-LIB_log     = json format writer channel hub reader lines ring sinks journal server collector
+LIB_log     = json format xinetd writer channel hub reader lines ring sinks file_sink sink_set journal server collector
 LIB_sys     = notify background accept descriptors holder listen_socket node repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state farewell peer_label sealed_file step_in wrappers bpf client_filter classic_filter \
 	confine ident ident_client lookups resolve_channel resolve_server take_over
 LIB_loop    = loop
@@ -58,7 +58,7 @@ UNIT_config  = manual diagnostics toml loader address_spec options foreign resol
 	import_inetd import_inetd_samples import_systemd
 UNIT_policy  = access_index admission backoff hours log_limiter rate sources environment spawn_plan exec_spec \
 	denials
-UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer
+UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer log_xinetd
 UNIT_sys     = accept listen_socket probe repair guard launch_queue reaper recovery spawner state closer client_filter step_in \
 	ident resolve_channel resolve_server take_over
 UNIT_loop    = loop
@@ -228,7 +228,7 @@ FUZZERS = toml_fuzz address_fuzz log_fuzz codec_fuzz import_xinetd_fuzz \
 	resolve_fuzz import_inetd_fuzz import_systemd_fuzz
 FUZZ_LIB = $(LIB_base:%=src/base/%.cc) \
 	$(patsubst %,src/sys/%.cc,ident resolve_channel) \
-	$(patsubst %,src/log/%.cc,channel format json lines reader) \
+	$(patsubst %,src/log/%.cc,channel format json lines reader xinetd) \
 	$(patsubst %,src/config/%.cc,$(filter-out import_host config loader diff,$(LIB_config)))
 FUZZ_CXX ?= $(firstword $(foreach name,clang++-16 clang++-14 clang++,$(shell command -v $(name))) clang++-16)
 FUZZ_SECONDS ?= 10

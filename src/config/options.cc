@@ -44,10 +44,10 @@ constexpr std::array table{
     // ---- the daemon itself
     Option{.key = "log", .type = T::sinks, .where = superd_only, .effect = Effect::at_once,
         .default_text = R"("stderr")", .xinetd = "log_type",
-        .help = "Where superd's own log goes: \"stderr\", \"syslog\", \"journal\" or \"file:/path\", one or a list."},
+        .help = "Where superd's own log goes, one or a list of: \"stderr\", \"syslog\", \"syslog:FACILITY\" or \"syslog:FACILITY.LEVEL\", \"journal\", \"file:/path\" or { file = \"/path\", soft = \"1M\", hard = \"2M\" }: at soft one alert is logged, at hard nothing more is written until the file is opened again (reload) and is smaller."},
     Option{.key = "log_format", .type = T::choice, .where = superd_only, .effect = Effect::at_once,
-        .default_text = R"("text")", .words = "text json",
-        .help = "The form of a log line."},
+        .default_text = R"("text")", .words = "text json xinetd",
+        .help = "The form of a log line; with \"xinetd\" files and syslog get the lines that xinetd writes, and stderr and the journal text."},
     Option{.key = "admin_group", .type = T::group, .where = superd_only, .effect = Effect::at_once,
         .help = "The group that may change things with superctl beside root."},
     Option{.key = "max_processes", .type = T::integer, .where = superd_only, .effect = Effect::at_once,
@@ -218,6 +218,17 @@ constexpr std::array table{
         .effect = Effect::next_start, .default_text = "false", .xinetd = "flags=LABELED",
         .systemd = "SELinuxContextFromNet",
         .help = "Run the program in the SELinux range of the client's connection."},
+    Option{.key = "log", .type = T::sinks, .where = inherited, .effect = Effect::at_once,
+        .default_text = "superd's", .xinetd = "log_type",
+        .help = "Where lines about the service and lines that it prints go, in the words of [superd] log; a file that several name is opened once."},
+    Option{.key = "log_admitted", .type = T::log_facts, .where = inherited, .effect = Effect::at_once,
+        .default_text = R"(["pid", "host", "user", "exit", "duration", "traffic"])",
+        .words = "pid host user exit duration traffic", .xinetd = "log_on_success",
+        .help = "What START and EXIT lines carry, in every form; none of them: no such lines; no EXIT line without exit, duration or traffic."},
+    Option{.key = "log_refused", .type = T::log_facts, .where = inherited, .effect = Effect::at_once,
+        .default_text = R"(["host", "user", "attempt"])", .words = "host user attempt",
+        .xinetd = "log_on_failure",
+        .help = "What REFUSE lines carry, in every form; none of them: no such lines, though refusals are counted all the same."},
     Option{.key = "launch_timeout", .type = T::duration, .where = inherited, .effect = Effect::next_start,
         .default_text = R"("30s")", .low = 100, .high = 3'600'000,
         .help = "How long a launch may take until the program runs; then it is killed."},
@@ -404,6 +415,7 @@ bool is_list(ValueType type) {
         case T::variables:
         case T::groups:
         case T::sinks:
+        case T::log_facts:
         case T::cpus:
         case T::multicast: return true;
         default: return false;

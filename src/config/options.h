@@ -42,8 +42,9 @@ enum class ValueType : std::uint8_t {
     directories,  // names below /run, /var/lib ...
     variables,    // names of environment variables
     groups,
-    output,   // "log" | "socket" | "null" | "file:PATH"
-    sinks,    // [superd] log
+    output,  // "log" | "socket" | "null" | "file:PATH"
+    sinks,   // log
+    log_facts,
     workers,  // a number or "cores"
     ionice,
     cpus,

@@ -143,6 +143,7 @@ void render_mdoc_item(std::string& out, const Option& option) {
 
 std::string type_text(const Option& option) {
     if (option.type == T::choice) return "one of " + quoted_words(option.words);
+    if (option.type == T::log_facts) return "a list of " + quoted_words(option.words);
     for (const TypeName& name : type_names) {
         if (name.type != option.type) continue;
         std::string text(name.text);

@@ -135,7 +135,13 @@ private:
 
     Json value(std::string_view, const TargetPlan& target) const { return target.text; }
 
-    Json value(std::string_view, const SinkPlan& sink) const { return sink_text(sink); }
+    Json value(std::string_view, const SinkPlan& sink) const {
+        if (!sink.soft_size && !sink.hard_size) return sink_text(sink);
+        Json json{{"file", sink.path}};
+        if (sink.soft_size) json["soft"] = format_size(*sink.soft_size);
+        if (sink.hard_size) json["hard"] = format_size(*sink.hard_size);
+        return json;
+    }
 
     Json value(std::string_view, const RpcPlan& rpc) const {
         return {{"program", rpc.program},
@@ -161,16 +167,6 @@ private:
             case OutputKind::socket: return "socket";
             case OutputKind::null: return "null";
             case OutputKind::file: return "file:" + output.path;
-        }
-        return {};
-    }
-
-    static std::string sink_text(const SinkPlan& sink) {
-        switch (sink.kind) {
-            case SinkKind::stderr_text: return "stderr";
-            case SinkKind::file: return "file:" + sink.path;
-            case SinkKind::syslog: return "syslog";
-            case SinkKind::journal: return "journal";
         }
         return {};
     }
@@ -257,7 +253,9 @@ private:
     }
 
     void add(Json& json, std::string_view, const ServiceLogPlan& log) const {
-        add_fields(json, log);
+        json["log"] = value({}, log.sinks);
+        json["log_admitted"] = log_fact_words(log.admitted);
+        json["log_refused"] = log_fact_words(log.refused);
     }
 
     void add(Json& json, std::string_view, const std::vector<AccessRule>& access) const {

@@ -236,6 +236,7 @@ std::shared_ptr<const ServicePlan> resolve_service(
     resolve_listeners(context, input, *plan);
     resolve_admission(context, input, *plan);
     resolve_process(context, input, *plan);
+    resolve_log(context, input, *plan);
     return plan;
 }
 
@@ -327,6 +328,7 @@ Plan resolve_document(const Document& document, const ReadOptions& options, Name
     for (const Section& section : config.services)
         plan.services.push_back(resolve_service(context, section));
     check_conflicts(plan.services, report);
+    check_log_files(plan, report);
     std::sort(plan.services.begin(), plan.services.end(),
             [](const auto& a, const auto& b) { return a->name < b->name; });
     return plan;

@@ -80,12 +80,18 @@ struct ServiceInput {
 void resolve_addresses(ResolveContext& context, ServiceInput& input);
 void resolve_listeners(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
 void resolve_admission(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
+void resolve_log(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
 void resolve_process(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
 [[nodiscard]] IdentityPlan resolve_identity(ResolveContext& context, const ServiceInput& input);
 
 // Reports two enabled listeners, of one or two services, on one address.
 void check_conflicts(
         const std::vector<std::shared_ptr<const ServicePlan>>& services, Report& report);
+
+// The places of a log; none where nothing is written.
+[[nodiscard]] std::vector<SinkPlan> read_sinks(ResolveContext& context, const Layers& layers);
+// Warns of a file that two name with different sizes.
+void check_log_files(const Plan& plan, Report& report);
 
 // Checks one value by its type alone, wherever it was written and whether or not it counts.
 void check_value(ResolveContext& context, const Setting& setting);

@@ -22,6 +22,7 @@ void check_item(ResolveContext& context, const Option& option, const Node& node)
         case T::variables: static_cast<void>(values.variable_name(node)); break;
         case T::groups: static_cast<void>(read_group(context, node, option.key)); break;
         case T::sinks: static_cast<void>(values.sink(node)); break;
+        case T::log_facts: static_cast<void>(values.log_fact(node, option)); break;
         case T::cpus: static_cast<void>(values.cpus(node, cpus)); break;
         case T::multicast: static_cast<void>(values.multicast(node)); break;
         default: break;

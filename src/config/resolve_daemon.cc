@@ -6,14 +6,6 @@ namespace superd {
 
 namespace {
 
-void take_log(ResolveContext& context, const Layers& layers, DaemonPlan& plan) {
-    if (const auto list = fold_list(layers, "log", context.report))
-        for (const Item& item : list->items)
-            if (auto sink = context.values.sink(*item.node))
-                plan.log.push_back(std::move(*sink));
-    if (plan.log.empty()) plan.log.push_back({SinkKind::stderr_text, {}});
-}
-
 void take_admin_group(ResolveContext& context, const Layers& layers, DaemonPlan& plan) {
     const Written* written = layers.last("admin_group");
     if (written == nullptr) return;
@@ -28,7 +20,8 @@ DaemonPlan resolve_daemon(ResolveContext& context) {
     DaemonPlan plan;
     Layers layers;
     if (context.config.superd) layers.add(*context.config.superd, Layer::service);
-    take_log(context, layers, plan);
+    plan.log = read_sinks(context, layers);
+    if (plan.log.empty()) plan.log.push_back({SinkKind::stderr_text, {}});
     take_admin_group(context, layers, plan);
     if (const auto word = choice_of(context, layers, "log_format"))
         plan.log_format = static_cast<LogFormat>(*word);

@@ -52,6 +52,8 @@ public:
     [[nodiscard]] std::optional<HoursWindow> hours(const Node& node);
     [[nodiscard]] std::optional<Output> output(const Node& node, const Option& option);
     [[nodiscard]] std::optional<SinkPlan> sink(const Node& node);
+    // One word of log_admitted or log_refused as its LogFacts bit.
+    [[nodiscard]] std::optional<std::uint8_t> log_fact(const Node& node, const Option& option);
     [[nodiscard]] std::optional<Frequency> frequency(const Node& node, std::string_view what);
     [[nodiscard]] std::optional<RlimitPlan> rlimit(
             const std::string& name, const Place& at, const Node& node);
@@ -86,6 +88,7 @@ public:
 
 private:
     void wrong_type(const Node& node, std::string_view what, std::string_view wanted);
+    std::optional<SinkPlan> sized_file(const Node& node);
     bool in_range(const Node& node, const Option& option, std::int64_t value);
     std::optional<std::uint64_t> limit_value(
             std::string_view text, char form, std::string& why) const;
@@ -96,6 +99,10 @@ private:
 // A string split at blanks, with single and double quotes and nothing else; nothing where a
 // quote is left open.
 [[nodiscard]] std::optional<std::vector<std::string>> split_command(std::string_view text);
+// As the file writes it: "syslog:local4.info"; of a file only the path.
+[[nodiscard]] std::string sink_text(const SinkPlan& sink);
+// LogFacts as words, in the order of their bits.
+[[nodiscard]] std::vector<std::string_view> log_fact_words(std::uint8_t bits);
 // [A-Za-z_][A-Za-z0-9_]*
 [[nodiscard]] bool is_variable_name(std::string_view name);
 // "cpu" -> RLIMIT_CPU; -1 where there is none.

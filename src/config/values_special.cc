@@ -171,22 +171,6 @@ std::optional<Output> Values::output(const Node& node, const Option& option) {
     return std::nullopt;
 }
 
-std::optional<SinkPlan> Values::sink(const Node& node) {
-    const std::string* text = this->text(node, "log");
-    if (text == nullptr) return std::nullopt;
-    constexpr std::string_view file = "file:";
-    if (*text == "stderr") return SinkPlan{SinkKind::stderr_text, {}};
-    if (*text == "syslog") return SinkPlan{SinkKind::syslog, {}};
-    if (*text == "journal") return SinkPlan{SinkKind::journal, {}};
-    if (text->starts_with(file) && text->size() > file.size() + 1 &&
-            (*text)[file.size()] == '/')
-        return SinkPlan{SinkKind::file, text->substr(file.size())};
-    std::string hint = R"(write "stderr", "syslog", "journal" or "file:/path")";
-    if (text->starts_with('/')) hint = "write \"file:" + escape(*text) + "\"";
-    report_.error(node.at, quoted(*text) + " is not a place for the log", std::move(hint));
-    return std::nullopt;
-}
-
 std::optional<Frequency> Values::frequency(const Node& node, std::string_view what) {
     if (const auto* bare = std::get_if<IntegerValue>(&node.value)) {
         report_.error(node.at, std::string(what) + " is so many in a period",

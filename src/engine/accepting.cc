@@ -249,7 +249,8 @@ void Supervisor::refuse(Service& service, Listener& listener, Fd connection,
                 .reason = refusal_name(why.reason),
                 .rule = why.denial != nullptr ? denial_text(*why.denial)
                                               : plan_->where(why.rule),
-                .suppressed = *suppressed});
+                .suppressed = *suppressed,
+                .facts = service.plan->log.refused});
     }
     const AdmissionPlan& plan = service.plan->admission;
     std::string text = plan.banner.text.substr(

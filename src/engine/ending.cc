@@ -64,7 +64,8 @@ void Supervisor::log_start(const Service& service, std::uint32_t index) {
             .pid = record.pid.load(std::memory_order_relaxed),
             .peer = record.peer,
             .local = record.local,
-            .user = user_of(index)});
+            .user = user_of(index),
+            .facts = service.plan->log.admitted});
 }
 
 void Supervisor::on_exec_report(std::uint32_t index, const ExecReport& report) {
@@ -105,7 +106,8 @@ void Supervisor::on_refused_by_exec(Service& service, const ProcessRecord& recor
             .local = record.local,
             .reason = refusal_name(Refusal::tcp_wrappers),
             .rule = plan_->where(service.plan->admission.tcp_wrappers_origin),
-            .suppressed = *suppressed});
+            .suppressed = *suppressed,
+            .facts = service.plan->log.refused});
 }
 
 bool Supervisor::never_ran(Service& service, const ProcessRecord& record, int status) {
@@ -202,7 +204,8 @@ void Supervisor::on_ended(std::uint32_t index, int status) {
             .pid = record.pid.load(std::memory_order_relaxed),
             .status = status,
             .duration = loop_.now() - from_nanoseconds(record.started),
-            .peer = record.peer});
+            .peer = record.peer,
+            .facts = service.plan->log.admitted});
     forget_process(index);
     const bool clean = service.stopping || (status >= 0 && is_clean(status));
     service.record->failures = clean ? 0 : service.record->failures + 1;

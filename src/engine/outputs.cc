@@ -20,10 +20,13 @@ Outputs::Outputs(Loop& loop, std::uint32_t own_uid, std::function<void()> on_cha
     loop_.at_turn_end([this] { flush(); });
 }
 
-void Outputs::configure(const DaemonPlan& plan) {
+void Outputs::configure(const DaemonPlan& plan, const Plan& services) {
+    std::vector<LogHub::Route> routes;
+    for (const auto& service : services.services)
+        if (!service->log.sinks.empty()) routes.push_back({service->name, service->log.sinks});
     log_.set_format(plan.log_format);
     files_.clear();
-    for (const Error& error : hub_.configure(plan))
+    for (const Error& error : hub_.configure(plan, std::move(routes)))
         log_.log(FailEvent{
                 .stage = error.operation, .subject = error.subject, .error = error.code});
 }

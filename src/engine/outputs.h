@@ -23,8 +23,9 @@ public:
 
     [[nodiscard]] LogWriter& log() { return log_; }
 
-    // Sinks from the plan; log files and services' output files are opened anew.
-    void configure(const DaemonPlan& plan);
+    // Sinks from the plan, those of services included; log files and services' output files
+    // are opened anew.
+    void configure(const DaemonPlan& plan, const Plan& services);
     // The socket of `superctl logs`.
     void open_reader_socket(const std::string& path, std::optional<std::uint32_t> admin_gid);
 

@@ -100,7 +100,7 @@ void Supervisor::configure_outputs() {
             [](const SinkPlan& sink) { return sink.kind == SinkKind::stderr_text; });
     if (options_.debug && !has_stderr) plan.log.push_back({SinkKind::stderr_text, {}});
     outputs_.log().set_level(options_.debug ? Level::debug : Level::info);
-    outputs_.configure(plan);
+    outputs_.configure(plan, *plan_);
 }
 
 int Supervisor::run() {

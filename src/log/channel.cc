@@ -11,7 +11,10 @@ namespace superd {
 
 namespace {
 
-enum class Type : std::uint8_t { config = 1, events, service, listener, drain };
+enum class Type : std::uint8_t { config = 1, events, service, listener, drain, file, route };
+
+constexpr std::uint8_t last_facility = 23;
+constexpr std::uint8_t no_severity = 8;
 
 class Encoder {
 public:
@@ -26,6 +29,20 @@ public:
         good_ = good_ && text.size() <= limit;
         number(text.size(), 2);
         out_ += text;
+    }
+
+    void size(const std::optional<std::uint64_t>& bytes) {
+        number(bytes ? 1 : 0, 1);
+        number(bytes.value_or(0), 8);
+    }
+
+    void sink(const SinkPlan& plan) {
+        number(static_cast<std::uint8_t>(plan.kind), 1);
+        string(plan.path, path_limit);
+        number(plan.facility, 1);
+        number(plan.severity.value_or(no_severity), 1);
+        size(plan.soft_size);
+        size(plan.hard_size);
     }
 
     [[nodiscard]] std::optional<std::string> take() {
@@ -67,6 +84,25 @@ public:
         return text;
     }
 
+    std::optional<std::uint64_t> size() {
+        const bool given = boolean();
+        const std::uint64_t bytes = number(8);
+        if (!given && bytes != 0) spoil();
+        return given ? std::optional(bytes) : std::nullopt;
+    }
+
+    SinkPlan sink() {
+        SinkPlan plan;
+        plan.kind = static_cast<SinkKind>(number(1, 3));
+        plan.path = string(path_limit);
+        plan.facility = static_cast<std::uint8_t>(number(1, last_facility));
+        const auto severity = static_cast<std::uint8_t>(number(1, no_severity));
+        if (severity != no_severity) plan.severity = severity;
+        plan.soft_size = size();
+        plan.hard_size = size();
+        return plan;
+    }
+
     [[nodiscard]] bool good() const { return good_; }
 
     [[nodiscard]] bool complete() const { return good_ && in_.empty(); }
@@ -91,10 +127,26 @@ std::optional<std::string> encode(const ConfigFrame& frame) {
     out.number(frame.admin_gid.value_or(0), 4);
     out.number(frame.sinks.size(), 1);
     for (const SinkFrame& sink : frame.sinks) {
-        out.number(static_cast<std::uint8_t>(sink.plan.kind), 1);
+        out.sink(sink.plan);
         out.number(sink.opened ? 1 : 0, 1);
-        out.string(sink.plan.path, path_limit);
     }
+    return out.take();
+}
+
+std::optional<std::string> encode(const FileFrame& frame) {
+    Encoder out(Type::file);
+    if (frame.plan.kind != SinkKind::file) out.refuse();
+    out.sink(frame.plan);
+    return out.take();
+}
+
+std::optional<std::string> encode(const RouteFrame& frame) {
+    Encoder out(Type::route);
+    if (frame.service.empty() || frame.sinks.size() > sink_limit) out.refuse();
+    out.string(frame.service, service_name_limit);
+    out.number(frame.sinks.size(), 1);
+    for (const SinkPlan& sink : frame.sinks)
+        out.sink(sink);
     return out.take();
 }
 
@@ -121,7 +173,7 @@ std::optional<std::string> encode(const DrainFrame&) {
 
 std::optional<ConfigFrame> decode_config(Decoder& in) {
     ConfigFrame frame;
-    frame.format = static_cast<LogFormat>(in.number(1, 1));
+    frame.format = static_cast<LogFormat>(in.number(1, 2));
     frame.owner = static_cast<std::uint32_t>(in.number(4));
     const bool has_gid = in.boolean();
     const auto gid = static_cast<std::uint32_t>(in.number(4));
@@ -129,12 +181,27 @@ std::optional<ConfigFrame> decode_config(Decoder& in) {
     const std::uint64_t sinks = in.number(1, sink_limit);
     for (std::uint64_t i = 0; i < sinks && in.good(); ++i) {
         SinkFrame sink;
-        sink.plan.kind = static_cast<SinkKind>(in.number(1, 3));
+        sink.plan = in.sink();
         sink.opened = in.boolean();
-        sink.plan.path = in.string(path_limit);
         frame.sinks.push_back(std::move(sink));
     }
     if (!in.complete() || (!has_gid && gid != 0)) return std::nullopt;
+    return frame;
+}
+
+std::optional<FileFrame> decode_file(Decoder& in) {
+    FileFrame frame{in.sink()};
+    if (!in.complete() || frame.plan.kind != SinkKind::file) return std::nullopt;
+    return frame;
+}
+
+std::optional<RouteFrame> decode_route(Decoder& in) {
+    RouteFrame frame;
+    frame.service = in.string(service_name_limit);
+    const std::uint64_t sinks = in.number(1, sink_limit);
+    for (std::uint64_t i = 0; i < sinks && in.good(); ++i)
+        frame.sinks.push_back(in.sink());
+    if (!in.complete() || frame.service.empty()) return std::nullopt;
     return frame;
 }
 
@@ -172,6 +239,8 @@ std::optional<Frame> decode_frame(std::string_view packet) {
     switch (type) {
         case Type::config: return decode_config(in);
         case Type::service: return decode_service(in);
+        case Type::file: return decode_file(in);
+        case Type::route: return decode_route(in);
         case Type::events: {
             const EventsFrame frame{static_cast<std::int32_t>(in.number(4))};
             return in.complete() ? std::optional<Frame>(frame) : std::nullopt;
@@ -192,6 +261,10 @@ std::size_t descriptor_count(const Frame& frame) {
                 count += sink.opened ? 1 : 0;
             return count;
         }
+
+        std::size_t operator()(const FileFrame&) const { return 1; }
+
+        std::size_t operator()(const RouteFrame&) const { return 0; }
 
         std::size_t operator()(const EventsFrame&) const { return 1; }
 

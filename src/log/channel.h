@@ -21,7 +21,8 @@
 
 namespace superd {
 
-// All sinks, in order; one descriptor for each file sink (`opened`), in the same order.
+// superd's sinks, in order; one descriptor for each file sink (`opened`), in the same order.
+// The files and routes of services come before it.
 struct SinkFrame {
     SinkPlan plan;  // path: of the file, or of syslog's socket where it is not the usual one
     bool opened = false;  // a descriptor comes with it
@@ -34,6 +35,19 @@ struct ConfigFrame {
     std::optional<std::uint32_t> admin_gid;  // members of it may, too
     std::vector<SinkFrame> sinks;
     bool operator==(const ConfigFrame&) const = default;
+};
+
+// A file that services write to (one descriptor), before the routes that speak of it.
+struct FileFrame {
+    SinkPlan plan;
+    bool operator==(const FileFrame&) const = default;
+};
+
+// Where the lines of a service go; no sinks: where superd's go. Files come without descriptors.
+struct RouteFrame {
+    std::string service;
+    std::vector<SinkPlan> sinks;
+    bool operator==(const RouteFrame&) const = default;
 };
 
 // superd's own events (one descriptor); pid is superd's.
@@ -58,7 +72,8 @@ struct DrainFrame {
     bool operator==(const DrainFrame&) const = default;
 };
 
-using Frame = std::variant<ConfigFrame, EventsFrame, ServiceFrame, ListenerFrame, DrainFrame>;
+using Frame = std::variant<ConfigFrame, FileFrame, RouteFrame, EventsFrame, ServiceFrame,
+        ListenerFrame, DrainFrame>;
 
 inline constexpr std::size_t frame_limit = 16 * 1024;  // bytes of a packet
 inline constexpr std::size_t sink_limit = 8;

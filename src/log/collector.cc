@@ -175,6 +175,10 @@ void Collector::handle(ReceivedFrame received) {
         format_ = config->format;
         server_.set_access(config->owner, config->admin_gid);
         sinks_.configure(*config, std::move(fds), clock_.now());
+    } else if (const auto* file = std::get_if<FileFrame>(&received.frame)) {
+        sinks_.open(file->plan, std::move(fds[0]), clock_.now());
+    } else if (const auto* route = std::get_if<RouteFrame>(&received.frame)) {
+        sinks_.route(route->service, route->sinks);
     } else if (const auto* events = std::get_if<EventsFrame>(&received.frame)) {
         daemon_ = events->pid;
         add_stream({}, true, events->pid, std::move(fds[0]));
@@ -288,18 +292,53 @@ void Collector::printed(const std::string& service, const LineSplitter::Line& li
     const std::size_t head = line_.time.size() + 1 + line_.service.size();
     const std::string_view message =
             std::string_view(form_).substr(std::min(form_.find("]: ", head) + 3, form_.size()));
-    if (format_ == LogFormat::text) {
-        sinks_.write({6, service, line.pid, daemon_, form_, message});
+    if (format_ == LogFormat::json) {
+        std::string json;
+        format_line(json, line_);
+        sinks_.write({6, service, line.pid, daemon_, json, message});
         return;
     }
-    std::string json;
-    format_line(json, line_);
-    sinks_.write({6, service, line.pid, daemon_, json, message});
+    const bool xinetd = format_ == LogFormat::xinetd;
+    xinetd_.clear();
+    if (xinetd) add_xinetd(std::string_view(form_).substr(line_.time.size() + 1), message);
+    sinks_.write({6, service, line.pid, daemon_, form_, message, xinetd ? &xinetd_ : nullptr});
+}
+
+// One line, in the file behind the time and to syslog alone.
+void Collector::add_xinetd(std::string_view in_file, std::string_view message) {
+    XinetdForm& line = xinetd_.emplace_back();
+    append_xinetd_time(line.file, clock_.wall());
+    line.file += in_file;
+    line.message = message;
+}
+
+// superd's own line with what xinetd would have written of it, each behind a mark; where that
+// is nothing, as a message of the daemon.
+void Collector::said_as_xinetd(
+        const Head& head, std::string_view line, std::string_view marked) {
+    xinetd_.clear();
+    std::string_view message = without_time(line);
+    if (marked.empty()) {
+        const std::string name(head.service.empty() ? "superd" : head.service);
+        std::string in_file = std::string(xinetd_level(head.priority)) + ": " +
+                              std::to_string(daemon_) + " {" + name + "} ";
+        in_file += message.substr(message.starts_with(name + ' ') ? name.size() + 1 : 0);
+        add_xinetd(in_file, message);
+    }
+    while (!marked.empty()) {
+        marked.remove_prefix(1);
+        const std::string_view one = marked.substr(0, marked.find(xinetd_mark));
+        add_xinetd(one, one);
+        marked.remove_prefix(one.size());
+    }
 }
 
 void Collector::said(std::int32_t pid, std::string_view line) {
     const Head head = parse_head(line);
     line.remove_prefix(head.length);
+    const std::size_t end = std::min(line.find(xinetd_mark), line.size());
+    const std::string_view marked = line.substr(end);
+    line = line.substr(0, end);
     const std::string_view message = without_time(line);
     line_.time = time_of(line);
     line_.service = head.service;
@@ -308,7 +347,10 @@ void Collector::said(std::int32_t pid, std::string_view line) {
     line_.continued = false;
     ring_.append(line_);
     server_.publish(line_);
-    sinks_.write({head.priority, head.service, 0, pid, line, message});
+    const bool xinetd = format_ == LogFormat::xinetd;
+    if (xinetd) said_as_xinetd(head, line, marked);
+    sinks_.write(
+            {head.priority, head.service, 0, pid, line, message, xinetd ? &xinetd_ : nullptr});
 }
 
 // superd-log's own word, in the form of superd's.

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "log/channel.h"
+#include "log/format.h"
 #include "log/lines.h"
 #include "log/ring.h"
 #include "log/server.h"
@@ -72,6 +73,8 @@ private:
     void printed(const std::string& service, const LineSplitter::Line& line);
     void said(std::int32_t pid, std::string_view line);
     void say(Level level, std::string_view text);
+    void add_xinetd(std::string_view in_file, std::string_view message);
+    void said_as_xinetd(const Head& head, std::string_view line, std::string_view marked);
     void flush_partials();
     void flush_out(bool asked);
     void finish();
@@ -92,6 +95,7 @@ private:
     std::vector<char> chunk_;
     LogLine line_;
     std::string form_;
+    std::vector<XinetdForm> xinetd_;
     std::vector<SinkNews> news_;
 };
 

@@ -9,11 +9,15 @@
 
 #include "base/address.h"
 #include "base/clock.h"
+#include "config/plan_log.h"
 
 namespace superd {
 
 enum class Level : std::uint8_t { debug, info, notice, warning, error, critical };
 [[nodiscard]] std::string_view level_name(Level level);
+
+// All that a line can carry; log_admitted and log_refused take out of it (LogFacts).
+inline constexpr std::uint8_t all_facts = 0xff;
 
 // START: a process was started.
 struct StartEvent {
@@ -22,6 +26,7 @@ struct StartEvent {
     int pid = 0;
     Endpoint peer{}, local{};  // family none: none
     std::string_view user{};   // what the peer's ident server said; empty: not asked, not yet
+    std::uint8_t facts = all_facts;
 };
 
 // EXIT: a process has ended.
@@ -32,6 +37,7 @@ struct ExitEvent {
     int status = -1;  // wait status (waitpid(2)); -1: unknown
     Nanoseconds duration{0};
     Endpoint peer{};
+    std::uint8_t facts = all_facts;
 };
 
 // REFUSE: a connection was not let in.
@@ -42,6 +48,7 @@ struct RefuseEvent {
     std::string_view reason{};     // refusal_name()
     std::string_view rule{};       // "/etc/superd.toml:31"
     std::uint64_t suppressed = 0;  // lines like this one left out since the last
+    std::uint8_t facts = all_facts;
 };
 
 // IDENT: what the peer's own host says of the user behind a connection (RFC 1413). One of user
@@ -83,6 +90,8 @@ using Event = std::variant<StartEvent, ExitEvent, RefuseEvent, IdentEvent, FailE
         StateEvent, NoticeEvent>;
 
 [[nodiscard]] Level level_of(const Event& event);
+// False where log_admitted or log_refused leave nothing of an event that should be written.
+[[nodiscard]] bool is_wanted(const Event& event);
 
 // Appends one line without its end: "2026-11-23T01:48:02.114Z ssh REFUSE conn=18f2 from=…".
 // What came from outside is escaped. level INFO and below carries no word for it, above it

@@ -244,14 +244,20 @@ private:
     std::string& out_;
 };
 
+// One of the facts that log_admitted or log_refused choose.
+template <class Fact>
+bool has(const Fact& event, LogFacts fact) {
+    return (event.facts & fact) != 0;
+}
+
 template <class Line>
 void put(Line& line, const StartEvent& event, Level level) {
     line.event("START", level);
     line.connection(event.connection);
-    line.number("pid", event.pid);
-    line.endpoint("from", event.peer);
+    if (has(event, log_pid)) line.number("pid", event.pid);
+    if (has(event, log_host)) line.endpoint("from", event.peer);
     line.endpoint("to", event.local);
-    line.value("user", event.user);
+    if (has(event, log_user)) line.value("user", event.user);
 }
 
 template <class Line>
@@ -265,10 +271,7 @@ void put(Line& line, const IdentEvent& event, Level level) {
 }
 
 template <class Line>
-void put(Line& line, const ExitEvent& event, Level level) {
-    line.event("EXIT", level);
-    line.connection(event.connection);
-    line.number("pid", event.pid);
+void put_status(Line& line, const ExitEvent& event) {
     if (event.status == -1) {
         line.value("status", "unknown");
     } else if (WIFSIGNALED(event.status)) {
@@ -281,15 +284,23 @@ void put(Line& line, const ExitEvent& event, Level level) {
     } else {
         line.number("status", WEXITSTATUS(event.status));
     }
-    line.duration(event.duration);
-    line.endpoint("from", event.peer);
+}
+
+template <class Line>
+void put(Line& line, const ExitEvent& event, Level level) {
+    line.event("EXIT", level);
+    line.connection(event.connection);
+    if (has(event, log_pid)) line.number("pid", event.pid);
+    if (has(event, log_exit)) put_status(line, event);
+    if (has(event, log_duration)) line.duration(event.duration);
+    if (has(event, log_host)) line.endpoint("from", event.peer);
 }
 
 template <class Line>
 void put(Line& line, const RefuseEvent& event, Level level) {
     line.event("REFUSE", level);
     line.connection(event.connection);
-    line.endpoint("from", event.peer);
+    if (has(event, log_host)) line.endpoint("from", event.peer);
     line.endpoint("to", event.local);
     line.value("reason", event.reason);
     line.value("rule", event.rule);
@@ -325,6 +336,21 @@ void format(std::string& out, const Event& event, Wall time) {
     std::visit([&](const auto& fact) { put(line, fact, level_of(event)); }, event);
     line.end();
 }
+
+struct Wanted {
+    bool operator()(const StartEvent& start) const { return start.facts != 0; }
+
+    bool operator()(const ExitEvent& exit) const {
+        return (exit.facts & (log_exit | log_duration | log_traffic)) != 0;
+    }
+
+    bool operator()(const RefuseEvent& refuse) const { return refuse.facts != 0; }
+
+    template <class Other>
+    bool operator()(const Other&) const {
+        return true;
+    }
+};
 
 Level level_of_state(std::string_view state) {
     if (state == "failed") return Level::error;
@@ -368,6 +394,10 @@ Level level_of(const Event& event) {
     };
 
     return std::visit(Visitor{}, event);
+}
+
+bool is_wanted(const Event& event) {
+    return std::visit(Wanted{}, event);
 }
 
 std::string_view service_of(const Event& event) {

@@ -20,6 +20,18 @@ void append_time(std::string& out, Wall time);
 // The service an event is about; empty: superd itself.
 [[nodiscard]] std::string_view service_of(const Event& event);
 
+// Before each line that xinetd would have written of the same fact, behind the line itself on
+// its way to superd-log. Lines have no such byte: it is escaped there.
+inline constexpr char xinetd_mark = '\x1f';
+
+// "\x1fSTART: ssh pid=812 from=192.0.2.7": the mark and the line, for each line of xinetd's.
+// Nothing where xinetd knows no such fact, and the line itself takes its place.
+void append_xinetd(std::string& out, const Event& event);
+// "26/11/23@01:48:02: ", the local time as xinetd's files have it.
+void append_xinetd_time(std::string& out, Wall time);
+// "WARNING": xinetd's word for syslog's number.
+[[nodiscard]] std::string_view xinetd_level(int priority);
+
 // The head of a line on its way to superd-log: "<6>ssh ".
 void append_head(std::string& out, const Event& event);
 

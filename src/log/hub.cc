@@ -77,29 +77,58 @@ Result<Fd> open_log_file(const std::string& path) {
 
 LogHub::LogHub(std::uint32_t owner) : owner_(owner) {}
 
-std::vector<Error> LogHub::configure(const DaemonPlan& plan) {
-    std::vector<Error> errors;
-    std::vector<Sink> sinks;
-    for (const SinkPlan& wanted : plan.log) {
-        Sink sink{wanted, Fd()};
-        if (wanted.kind == SinkKind::file) {
-            auto file = open_log_file(wanted.path);
-            const auto before = std::find_if(sinks_.begin(), sinks_.end(),
-                    [&](const Sink& old) { return old.plan == wanted; });
-            if (file)
-                sink.file = std::move(*file);
-            else
-                errors.push_back(file.error());
-            if (!file && before != sinks_.end()) sink.file = std::move(before->file);
-        }
-        sinks.push_back(std::move(sink));
+void LogHub::open_file(
+        Files& files, const SinkPlan& plan, bool routed, std::vector<Error>& errors) {
+    if (plan.kind != SinkKind::file) return;
+    if (const auto known = files.find(plan.path); known != files.end()) {
+        known->second.routed = known->second.routed || routed;
+        return;
     }
-    sinks_ = std::move(sinks);
+    File& made = files[plan.path];
+    made.plan = plan;
+    made.routed = routed;
+    auto file = open_log_file(plan.path);
+    const auto before = files_.find(plan.path);
+    if (file)
+        made.fd = std::move(*file);
+    else
+        errors.push_back(file.error());
+    if (!file && before != files_.end()) made.fd = std::move(before->second.fd);
+}
+
+std::vector<Error> LogHub::configure(const DaemonPlan& plan, std::vector<Route> routes) {
+    std::vector<Error> errors;
+    Files files;
+    for (const SinkPlan& sink : plan.log)
+        open_file(files, sink, false, errors);
+    // One that a service had and has no more is said once more, without sinks.
+    std::erase_if(routes_, [](const auto& route) { return route.second.empty(); });
+    for (auto& [service, sinks] : routes_)
+        sinks.clear();
+    for (Route& route : routes) {
+        for (const SinkPlan& sink : route.sinks)
+            open_file(files, sink, true, errors);
+        routes_[route.service] = std::move(route.sinks);
+    }
+    files_ = std::move(files);
+    sinks_ = plan.log;
     format_ = plan.log_format;
     admin_gid_ = plan.admin_gid;
     configured_ = true;
-    enqueue(Item::config);
+    std::erase_if(queue_, [](const Queued& queued) {
+        return queued.item == Item::config || queued.item == Item::file;
+    });
+    enqueue_sinks();
     return errors;
+}
+
+// The configuration itself last: with it superd-log closes what nobody uses any more.
+void LogHub::enqueue_sinks() {
+    for (const auto& [path, file] : files_)
+        if (file.routed && file.fd) enqueue(Item::file, path);
+    for (const auto& [service, sinks] : routes_)
+        enqueue(Item::route, service);
+    enqueue(Item::config);
 }
 
 Result<Fd> LogHub::open_events() {
@@ -174,7 +203,7 @@ Result<Fd> LogHub::open_channel() {
     channel_.reset(ends[0]);
     Fd other(ends[1]);
     // Sinks first: what is read later has somewhere to go.
-    if (configured_) enqueue(Item::config);
+    if (configured_) enqueue_sinks();
     if (listener_) enqueue(Item::listener);
     if (events_) enqueue(Item::events);
     for (const auto& [service, pair] : streams_)
@@ -192,8 +221,8 @@ void LogHub::finish() {
 }
 
 // Without a channel nothing waits: opening one queues everything there is.
-void LogHub::enqueue(Item item, std::string_view service) {
-    if (channel_) queue_.push_back({item, std::string(service)});
+void LogHub::enqueue(Item item, std::string_view name) {
+    if (channel_) queue_.push_back({item, std::string(name)});
 }
 
 bool LogHub::flush() {
@@ -208,10 +237,20 @@ bool LogHub::flush() {
     return true;
 }
 
+// What it spoke of is gone since.
+bool LogHub::is_stale(const Queued& queued) const {
+    switch (queued.item) {
+        case Item::service: return !streams_.contains(queued.name);
+        case Item::events: return !events_;
+        case Item::file: return !files_.contains(queued.name);
+        case Item::route: return !routes_.contains(queued.name);
+        default: return false;
+    }
+}
+
 // False: the channel is broken.
 bool LogHub::send(const Queued& queued, bool& blocked) {
-    if (queued.item == Item::service && !streams_.contains(queued.service)) return true;
-    if (queued.item == Item::events && !events_) return true;
+    if (is_stale(queued)) return true;
     std::vector<int> descriptors;
     const auto packet = encode_frame(frame_of(queued, descriptors));
     if (!packet) return true;  // longer than the bounds of a name or a path: nothing to send
@@ -229,14 +268,23 @@ Frame LogHub::frame_of(const Queued& queued, std::vector<int>& descriptors) cons
         case Item::listener: descriptors = {listener_.get()}; return ListenerFrame{};
         case Item::drain: return DrainFrame{};
         case Item::service:
-            descriptors = {streams_.find(queued.service)->second.read_end.get()};
-            return ServiceFrame{queued.service};
+            descriptors = {streams_.find(queued.name)->second.read_end.get()};
+            return ServiceFrame{queued.name};
+        case Item::file: {
+            const File& file = files_.find(queued.name)->second;
+            descriptors = {file.fd.get()};
+            return FileFrame{file.plan};
+        }
+        case Item::route: return RouteFrame{queued.name, routes_.find(queued.name)->second};
         case Item::config: break;
     }
     ConfigFrame frame{format_, owner_, admin_gid_, {}};
-    for (const Sink& sink : sinks_) {
-        if (sink.file) descriptors.push_back(sink.file.get());
-        frame.sinks.push_back({sink.plan, static_cast<bool>(sink.file)});
+    for (const SinkPlan& sink : sinks_) {
+        const auto file = files_.find(sink.path);
+        const bool opened =
+                sink.kind == SinkKind::file && file != files_.end() && file->second.fd;
+        if (opened) descriptors.push_back(file->second.fd.get());
+        frame.sinks.push_back({sink, opened});
     }
     return frame;
 }

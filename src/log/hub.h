@@ -45,10 +45,18 @@ public:
 
     // ---- what superd-log is to know; each change is queued, flush() sends it
 
-    // Sinks, format and admin group; opens the file sinks anew, so it also serves a rotation
-    // (HUP): call it with the same plan. Files that could not be opened come back as errors, a
-    // file that was open before then stays in use; the other sinks work.
-    [[nodiscard]] std::vector<Error> configure(const DaemonPlan& plan);
+    // A service with sinks of its own.
+    struct Route {
+        std::string service;
+        std::vector<SinkPlan> sinks;
+    };
+
+    // Sinks, format and admin group, and the sinks of services; opens the files anew, each once
+    // however many name it, so it also serves a rotation (HUP): call it with the same plan.
+    // Files that could not be opened come back as errors, a file that was open before then
+    // stays in use; the other sinks work.
+    [[nodiscard]] std::vector<Error> configure(
+            const DaemonPlan& plan, std::vector<Route> routes = {});
 
     // The stream of superd's own events: the end for LogWriter::to_stream(), once a superd.
     [[nodiscard]] Result<Fd> open_events();
@@ -99,26 +107,34 @@ public:
     [[nodiscard]] bool pending() const { return channel_ && !queue_.empty(); }
 
 private:
-    struct Sink {
+    struct File {
         SinkPlan plan;
-        Fd file;
+        Fd fd;
+        bool routed = false;  // a service writes to it
     };
+
+    using Files = std::map<std::string, File, std::less<>>;  // by path
     // What is queued is looked up when it is sent, so that nothing stale goes out.
-    enum class Item : std::uint8_t { config, events, service, listener, drain };
+    enum class Item : std::uint8_t { config, file, route, events, service, listener, drain };
 
     struct Queued {
         Item item;
-        std::string service;
+        std::string name;  // of the service; the file's path
     };
 
-    void enqueue(Item item, std::string_view service = {});
+    void open_file(Files& files, const SinkPlan& plan, bool routed, std::vector<Error>& errors);
+    void enqueue(Item item, std::string_view name = {});
+    void enqueue_sinks();
+    [[nodiscard]] bool is_stale(const Queued& queued) const;
     [[nodiscard]] bool send(const Queued& queued, bool& blocked);
     [[nodiscard]] Frame frame_of(const Queued& queued, std::vector<int>& descriptors) const;
 
     const std::uint32_t owner_;
     LogFormat format_ = LogFormat::text;
     std::optional<std::uint32_t> admin_gid_;
-    std::vector<Sink> sinks_;
+    std::vector<SinkPlan> sinks_;  // superd's
+    Files files_;
+    std::map<std::string, std::vector<SinkPlan>, std::less<>> routes_;
     bool configured_ = false;
     Fd events_;  // read end
     Fd listener_;

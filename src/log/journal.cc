@@ -60,7 +60,7 @@ int JournalSink::send(const Message& message) {
     const std::string fields[] = {
             "MESSAGE=" + message.text,
             "PRIORITY=" + std::to_string(message.priority),
-            "SYSLOG_IDENTIFIER=" + (message.own ? std::string("superd") : message.service),
+            "SYSLOG_IDENTIFIER=" + (message.own != nullptr ? message.own : message.service),
             "SYSLOG_PID=" + std::to_string(message.pid),
             "SYSLOG_FACILITY=3",
             "SUPERD_SERVICE=" + message.service,

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,11 @@
 
 namespace superd {
 
+// A line as xinetd writes it: into its file with the time, to syslog without.
+struct XinetdForm {
+    std::string file, message;
+};
+
 // One line in the forms that sinks need; views valid during the call.
 struct SinkLine {
     int priority = 6;          // syslog's
@@ -27,6 +33,8 @@ struct SinkLine {
     std::int32_t daemon = 0;   // superd's pid
     std::string_view line;     // whole, with its time, as text or JSON
     std::string_view message;  // without time, service and pid
+    // log_format = "xinetd": what files and syslog get instead, if anything. A loan.
+    const std::vector<XinetdForm>* xinetd = nullptr;
 };
 
 // A sentence about a sink: that it fails, that it works again.
@@ -64,10 +72,15 @@ public:
 
     [[nodiscard]] std::uint64_t lost() const { return lost_; }
 
-    // At most once in ten seconds, and only what has changed.
+    // What has changed since: failures and losses at most once in ten seconds. Call it until
+    // there is nothing.
     [[nodiscard]] std::optional<SinkNews> news(Mono now);
 
 protected:
+    void set_plan(SinkPlan plan) { plan_ = std::move(plan); }
+
+    void note(Level level, std::string text) { notes_.push_back({level, std::move(text)}); }
+
     void count_lost(std::uint64_t lines) { lost_ += lines; }
 
     void set_error(int error) { error_ = error; }  // errno; 0: works
@@ -76,22 +89,24 @@ protected:
     [[nodiscard]] virtual std::string describe(int error) const = 0;
 
 private:
-    const SinkPlan plan_;
+    SinkPlan plan_;
+    std::deque<SinkNews> notes_;
     std::uint64_t lost_ = 0, told_ = 0;
     int error_ = 0, said_error_ = 0;
     std::optional<Mono> said_;
 };
 
-// stderr and files: lines as they are.
+// stderr and files: lines as they are. A file that has grown to its soft size is told of once;
+// at its hard size nothing more is written until it is opened again and is smaller.
 class FileSink final : public Sink {
 public:
     // descriptor: a loan; -1: none, every line is lost.
     FileSink(SinkPlan plan, int descriptor);
     FileSink(SinkPlan plan, Fd file);
 
-    // A new file of the same name, after a rotation. Waiting lines go to the old one if they
-    // can.
-    void replace(Fd file, Mono now);
+    // A new file of the same name, after a rotation, or another bound. Waiting lines go to the
+    // old one if they can.
+    void replace(SinkPlan plan, Fd file, Mono now);
 
     void write(const SinkLine& line) override;
     void flush(Mono now) override;
@@ -103,10 +118,16 @@ public:
 private:
     [[nodiscard]] std::string describe(int error) const override;
     void look();
+    void take(std::string_view line);
+    [[nodiscard]] bool fits(std::size_t size);
     [[nodiscard]] long write_some(std::string_view text);
     void give_up(std::size_t from, int error);
 
     Fd file_;
+    std::uint64_t size_ = 0;     // of a regular file, as far as it was written here
+    std::uint64_t full_at_ = 0;  // its size when its hard bound was met; 0: not yet
+    std::uint64_t left_out_ = 0;
+    bool alerted_ = false;  // of its soft size
     int descriptor_;
     bool regular_ = false;
     bool torn_ = false;  // the last thing written was not the end of a line
@@ -134,7 +155,7 @@ protected:
         int priority;
         std::int32_t pid;
         std::string service, text;
-        bool own;  // superd's own line
+        const char* own;  // superd's own line: as whose; null: the service's
     };
 
     // errno: 0 sent, EAGAIN later, anything else: not there any more.
@@ -143,6 +164,7 @@ protected:
 
 private:
     [[nodiscard]] std::string describe(int error) const override;
+    void take(const SinkLine& line, std::string_view text, const char* daemon);
     bool try_connect(Mono now);
 
     std::deque<Message> queue_;
@@ -152,7 +174,7 @@ private:
     Nanoseconds retry_{0};  // doubles up to 30 s while nobody is there
 };
 
-// syslogd's datagram socket, /dev/log unless the plan has another path; facility daemon.
+// syslogd's datagram socket, /dev/log unless the plan has another path.
 class SyslogSink final : public MessageSink {
 public:
     using MessageSink::MessageSink;
@@ -168,13 +190,20 @@ private:
 // log/journal.cc
 [[nodiscard]] std::unique_ptr<Sink> make_journal_sink(SinkPlan plan);
 
-// All sinks of the configuration. Where none of them is there, stderr takes the lines.
+// All sinks of the configuration. A service's lines go to its own where it has some, else to
+// superd's. Where none of them is there, stderr takes the lines.
 class SinkSet {
 public:
     explicit SinkSet(int standard_error);
 
-    // Sinks that stay keep what waits in them; descriptors as ConfigFrame says.
+    // superd's own sinks, after the files and routes that go with them: sinks that nobody uses
+    // any more are closed. Those that stay keep what waits in them; descriptors as ConfigFrame
+    // says.
     void configure(const ConfigFrame& config, std::vector<Fd> files, Mono now);
+    // A file that routes speak of, opened (anew).
+    void open(const SinkPlan& plan, Fd file, Mono now);
+    // The sinks of a service; none: superd's.
+    void route(const std::string& service, const std::vector<SinkPlan>& sinks);
     void write(const SinkLine& line);
     // Appends what is to be said about the sinks to news.
     void flush(Mono now, std::vector<SinkNews>& news);
@@ -182,12 +211,19 @@ public:
     [[nodiscard]] int timeout() const;
     [[nodiscard]] bool pending() const;
 
-    [[nodiscard]] std::size_t size() const { return sinks_.size(); }
+    [[nodiscard]] std::size_t size() const { return pool_.size(); }
 
 private:
-    std::unique_ptr<Sink> take(const SinkPlan& plan);
+    using Shared = std::shared_ptr<Sink>;
 
-    std::vector<std::unique_ptr<Sink>> sinks_;
+    [[nodiscard]] Shared find(const SinkPlan& plan) const;
+    // The one there is, or a new one; a file that was not opened takes no lines.
+    Shared share(const SinkPlan& plan);
+    void sweep(Mono now);
+
+    std::vector<Shared> pool_;  // every sink once
+    std::vector<Shared> own_;   // superd's
+    std::map<std::string, std::vector<Shared>, std::less<>> routes_;
     const int stderr_;
     FileSink fallback_;
 };

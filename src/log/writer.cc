@@ -58,7 +58,8 @@ void LogWriter::put_back(std::string_view lines) {
         std::string_view line = rest.substr(0, size);
         rest.remove_prefix(size);
         line.remove_prefix(parse_head(line).length);
-        batch_ += line;
+        batch_ += line.substr(0, line.find(xinetd_mark));
+        if (!batch_.ends_with('\n')) batch_ += '\n';
     }
 }
 
@@ -67,7 +68,7 @@ int LogWriter::descriptor() const {
 }
 
 void LogWriter::log(const Event& event) {
-    if (level_of(event) < level_) return;
+    if (level_of(event) < level_ || !is_wanted(event)) return;
     if (!make_room()) {
         ++lost_;
         return;
@@ -90,6 +91,7 @@ void LogWriter::append(const Event& event) {
         format_json(batch_, event, clock_.wall());
     else
         format_text(batch_, event, clock_.wall());
+    if (stream_ && format_ == LogFormat::xinetd) append_xinetd(batch_, event);
     batch_ += '\n';
 }
 

@@ -16,15 +16,21 @@ using namespace superd;
 namespace {
 
 std::vector<Frame> samples() {
+    SinkPlan sized{SinkKind::file, "/var/log/ssh"}, syslog{SinkKind::syslog, {}};
+    sized.soft_size = 0;
+    sized.hard_size = ~std::uint64_t{0};
+    syslog.facility = 23;
+    syslog.severity = 0;
     ConfigFrame config;
-    config.format = LogFormat::json;
+    config.format = LogFormat::xinetd;
     config.owner = 4294967295U;
     config.admin_gid = 0;
     config.sinks = {{{SinkKind::stderr_text, ""}, false},
             {{SinkKind::file, "/var/log/x y"}, true}, {{SinkKind::file, "/gone"}, false},
             {{SinkKind::syslog, "/dev/log"}, false}, {{SinkKind::journal, ""}, false}};
     return {ConfigFrame{}, config, EventsFrame{4711}, EventsFrame{-1}, ServiceFrame{"ssh"},
-            ServiceFrame{std::string(service_name_limit, 's')}, ListenerFrame{}, DrainFrame{}};
+            ServiceFrame{std::string(service_name_limit, 's')}, ListenerFrame{}, DrainFrame{},
+            FileFrame{sized}, RouteFrame{"ssh", {}}, RouteFrame{"git", {sized, syslog}}};
 }
 
 struct Channel {
@@ -56,6 +62,9 @@ TEST_CASE("log channel: every frame reads back as written") {
 TEST_CASE("log channel: what is longer than the bounds is not written") {
     CHECK_FALSE(encode_frame(ServiceFrame{std::string(service_name_limit + 1, 's')}));
     CHECK_FALSE(encode_frame(ServiceFrame{}));
+    CHECK_FALSE(encode_frame(FileFrame{}));
+    CHECK_FALSE(encode_frame(RouteFrame{}));
+    CHECK_FALSE(encode_frame(RouteFrame{"ssh", std::vector<SinkPlan>(sink_limit + 1)}));
     ConfigFrame config;
     config.sinks = {{{SinkKind::file, std::string(path_limit + 1, 'p')}, true}};
     CHECK_FALSE(encode_frame(config));

@@ -185,6 +185,41 @@ TEST_CASE("superd-log: with log_format json every line is a JSON object") {
     CHECK(own.service == "ssh");
 }
 
+TEST_CASE("superd-log: with log_format xinetd files have xinetd's lines and readers superd's") {
+    Setup setup;
+    DaemonPlan plan = file_plan(setup.log);
+    plan.log_format = LogFormat::xinetd;
+    REQUIRE(setup.hub.configure(plan, {{"git", {{SinkKind::file, setup.dir / "git"}}}})
+                    .empty());
+    const SystemClock clock;
+    LogWriter writer(clock);
+    writer.set_format(LogFormat::xinetd);
+    writer.to_stream(std::move(*setup.hub.open_events()));
+    LogProgram program(setup.hub);
+    LogReader reader = setup.reader({{}, 10, true});
+    StartEvent start;
+    start.service = "ssh";
+    start.pid = 812;
+    writer.log(start);
+    writer.log(NoticeEvent{Level::warning, "ssh", "hm"});
+    start.service = "git";
+    writer.log(start);
+    writer.flush();
+    CHECK(next(reader).text == "ssh START pid=812");
+    CHECK(next(reader).text == "ssh WARNING hm");
+    CHECK(next(reader).text == "git START pid=812");
+    const auto written = setup.written();
+    REQUIRE(written.size() == 2);
+    const std::string stamp = R"(\d\d/\d+/\d+@\d\d:\d\d:\d\d: )";
+    CHECK(std::regex_match(
+            written[0], std::regex(stamp + "START: ssh pid=812 from=<no address>")));
+    CHECK(std::regex_match(
+            written[1], std::regex(stamp + R"(WARNING: \d+ \{ssh\} WARNING hm)")));
+    const auto own = lines_of(read_file(setup.dir / "git"));
+    REQUIRE(own.size() == 1);
+    CHECK(own[0].ends_with("START: git pid=812 from=<no address>"));
+}
+
 TEST_CASE("superd-log: a line longer than 8 KiB is cut and marked") {
     Setup setup;
     LogProgram program(setup.hub);

@@ -92,6 +92,32 @@ TEST_CASE("log hub: without a channel nothing is queued; a new one is told every
     }
 }
 
+TEST_CASE(
+        "log hub: files of services come once, before the routes, and those before the rest") {
+    const Directory dir;
+    LogHub hub(0);
+    auto channel = hub.open_channel();
+    const SinkPlan common{SinkKind::file, dir / "common"}, own{SinkKind::file, dir / "own"};
+    const DaemonPlan plan = plan_of({common});
+    const ConfigFrame config{LogFormat::text, 0, std::nullopt, {{common, true}}};
+    CHECK(hub.configure(plan, {{"git", {own, common}}, {"ssh", {own}}}).empty());
+    CHECK(hub.flush());
+    const std::vector<Frame> all{FileFrame{common}, FileFrame{own},
+            RouteFrame{"git", {own, common}}, RouteFrame{"ssh", {own}}, config};
+    CHECK(frames(channel->get()) == all);
+    channel = hub.open_channel();
+    CHECK(hub.flush());
+    CHECK(frames(channel->get()) == all);
+
+    CHECK(hub.configure(plan, {{"ssh", {own}}}).empty());
+    CHECK(hub.flush());
+    CHECK(frames(channel->get()) == std::vector<Frame>{FileFrame{own}, RouteFrame{"git", {}},
+                                            RouteFrame{"ssh", {own}}, config});
+    CHECK(hub.configure(plan).empty());
+    CHECK(hub.flush());
+    CHECK(frames(channel->get()) == std::vector<Frame>{RouteFrame{"ssh", {}}, config});
+}
+
 TEST_CASE("log hub: a stream is made once, and what is sent is its reading end") {
     LogHub hub(0);
     auto channel = hub.open_channel();

@@ -160,7 +160,7 @@ TEST_CASE("log sinks: a file that is full for a while says how many lines it mis
     CHECK(sink.news(start) == warning("file log: No space left on device"));
     sink.write({6, "ssh", 1, 1, "line", "line"});
     sink.flush(start);
-    sink.replace(std::move(*open_log_file(dir / "log")), start);
+    sink.replace({SinkKind::file, "log"}, std::move(*open_log_file(dir / "log")), start);
     sink.write({6, "ssh", 1, 1, "back", "back"});
     sink.flush(start);
     CHECK_FALSE(sink.news(start + std::chrono::seconds(9)));
@@ -214,6 +214,113 @@ TEST_CASE("log sinks: rotation writes on in the new file and loses no line") {
     sinks.flush();
     CHECK(read_file(dir / "log.1") == "T ssh[812]: before\n");
     CHECK(read_file(dir / "log") == "T ssh[812]: after\n");
+}
+
+TEST_CASE("log sinks: a file is told of once at its soft size and full at its hard one") {
+    const Directory dir;
+    Sinks sinks;
+    SinkPlan plan{SinkKind::file, dir / "log"};
+    plan.soft_size = 40;
+    plan.hard_size = 60;
+    sinks.configure({plan});
+    sinks.write("1234");  // 19 bytes each
+    sinks.write("1234");
+    CHECK(sinks.flush().empty());
+    sinks.write("1234");
+    const SinkNews soft{
+            Level::critical, "file " + plan.path + " has reached its soft size, 40"};
+    CHECK(sinks.flush() == News{soft});
+    sinks.write("1234");
+    sinks.write("");
+    const auto news = sinks.flush();
+    REQUIRE(news.size() == 1);
+    CHECK(news[0].text.starts_with("file " + plan.path + " has reached its hard size, 60: "));
+    CHECK(lines_of(read_file(plan.path)).size() == 3);
+    CHECK(sinks.on_stderr().empty());
+
+    sinks.configure({plan});  // opened again, but no smaller
+    sinks.write("");
+    CHECK(sinks.flush().empty());
+    CHECK(lines_of(read_file(plan.path)).size() == 3);
+
+    std::filesystem::rename(plan.path, dir / "log.1");
+    sinks.configure({plan});
+    sinks.write("back");
+    CHECK(sinks.flush() ==
+            News{{Level::notice,
+                    "file " + plan.path + " is written again; 3 lines were left out"}});
+    CHECK(read_file(plan.path) == "T ssh[812]: back\n");
+}
+
+TEST_CASE("log sinks: a file that was large when it was opened is measured whole") {
+    const Directory dir;
+    { std::ofstream(dir / "log") << std::string(99, 'x') << '\n'; }
+    Sinks sinks;
+    SinkPlan plan{SinkKind::file, dir / "log"};
+    plan.hard_size = 100;
+    sinks.configure({plan});
+    sinks.write("one");
+    CHECK(sinks.flush().size() == 1);
+    CHECK(read_file(dir / "log").size() == 100);
+}
+
+TEST_CASE("log sinks: a service's lines go to its own sinks, and a shared file is one") {
+    const Directory dir;
+    Sinks sinks;
+    const SinkPlan common{SinkKind::file, dir / "common"}, own{SinkKind::file, dir / "own"};
+    sinks.set->open(own, std::move(*open_log_file(own.path)), sinks.now);
+    sinks.set->route("ssh", {own, common});
+    sinks.set->route("git", {own});
+    sinks.configure({common});
+    CHECK(sinks.set->size() == 2);
+    sinks.write("one");
+    sinks.set->write({6, "git", 9, 1, "git two", "two"});
+    sinks.set->write({6, "", 0, 1, "three", "three"});
+    sinks.flush();
+    CHECK(read_file(own.path) == "T ssh[812]: one\ngit two\n");
+    CHECK(read_file(common.path) == "T ssh[812]: one\nthree\n");
+
+    sinks.set->route("ssh", {});
+    sinks.set->route("git", {});
+    sinks.configure({common});
+    CHECK(sinks.set->size() == 1);
+    sinks.write("four");
+    sinks.flush();
+    CHECK(lines_of(read_file(own.path)).size() == 2);
+    CHECK(lines_of(read_file(common.path)).size() == 3);
+}
+
+TEST_CASE("log sinks: files and syslog get xinetd's lines, stderr its own") {
+    const Directory dir;
+    const Peer peer(dir / "dev-log");
+    Sinks sinks;
+    sinks.configure({{SinkKind::file, dir / "log"}, {SinkKind::stderr_text, ""},
+            {SinkKind::syslog, dir / "dev-log"}});
+    const std::vector<XinetdForm> two{
+            {"T: START: ssh", "START: ssh"}, {"T: EXIT: ssh", "EXIT"}};
+    sinks.set->write({6, "ssh", 0, 77, "text", "message", &two});
+    sinks.flush();
+    CHECK(read_file(dir / "log") == "T: START: ssh\nT: EXIT: ssh\n");
+    CHECK(sinks.on_stderr() == "text\n");
+    CHECK(without_time(peer.next()) == "<30>xinetd[77]: START: ssh");
+    CHECK(without_time(peer.next()) == "<30>xinetd[77]: EXIT");
+}
+
+TEST_CASE("log sinks: syslog's facility and level are those of the plan") {
+    const Directory dir;
+    const Peer peer(dir / "dev-log");
+    Sinks sinks;
+    SinkPlan plan{SinkKind::syslog, dir / "dev-log"};
+    plan.facility = 20;
+    sinks.configure({plan});
+    sinks.write("one");
+    sinks.flush();
+    CHECK(peer.next().starts_with("<166>"));
+    plan.severity = 5;
+    sinks.configure({plan});
+    sinks.write("one");
+    sinks.flush();
+    CHECK(peer.next().starts_with("<165>"));
 }
 
 TEST_CASE("log sinks: syslog gets its usual form") {

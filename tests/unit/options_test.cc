@@ -23,7 +23,8 @@ TEST_CASE("options: each name stands once, with a sentence of help and a place t
         CHECK_FALSE(scope_text(option).empty());
         CHECK(((option.where & in_listener) != 0) == (option.kinds != 0));
         CHECK((option.type == ValueType::choice) ==
-                (!option.words.empty() && option.type != ValueType::output));
+                (!option.words.empty() && option.type != ValueType::output &&
+                        option.type != ValueType::log_facts));
     }
 }
 
@@ -42,12 +43,13 @@ TEST_CASE("options: are found by key and place, and by the name for people") {
     CHECK(find_option("mode", in_listener)->type == ValueType::mode);
     CHECK(find_option("mode", in_defaults) == nullptr);
     CHECK(find_option("backlog", in_defaults) == find_option("backlog", in_listener));
-    CHECK(find_option("log", in_service) == nullptr);
+    CHECK(find_option("log_format", in_service) == nullptr);
     CHECK(find_option("nosuch", in_service) == nullptr);
     CHECK(find_option("mode")->type == ValueType::choice);
     CHECK(find_option("listen.mode")->type == ValueType::mode);
-    CHECK(find_option("log")->where == in_superd);
-    CHECK(find_option("superd.log") == find_option("log"));
+    CHECK(find_option("log") == find_option("log", in_defaults));
+    CHECK(find_option("superd.log")->where == in_superd);
+    CHECK(find_option("log_format") == find_option("superd.log_format"));
     CHECK(find_option("service.mode") == find_option("mode"));
     CHECK(find_option("address")->where == in_listener);
     CHECK(find_option("listen.nosuch") == nullptr);

@@ -702,6 +702,50 @@ TEST_CASE("resolve: [superd] has its defaults and its checks") {
             "error: max_processes is a number, not a string\n");
 }
 
+TEST_CASE("resolve: a service's log, its sizes and its facts") {
+    CHECK(good("listen = \"tcp:22\"").log == ServiceLogPlan{});
+    const ServiceLogPlan log =
+            good("listen = \"tcp:22\"\nlog = [\"syslog:local4.info\", { file = \"/l\", soft = "
+                 "\"1M\", hard = \"2097152\" }, \"syslog:authpriv\"]\nlog_admitted = "
+                 "[\"pid\", \"traffic\"]\nlog_refused = []\n")
+                    .log;
+    SinkPlan syslog{SinkKind::syslog, {}}, file{SinkKind::file, "/l"}, authpriv = syslog;
+    syslog.facility = 20;
+    syslog.severity = 6;
+    authpriv.facility = 10;
+    file.soft_size = 1 << 20;
+    file.hard_size = 2 << 20;
+    CHECK(log.sinks == std::vector<SinkPlan>{syslog, file, authpriv});
+    CHECK(log.admitted == (log_pid | log_traffic));
+    CHECK(log.refused == 0);
+    CHECK(sink_text(syslog) == "syslog:local4.info");
+    CHECK(sink_text(authpriv) == "syslog:authpriv");
+}
+
+TEST_CASE("resolve: what a log cannot be") {
+    const auto service = [](const std::string& lines) {
+        return said(
+                resolve_text("[service.a]\nuser = \"git\"\nexec = \"/bin/true\"\nlisten = "
+                             "\"tcp:22\"\n" +
+                             lines));
+    };
+    CHECK(service("log = \"syslog:local9\"")
+                    .starts_with("error: \"syslog:local9\" is not a place for the log"));
+    CHECK(service("log = \"syslog:daemon.loud\"")
+                    .starts_with("error: \"syslog:daemon.loud\" is not a place for the log"));
+    CHECK(service("log = { file = \"/l\", soft = \"2M\", hard = \"1M\" }") ==
+            "error: hard is above 0, and soft is not above it\n");
+    CHECK(service("log = { soft = \"2M\" }").starts_with("error: the log file has no name"));
+    CHECK(service("log = { file = \"/l\", size = 2 }")
+                    .starts_with("error: a log file has no key \"size\""));
+    CHECK(service("log_refused = [\"pid\"]") ==
+            "error: \"pid\" is not a value of log_refused [write some of \"host\" \"user\" "
+            "\"attempt\"]\n");
+    CHECK(service("log = { file = \"/l\", hard = \"1M\" }\n[superd]\nlog = \"file:/l\"\n") ==
+            "warning: the log file /l of [service.a] has other sizes in [superd]: those "
+            "hold\n");
+}
+
 TEST_CASE("resolve: ten thousand services are all there, each with its own") {
     std::string text = "[defaults]\nuser = \"git\"\nmax_connections = 7\n";
     for (int i = 0; i < 10000; ++i) {
