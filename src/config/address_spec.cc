@@ -98,12 +98,21 @@ std::string guess(std::string_view text) {
     return {};
 }
 
+// What stands behind the kind of an address.
+std::string plain_form(std::string_view kind) {
+    if (kind.starts_with("tcp") || kind.starts_with("udp")) return std::string(kind) + ":PORT";
+    if (kind == "vsock") return "vsock:CID:PORT";
+    return std::string(kind) + ":/path";
+}
+
 Wrongly wrong_scheme(std::string_view text) {
     const std::string message = quoted(text) + " is not an address";
     if (const std::string right = guess(text); !right.empty())
         return wrong(message, write(right));
     const auto colon = text.find(':');
     if (colon == std::string_view::npos) {
+        if (std::find(scheme_names.begin(), scheme_names.end(), text) != scheme_names.end())
+            return wrong(message, write(plain_form(text)));
         if (is_service_name(text)) return wrong(message, write("tcp:" + std::string(text)));
         return wrong(message, R"(write "tcp:PORT", "udp:PORT" or "unix:/path")");
     }

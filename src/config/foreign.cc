@@ -103,6 +103,7 @@ constexpr std::array entries{
         Entry{"systemd", "LoadCredential", R"(write credentials = { NAME = "/path" })"},
         Entry{"systemd", "Environment", R"(write environment = { NAME = "value" })"},
         Entry{"systemd", "IOSchedulingClass", R"(write ionice = "best-effort:4" or "idle")"},
+        Entry{"systemd", "Type", "superd needs no type: leave it out"},
         Entry{"systemd", "SocketProtocol",
                 R"(SocketProtocol=mptcp is mptcp = true on the listener)"},
         Entry{"systemd", "BindIPv6Only",

@@ -67,8 +67,16 @@ void take_file(NetworkPlan& plan, const WrittenNetwork& written, bool check_owne
     if (!foreign.message.empty())
         return values.report().error(written.node->at, foreign.message, foreign.suggestion);
     const Position at = values.report().document().position(written.node->at);
-    plan.blocks =
-            read_network_file(plan.file, at, diagnostics).value_or(std::vector<Network>{});
+    Diagnostics found;
+    plan.blocks = read_network_file(plan.file, at, found).value_or(std::vector<Network>{});
+    for (const Diagnostic& one : found.all()) {
+        // A mistake in the list stands there; a list that cannot be read stands where it is
+        // named.
+        if (one.at.line == at.line && one.at.file == at.file)
+            values.report().error(written.node->at, one.message, one.suggestion);
+        else
+            diagnostics.add(one);
+    }
 }
 
 }  // namespace
