@@ -19,6 +19,7 @@
 
 #include "base/text.h"
 #include "config/codec.h"
+#include "config/file.h"
 #include "control/server.h"
 #include "engine/config_reader.h"
 #include "engine/last_good.h"
@@ -137,6 +138,10 @@ void fill_defaults(Options& options) {
     }
     if (options.socket.empty())
         options.socket = environment_or("SUPERD_CONTROL", options.run + "/control");
+    // These paths are handed on, to children with directories of their own.
+    for (std::string* path : {&options.run, &options.state, &options.socket})
+        *path = absolute_path(*path);
+    if (!options.pid_file.empty()) options.pid_file = absolute_path(options.pid_file);
     std::array<char, 4096> absolute;
     if (::realpath(options.file.c_str(), absolute.data()) != nullptr && options.as.empty() &&
             options.file[0] != '/')
@@ -147,6 +152,7 @@ ReadOptions read_options_of(const Options& options) {
     const Prefixes prefixes = default_prefixes(options.run);
     return {.path = options.file,
             .as = options.as,
+            .copies = {},
             .root = is_root(),
             .check_ownership = is_root(),
             .runtime_prefix = prefixes.runtime,
@@ -283,6 +289,18 @@ struct FirstPlan {
     std::string trouble;  // why it is not the file's; empty: it is
 };
 
+// What a superd of another version kept may be a plan that this one cannot read; the files that
+// it was made from are kept beside it.
+std::optional<Plan> read_kept_files(const Options& options) {
+    ReadOptions wanted = read_options_of(options);
+    wanted.copies = last_good_folder(options.state);
+    wanted.as.clear();
+    wanted.check_ownership = false;  // the copies are in a folder of superd's own
+    auto read = ConfigReader::read_now(wanted, [] {});
+    if (!read || !read->plan) return std::nullopt;
+    return std::move(read->plan);
+}
+
 // The plan of a first start: the file's, or the last accepted one where the file is broken.
 // meanwhile: what can be done while the file is being read.
 FirstPlan first_plan(const Options& options, const std::function<void()>& meanwhile) {
@@ -295,10 +313,12 @@ FirstPlan first_plan(const Options& options, const std::function<void()>& meanwh
         return {std::make_shared<const Plan>(std::move(*read->plan)), std::move(read->encoded),
                 {}};
     auto last = load_last_good(options.state);
+    if (!last) last = read_kept_files(options);
     if (!last || last->daemon.broken_file == BrokenFile::refuse) return {};
     std::string encoded = encode_plan(*last);
     return {std::make_shared<const Plan>(std::move(*last)), std::move(encoded),
-            "running the last accepted configuration: " + options.file + " has errors"};
+            "running the last accepted configuration: " +
+                    (read ? first_error(read->diagnostics) : read.error().text())};
 }
 
 int serve(

@@ -9,8 +9,9 @@ namespace superd {
 
 ReadResult read_config(const ReadOptions& options) {
     ReadResult result;
-    const Document document = load_document(
-            {options.path, options.as, options.check_ownership}, result.diagnostics);
+    const Document document =
+            load_document({options.path, options.as, options.check_ownership, options.copies},
+                    result.diagnostics);
     for (const SourceFile& file : document.files)
         result.files.push_back(file.path);
     NameService names;

@@ -13,10 +13,12 @@ namespace superd {
 
 // Facts about the host and the process that a plan is resolved for.
 struct ReadOptions {
-    std::string path;   // the main file
-    std::string as;     // `--as`: relative includes and messages go by this path; empty: path
-    bool root = false;  // superd runs (or will run) as root: ownership of files is checked,
-                        // services must name a user, privileged options are allowed
+    std::string path;    // the main file
+    std::string as;      // `--as`: relative includes and messages go by this path; empty: path
+    std::string copies;  // a folder of copies, see kept_files_index: these are read instead of
+                         // the files themselves, and there are no others; empty: none
+    bool root = false;   // superd runs (or will run) as root: ownership of files is checked,
+                         // services must name a user, privileged options are allowed
     bool check_ownership =
             false;  // refuse files that others can write (superd as root; not for `-t`)
     std::string runtime_prefix = "/run";    // of runtime_directory
@@ -24,6 +26,9 @@ struct ReadOptions {
     std::string cache_prefix = "/var/cache";
     std::string logs_prefix = "/var/log";
 };
+
+// In a folder of copies: a line "COPY PATH" for each file, by its name in the folder.
+inline constexpr const char* kept_files_index = "files";
 
 struct ReadResult {
     std::optional<Plan> plan;        // empty where an error was found

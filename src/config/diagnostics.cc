@@ -154,4 +154,14 @@ std::string render(const Diagnostics& diagnostics, bool colour) {
     return out;
 }
 
+std::string first_error(const Diagnostics& diagnostics) {
+    for (const Diagnostic& diagnostic : diagnostics.all()) {
+        if (diagnostic.severity != Severity::error) continue;
+        std::string out = diagnostic.at.file;
+        if (diagnostic.at.line > 0) out += ':' + std::to_string(diagnostic.at.line);
+        return out + (out.empty() ? "" : ": ") + diagnostic.message;
+    }
+    return "the file has errors";
+}
+
 }  // namespace superd

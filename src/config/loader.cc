@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -13,6 +14,7 @@
 
 #include "base/result.h"
 #include "base/text.h"
+#include "config/config.h"
 #include "config/file.h"
 #include "config/tree.h"
 
@@ -103,10 +105,25 @@ private:
     std::optional<Error> error_;
 };
 
+// Where the copies of files are, by the path of each file.
+std::map<std::string, std::string> read_index(const std::string& folder) {
+    std::map<std::string, std::string> copies;
+    const auto index = read_regular_file(folder + '/' + kept_files_index);
+    if (!index) return copies;
+    for (const std::string_view line : split(index->text, '\n')) {
+        const auto blank = line.find(' ');
+        if (blank == std::string_view::npos) continue;
+        copies.emplace(line.substr(blank + 1), below(folder, line.substr(0, blank)));
+    }
+    return copies;
+}
+
 class Loader {
 public:
     Loader(const LoadOptions& options, Diagnostics& diagnostics)
-            : check_ownership_(options.check_ownership), diagnostics_(diagnostics) {}
+            : check_ownership_(options.check_ownership), diagnostics_(diagnostics) {
+        if (!options.copies.empty()) copies_ = read_index(options.copies);
+    }
 
     Document run(const LoadOptions& options) {
         const std::string real = absolute_path(options.path);
@@ -135,7 +152,7 @@ private:
     // Reads `path`, whose name in messages is `shown`; from: the include that asked for it.
     void read(const std::string& path, const std::string& shown, const Place* from) {
         if (check_ownership_ && !is_roots_alone(path, shown, from)) return;
-        auto content = read_regular_file(path);
+        auto content = read_regular_file(copy_of(path));
         if (!content) return complain(from, shown, content.error());
         const FileId id{content->device, content->inode};
         if (std::find(open_.begin(), open_.end(), id) != open_.end()) {
@@ -147,6 +164,23 @@ private:
         open_.push_back(id);
         parse(content->text, shown);
         open_.pop_back();
+    }
+
+    std::string copy_of(const std::string& path) const {
+        if (!copies_) return path;
+        const auto copy = copies_->find(path);
+        return copy == copies_->end() ? std::string() : copy->second;
+    }
+
+    // The paths that a pattern names: among the files themselves, or among those kept.
+    Result<std::vector<std::string>> expand(const std::string& pattern) const {
+        if (!copies_) return Expansion::of(pattern);
+        std::vector<std::string> paths;
+        for (const auto& [path, copy] : *copies_) {
+            if (::fnmatch(pattern.c_str(), path.c_str(), FNM_PERIOD | FNM_PATHNAME) == 0)
+                paths.push_back(path);
+        }
+        return paths;
     }
 
     bool is_roots_alone(const std::string& path, const std::string& shown, const Place* from) {
@@ -228,7 +262,7 @@ private:
         const std::string path =
                 absolute_path(absolute ? include.pattern : below(folder, include.pattern));
         if (!is_pattern(include.pattern)) return read(path, path, &include.at);
-        const auto paths = Expansion::of(path);
+        const auto paths = expand(path);
         if (!paths) {
             return diagnostics_.error(
                     document_.position(include.at), "cannot " + escape(paths.error().text()));
@@ -289,6 +323,7 @@ private:
     }
 
     const bool check_ownership_;
+    std::optional<std::map<std::string, std::string>> copies_;  // read instead of the files
     Diagnostics& diagnostics_;
     Document document_;
     std::vector<FileId> open_;  // the files being read, the main file first

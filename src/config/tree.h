@@ -79,6 +79,7 @@ struct LoadOptions {
     std::string path;
     std::string as;  // see ReadOptions
     bool check_ownership = false;
+    std::string copies{};  // see ReadOptions
 };
 
 // Loads path and what it includes. Everything that is wrong with files as files, with TOML as

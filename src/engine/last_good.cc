@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "engine/last_good.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 
@@ -10,16 +11,13 @@
 
 #include "base/fd.h"
 #include "config/codec.h"
+#include "config/config.h"
 
 namespace superd {
 
 namespace {
 
 constexpr off_t size_limit = off_t{512} << 20;
-
-std::string folder_of(const std::string& state_directory) {
-    return state_directory + "/last-good";
-}
 
 Result<std::string> read_file(const std::string& path) {
     const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
@@ -33,6 +31,14 @@ Result<std::string> read_file(const std::string& path) {
     if (::read(file.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
         return fail("read", path);
     return bytes;
+}
+
+// Without blanks, for the index.
+std::string copy_name(std::size_t number, const std::string& path) {
+    std::string name = std::to_string(number) + '-' + path.substr(path.rfind('/') + 1);
+    std::replace_if(
+            name.begin(), name.end(), [](char c) { return c == ' ' || c == '\n'; }, '_');
+    return name;
 }
 
 // 0600: a plan holds what environment files say.
@@ -54,23 +60,29 @@ Result<void> replace_file(const std::string& path, const std::string& bytes) {
 
 }  // namespace
 
+std::string last_good_folder(const std::string& state_directory) {
+    return state_directory + "/last-good";
+}
+
 Result<void> keep_last_good(
         const std::string& state_directory, const Plan& plan, const std::string& encoded) {
-    const std::string folder = folder_of(state_directory);
+    const std::string folder = last_good_folder(state_directory);
     if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return fail("mkdir", folder);
     std::size_t number = 0;
+    std::string index;
     for (const std::string& path : plan.files) {
         const auto bytes = read_file(path);
         if (!bytes) continue;
-        const std::string copy = folder + '/' + std::to_string(number++) + '-' +
-                                 path.substr(path.rfind('/') + 1);
-        if (auto done = replace_file(copy, *bytes); !done) return done;
+        const std::string copy = copy_name(number++, path);
+        if (auto done = replace_file(folder + '/' + copy, *bytes); !done) return done;
+        index += copy + ' ' + path + '\n';
     }
+    if (auto done = replace_file(folder + '/' + kept_files_index, index); !done) return done;
     return replace_file(folder + "/plan", encoded);
 }
 
 std::optional<Plan> load_last_good(const std::string& state_directory) {
-    const auto bytes = read_file(folder_of(state_directory) + "/plan");
+    const auto bytes = read_file(last_good_folder(state_directory) + "/plan");
     if (!bytes) return std::nullopt;
     return decode_plan(*bytes);
 }

@@ -171,6 +171,22 @@ def test_connection_environment():
 
 
 @needs_root
+def test_credentials_below_a_relative_run_directory():
+    """--run may be a relative path: what the service is told is absolute"""
+    text = ('[service.tell]\nlisten = "tcp:2000"\nuser = "alice"\n'
+            'exec = ["/bin/sh", "-c", "cat $CREDENTIALS_DIRECTORY/db"]\n')
+    d = Superd(text)
+    secret = d.path("secret")
+    write_text(secret, "sesame", 0o600)
+    d.write(text + f'credentials = {{ db = "{secret}" }}\n')
+    d.run_dir = os.path.relpath(d.run_dir)
+    d.state_dir = os.path.relpath(d.state_dir)
+    with d:
+        expect(ask(2000), b"sesame")
+        expect(sorted(os.listdir(d.state_dir)), ["last-good"])
+
+
+@needs_root
 @covers("credentials")
 def test_credentials():
     """credentials: a file in $CREDENTIALS_DIRECTORY that this user alone can read"""

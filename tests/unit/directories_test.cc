@@ -128,6 +128,37 @@ TEST_CASE("last good: a plan that was kept comes back whole, with its files besi
     CHECK(mode_of(place.scratch / "last-good") == 0700);
 }
 
+TEST_CASE("last good: the kept files make the plan anew where the plan cannot be read") {
+    const Place place;
+    const std::string main = place.scratch / "superd.toml";
+    const std::string shop = place.scratch / "d/a shop.toml";
+    REQUIRE(::mkdir((place.scratch / "d").c_str(), 0755) == 0);
+    std::ofstream(main) << "include = [\"d/*.toml\"]\n[service.one]\nexec = [\"/bin/true\"]\n";
+    std::ofstream(shop) << "[service.shop]\nexec = [\"/bin/true\"]\n";
+    ReadOptions options;
+    options.path = main;
+    const ReadResult good = read_config(options);
+    REQUIRE(good.plan);
+    const std::string folder = place.scratch / "";
+    REQUIRE(keep_last_good(folder, *good.plan, "of another version"));
+    CHECK_FALSE(load_last_good(folder));
+
+    // Neither what the files say now counts, nor a file that was not there then.
+    std::ofstream(main) << "broken";
+    std::ofstream(shop) << "[service.shop]\nexec = [\"/bin/false\"]\n";
+    std::ofstream(place.scratch / "d/later.toml") << "broken";
+    options.copies = last_good_folder(folder);
+    const ReadResult kept = read_config(options);
+    INFO(render(kept.diagnostics));
+    REQUIRE(kept.plan);
+    CHECK(kept.plan->files == good.plan->files);
+    REQUIRE(kept.plan->services.size() == 2);
+    for (std::size_t i = 0; i < 2; ++i)
+        CHECK(*kept.plan->services[i] == *good.plan->services[i]);
+    options.copies = place.scratch / "nowhere";
+    CHECK_FALSE(read_config(options).plan);
+}
+
 TEST_CASE("last good: a plan file that was cut short gives nothing") {
     const Place place;
     Plan plan;
