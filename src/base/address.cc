@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <linux/vm_sockets.h>
+#include <net/if.h>
 
 #include "base/text.h"
 
@@ -293,6 +294,19 @@ Endpoint Endpoint::from(const sockaddr* address, socklen_t length) {
     return out;
 }
 
+namespace {
+
+// The interface by its name, or by its number where it is gone.
+void write_zone(Writer& out, std::uint32_t scope) {
+    std::array<char, IF_NAMESIZE> name{};
+    const bool known = ::if_indextoname(scope, name.data()) != nullptr;
+    if (!known || escape(name.data()) != name.data()) return write_labelled(out, "%", scope);
+    out.put('%');
+    out.put(name.data());
+}
+
+}  // namespace
+
 std::string Endpoint::text() const {
     Writer out;
     switch (family) {
@@ -307,7 +321,7 @@ std::string Endpoint::text() const {
     const bool brackets = !ip.is_v4();
     if (brackets) out.put('[');
     write_ip(out, ip);
-    if (brackets && scope != 0) write_labelled(out, "%", scope);
+    if (brackets && scope != 0) write_zone(out, scope);
     if (brackets) out.put(']');
     write_labelled(out, ":", port);
     return out.text();

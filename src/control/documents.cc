@@ -143,7 +143,7 @@ std::string daemon_document(const Manager& manager) {
     return text_of(document("daemon",
             Json{{"version", status.version}, {"pid", status.pid},
                     {"guard_pid", status.guard_pid}, {"since", format_timestamp(status.since)},
-                    {"starts", status.starts},
+                    {"starts", status.starts}, {"log_socket", status.log_socket},
                     {"config",
                             Json{{"path", status.config_path}, {"state", status.config_state}}},
                     {"plan_sequence", status.plan_sequence}, {"processes", status.processes},

@@ -6,8 +6,9 @@
 // as in the log. Bytes that are not UTF-8 arrive as U+FFFD.
 //
 // daemon_document:
-//   version, daemon: { version, pid, guard_pid, since, starts, config: { path, state },
-//   plan_sequence, processes, max_processes, root, services: { STATE: how many, ... } }
+//   version, daemon: { version, pid, guard_pid, since, starts, log_socket, config: { path,
+//   state }, plan_sequence, processes, max_processes, root, services: { STATE: how many, ... }
+//   }
 //
 // service_document:
 //   version, service: { name, description, state, detail, since, enabled, mode, start,

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Reads the peer that `explain` asks about.
+#include <net/if.h>
+
 #include "base/text.h"
 #include "control/object.h"
 
@@ -39,11 +41,24 @@ std::optional<Endpoint> parse_vsock(std::string_view text) {
     return endpoint;
 }
 
+// The number of an interface, which may be given by its name.
+std::optional<std::uint32_t> parse_zone(std::string_view text) {
+    if (const auto number = parse_number(text, 0xffffffff)) return number;
+    const unsigned index = ::if_nametoindex(std::string(text).c_str());
+    return index == 0 ? std::nullopt : std::optional<std::uint32_t>(index);
+}
+
 std::optional<Endpoint> make_ip(std::string_view address, std::string_view port) {
-    const auto ip = IpAddress::parse(address);
+    const auto percent = address.find('%');
+    const auto ip = IpAddress::parse(address.substr(0, percent));
     const auto number = parse_number(port, 65535);
     if (!ip || !number) return {};
     Endpoint endpoint;
+    if (percent != std::string_view::npos) {
+        const auto zone = parse_zone(address.substr(percent + 1));
+        if (!zone || ip->is_v4()) return {};
+        endpoint.scope = *zone;
+    }
     endpoint.family = Family::ip;
     endpoint.ip = *ip;
     endpoint.port = *number;

@@ -9,6 +9,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include "base/text.h"
 #include "config/codec.h"
 #include "control/call.h"
 #include "control/documents.h"
@@ -226,8 +227,8 @@ int on_explain(sd_bus_message* message, void* userdata, sd_bus_error*) {
     // What Wall can hold: nanoseconds since 1970 in 63 bits end in the year 2262.
     if (!peer || at < 0 || at > 9'000'000'000) {
         call->fail(exit_code::usage,
-                fmt::format(
-                        "{} is not a peer; write 198.51.100.7, 2001:db8::1 or uid:1000", from));
+                fmt::format("{} is not a peer; write 198.51.100.7, 2001:db8::1 or uid:1000",
+                        escape(from)));
         return 1;
     }
     const Wall when = at == 0 ? session.wall() : Wall(std::chrono::seconds(at));

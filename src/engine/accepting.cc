@@ -222,6 +222,9 @@ void Supervisor::start_handler(
             listeners[std::min<std::size_t>(record.listener, listeners.size() - 1)];
     launch.facts = {from.kind, record.peer, record.local, from.path, std::move(facts.name),
             std::move(facts.user)};
+    launch.facts.cookie = record.cookie;
+    if (record.peer.family == Family::unix)
+        launch.facts.remote_path = unix_peer_name(connection.get());
     const bool greeted = send_banner(service, record, connection.get());
     launch.connection = connection.release();
     launch.standard_error = outputs_.descriptor_for(service, service.plan->exec.standard_error);
@@ -246,6 +249,7 @@ void Supervisor::refuse(Service& service, Listener& listener, Fd connection,
                 .connection = ++state_.header().next_connection,
                 .peer = peer,
                 .local = local_endpoint(connection.get()),
+                .socket = listener.plan.address,
                 .reason = refusal_name(why.reason),
                 .rule = why.denial != nullptr ? denial_text(*why.denial)
                                               : plan_->where(why.rule),

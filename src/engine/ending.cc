@@ -22,6 +22,13 @@ bool is_clean(int status) {
     return signal == SIGHUP || signal == SIGINT || signal == SIGTERM || signal == SIGPIPE;
 }
 
+// The listener's; empty for a process that serves no connection.
+std::string_view address_of(const Service& service, const ProcessRecord& record) {
+    const auto& listeners = service.plan->listeners;
+    if (record.kind != ProcessKind::handler || record.listener >= listeners.size()) return {};
+    return listeners[record.listener].address;
+}
+
 std::string describe_failure(const SpawnPlan& plan, const LaunchResult& result) {
     if (result.timed_out) return "not exec'd within launch_timeout: killed";
     const bool is_exec = result.stage == SpawnStage::exec;
@@ -64,6 +71,7 @@ void Supervisor::log_start(const Service& service, std::uint32_t index) {
             .pid = record.pid.load(std::memory_order_relaxed),
             .peer = record.peer,
             .local = record.local,
+            .socket = address_of(service, record),
             .user = user_of(index),
             .facts = service.plan->log.admitted});
 }
@@ -174,15 +182,16 @@ void Supervisor::log_launch_failure(
         Service& service, const ProcessRecord& record, const LaunchResult& result) {
     const SpawnPlan& spawn = *spawn_plan_of(service);
     service.last_failure = describe_failure(spawn, result);
-    // The limiter counts by reasons of refusals; failures have a limiter of their own.
-    if (!failure_limiter_.allow(service.index, Refusal::stopping, loop_.now())) return;
+    const auto suppressed = limiter_.allow_failure(service.index, loop_.now());
+    if (!suppressed) return;
     outputs_.log().log(FailEvent{.service = service.name(),
             .connection = record.id,
             .peer = record.peer,
             .stage = stage_name(result.stage),
             .subject = result.stage == SpawnStage::exec ? std::string_view(spawn.program) : "",
             .error = result.error,
-            .detail = result.timed_out ? "not exec'd within launch_timeout: killed" : ""});
+            .detail = result.timed_out ? "not exec'd within launch_timeout: killed" : "",
+            .suppressed = *suppressed});
 }
 
 void Supervisor::on_ended(std::uint32_t index, int status) {

@@ -90,6 +90,10 @@ void Supervisor::restart(std::string_view name, Reply reply) {
 void Supervisor::pause(std::string_view name, Reply reply) {
     Service* service = find(name);
     if (service == nullptr) return reply(no_such(name));
+    if (service->plan->listeners.empty())
+        return reply({code_failed,
+                fmt::format("{} has no listener that could be paused; superctl stop {}", name,
+                        name)});
     if (!service->wants_listeners())
         return reply({code_not_running,
                 fmt::format("{} is stopped; superctl start {}", name, name)});

@@ -84,6 +84,17 @@ void Outputs::finish() {
     hub_.flush();
 }
 
+namespace {
+
+// A FIFO was opened without waiting for a reader; the service that prints there expects to
+// wait.
+void make_blocking(int fd) {
+    const int flags = ::fcntl(fd, F_GETFL);
+    if (flags >= 0) (void)::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+}
+
+}  // namespace
+
 int Outputs::descriptor_for(Service& service, const Output& output) {
     switch (output.kind) {
         case OutputKind::null:
@@ -94,6 +105,7 @@ int Outputs::descriptor_for(Service& service, const Output& output) {
     const auto known = files_.find(output.path);
     if (known != files_.end()) return known->second.get();
     auto file = open_log_file(output.path);
+    if (file) make_blocking(file->get());
     if (file) return files_.emplace(output.path, std::move(*file)).first->second.get();
     log_.log(FailEvent{.service = service.name(),
             .stage = "open",

@@ -16,6 +16,11 @@
 
 namespace superd {
 
+// Where superd-log answers those who want to read.
+[[nodiscard]] inline std::string log_socket_path(const std::string& run_directory) {
+    return run_directory + "/log";
+}
+
 class Outputs {
 public:
     // on_channel_lost: superd-log has gone; start another with open_channel().

@@ -13,7 +13,8 @@ namespace superd {
 void Supervisor::recover(std::shared_ptr<const Plan> plan, const Recovery& recovery) {
     plan_ = std::move(plan);
     configure_outputs();
-    outputs_.open_reader_socket(options_.run_directory + "/log", plan_->daemon.admin_gid);
+    outputs_.open_reader_socket(
+            log_socket_path(options_.run_directory), plan_->daemon.admin_gid);
     load_denials();
     networks_ = make_network_tables(plan_->networks);
     for (const auto& service : plan_->services)

@@ -32,9 +32,18 @@ struct Holder {
 
 using AddressBook = std::multimap<std::string_view, Holder>;
 
+// What the file now says about `enabled` counts again, whatever was said by hand before; only
+// a start by hand goes on where the file agrees.
+Order order_under(const ServicePlan& plan, const Service* known) {
+    if (known == nullptr) return Order::none;
+    const bool switched = known->plan->enabled != plan.enabled;
+    const bool agrees = plan.enabled && known->order() == Order::start;
+    return switched && !agrees ? Order::none : known->order();
+}
+
 // As Service::wants_listeners(), for the plan that is about to be its.
 bool will_want_listeners(const ServicePlan& plan, const Service* known) {
-    const Order order = known != nullptr ? known->order() : Order::none;
+    const Order order = order_under(plan, known);
     if (order == Order::stop || order == Order::drain) return false;
     return order != Order::none || (plan.enabled && plan.start != Start::manual);
 }
@@ -92,12 +101,7 @@ void Supervisor::on_read(
     } else {
         report.diagnostics = std::move(read->diagnostics);
         if (!read->plan) {
-            const auto& all = report.diagnostics.all();
-            const auto first = std::find_if(all.begin(), all.end(),
-                    [](const Diagnostic& d) { return d.severity == Severity::error; });
-            report.message = first == all.end() ? "the file has errors"
-                                                : fmt::format("{}:{}: {}", first->at.file,
-                                                          first->at.line, first->message);
+            report.message = first_error(report.diagnostics);
         }
     }
     if (stopping_) report.message = "superd is stopping";
@@ -288,6 +292,7 @@ bool Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepa
         service->removed = false;  // it is back
         service->again = service->stopping && plan->start == Start::boot;
     }
+    if (service != nullptr) service->set_order(order_under(*plan, service));
     const bool other_mode = service != nullptr && service->plan->mode != plan->mode &&
                             service->plan->mode != Mode::handler;
     if (service == nullptr) service = &add_service(plan);
@@ -325,7 +330,6 @@ bool Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepa
         service->again = true;
         end_processes(*service);
     }
-    // What the file now says about `enabled` counts again, whatever was said by hand before.
     if (changed && !plan->enabled && service->order() == Order::none &&
             plan->mode != Mode::handler)
         end_processes(*service);
@@ -366,6 +370,7 @@ void Supervisor::on_networks_changed() {
         for (const Diagnostic& trouble : read->diagnostics.all())
             outputs_.log().log(NoticeEvent{
                     .level = Level::error, .text = trouble.at.file + ": " + trouble.message});
+        if (read->plan->networks == plan_->networks) return;
         auto next = std::make_shared<Plan>(*plan_);
         next->networks = read->plan->networks;
         if (!state_.commit_plan(encode_plan(*next))) return;

@@ -49,6 +49,7 @@ DaemonStatus Supervisor::daemon() const {
             .guard_pid = header.guard_pid.load(),
             .since = wall_of(header.booted),
             .starts = header.starts,
+            .log_socket = log_socket_path(options_.run_directory),
             .config_path = options_.read.as.empty() ? options_.read.path : options_.read.as,
             .config_state = config_trouble_,
             .plan_sequence = header.plan_sequence.load(),
@@ -142,7 +143,8 @@ std::optional<std::string> Supervisor::why(std::string_view name) const {
     if (status.state == ServiceState::paused && service->order() == Order::pause)
         text += fmt::format("superctl resume {} lets it accept again.\n", name);
     if (status.state == ServiceState::stopped && service->order() != Order::none)
-        text += fmt::format("superctl start {} opens it again.\n", name);
+        text += fmt::format("superctl start {} {} it again.\n", name,
+                status.listeners.empty() ? "starts" : "opens");
     if (const std::size_t held = held_by(*service); held > 0)
         text += fmt::format("{} connection{} wait{} for a look-up of {} name or user.\n", held,
                 held == 1 ? "" : "s", held == 1 ? "s" : "", held == 1 ? "its" : "their");
@@ -155,7 +157,7 @@ std::optional<std::string> Supervisor::why(std::string_view name) const {
                 "{} connection{} refused: {}.\n", count, count == 1 ? "" : "s", reason);
     if (status.dropped_datagrams > 0)
         text += fmt::format(
-                "{} datagrams that no worker read were dropped.\n", status.dropped_datagrams);
+                "Datagrams dropped that no worker read: {}.\n", status.dropped_datagrams);
     return text;
 }
 

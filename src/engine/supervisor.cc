@@ -71,7 +71,8 @@ void Supervisor::start(std::shared_ptr<const Plan> plan, const std::string& trou
     plan_ = std::move(plan);
     config_trouble_ = trouble;
     configure_outputs();
-    outputs_.open_reader_socket(options_.run_directory + "/log", plan_->daemon.admin_gid);
+    outputs_.open_reader_socket(
+            log_socket_path(options_.run_directory), plan_->daemon.admin_gid);
     start_log_program();
     load_denials();
     networks_ = make_network_tables(plan_->networks);
@@ -218,7 +219,6 @@ void Supervisor::remove_service(Service& service) {
     outputs_.drop(service);
     sources_.forget_service(service.index);
     limiter_.forget_service(service.index);
-    failure_limiter_.forget_service(service.index);
     logged_states_.erase(service.index);
     by_index_[service.index] = nullptr;
     service_records_.remove(service.index);

@@ -271,7 +271,7 @@ private:
     const SupervisorOptions options_;
     Outputs outputs_;
     SourceTable sources_;
-    LogLimiter limiter_, failure_limiter_;
+    LogLimiter limiter_;
     ServiceRecords service_records_;
     ListenerRecords listener_records_;
     Doors doors_;

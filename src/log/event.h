@@ -24,8 +24,9 @@ struct StartEvent {
     std::string_view service{};
     std::uint64_t connection = 0;  // 0: none (worker, daemon)
     int pid = 0;
-    Endpoint peer{}, local{};  // family none: none
-    std::string_view user{};   // what the peer's ident server said; empty: not asked, not yet
+    Endpoint peer{}, local{};   // family none: none
+    std::string_view socket{};  // local where it is UNIX: "unix:/run/x"
+    std::string_view user{};    // what the peer's ident server said; empty: not asked, not yet
     std::uint8_t facts = all_facts;
 };
 
@@ -45,6 +46,7 @@ struct RefuseEvent {
     std::string_view service{};
     std::uint64_t connection = 0;
     Endpoint peer{}, local{};
+    std::string_view socket{};     // local where it is UNIX: "unix:/run/x"
     std::string_view reason{};     // refusal_name()
     std::string_view rule{};       // "/etc/superd.toml:31"
     std::uint64_t suppressed = 0;  // lines like this one left out since the last
@@ -66,10 +68,11 @@ struct FailEvent {
     std::string_view service{};
     std::uint64_t connection = 0;
     Endpoint peer{};
-    std::string_view stage{};    // "exec", "bind", "setuid" ...
-    std::string_view subject{};  // path or address
-    int error = 0;               // errno
-    std::string_view detail{};   // free text behind it; may be empty
+    std::string_view stage{};      // "exec", "bind", "setuid" ...
+    std::string_view subject{};    // path or address
+    int error = 0;                 // errno
+    std::string_view detail{};     // free text behind it; may be empty
+    std::uint64_t suppressed = 0;  // lines like this one left out since the last
 };
 
 // STATE: a service went from one state to another.

@@ -250,13 +250,22 @@ bool has(const Fact& event, LogFacts fact) {
     return (event.facts & fact) != 0;
 }
 
+// A UNIX socket's own end has no user to speak of, but a name.
+template <class Line>
+void put_local(Line& line, const Endpoint& local, std::string_view socket) {
+    if (local.family == Family::unix)
+        line.value("to", socket);
+    else
+        line.endpoint("to", local);
+}
+
 template <class Line>
 void put(Line& line, const StartEvent& event, Level level) {
     line.event("START", level);
     line.connection(event.connection);
     if (has(event, log_pid)) line.number("pid", event.pid);
     if (has(event, log_host)) line.endpoint("from", event.peer);
-    line.endpoint("to", event.local);
+    put_local(line, event.local, event.socket);
     if (has(event, log_user)) line.value("user", event.user);
 }
 
@@ -301,7 +310,7 @@ void put(Line& line, const RefuseEvent& event, Level level) {
     line.event("REFUSE", level);
     line.connection(event.connection);
     if (has(event, log_host)) line.endpoint("from", event.peer);
-    line.endpoint("to", event.local);
+    put_local(line, event.local, event.socket);
     line.value("reason", event.reason);
     line.value("rule", event.rule);
     if (event.suppressed > 0)
@@ -313,6 +322,8 @@ void put(Line& line, const FailEvent& event, Level level) {
     line.event("FAIL", level);
     line.connection(event.connection);
     line.endpoint("from", event.peer);
+    if (event.suppressed > 0)
+        line.number("suppressed", static_cast<std::int64_t>(event.suppressed));
     line.failure(event);
 }
 

@@ -129,8 +129,21 @@ std::optional<LogLine> parse_line(std::string_view text) {
     return good ? std::optional(std::move(line)) : std::nullopt;
 }
 
-// superd's own lines name the service in their text. A line that was cut ends in a backslash;
-// one that was printed is doubled by escape().
+namespace {
+
+// Of a line whose backslashes stand for themselves, because it was escaped before.
+std::string escape_again(std::string_view text) {
+    std::string out;
+    for (const std::string_view part : split(text, '\\'))
+        out += (part.data() == text.data() ? "" : "\\") + escape(part);
+    return out;
+}
+
+}  // namespace
+
+// superd's own lines name the service in their text, and are escaped already where they were
+// written. A line that was cut ends in a backslash; one that was printed is doubled by
+// escape().
 void format_line_text(std::string& out, const LogLine& line) {
     if (line.lost > 0) {
         out += "(" + std::to_string(line.lost) + " lines left out: read too slowly)";
@@ -139,7 +152,7 @@ void format_line_text(std::string& out, const LogLine& line) {
     out += line.time;
     out += ' ';
     if (line.pid != 0) out += line.service + '[' + std::to_string(line.pid) + "]: ";
-    out += escape(line.text);
+    out += line.pid != 0 ? escape(line.text) : escape_again(line.text);
     if (line.continued) out += '\\';
 }
 

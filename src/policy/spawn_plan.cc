@@ -20,10 +20,10 @@ constexpr std::string_view default_path =
 
 // What only superd may say to a handler: one that decides by TCPREMOTEIP must not find what an
 // environment_file says.
-constexpr std::array connection_names = std::to_array<std::string_view>(
-        {"PROTO", "REMOTE_ADDR", "REMOTE_HOST", "REMOTE_PORT", "TCPLOCALIP", "TCPLOCALPORT",
-                "TCPREMOTEHOST", "TCPREMOTEINFO", "TCPREMOTEIP", "TCPREMOTEPORT",
-                "UNIXLOCALPATH", "UNIXREMOTEEGID", "UNIXREMOTEEUID", "UNIXREMOTEPID"});
+constexpr std::array connection_names = std::to_array<std::string_view>({"PROTO", "REMOTE_ADDR",
+        "REMOTE_HOST", "REMOTE_PORT", "SO_COOKIE", "TCPLOCALIP", "TCPLOCALPORT",
+        "TCPREMOTEHOST", "TCPREMOTEINFO", "TCPREMOTEIP", "TCPREMOTEPORT", "UNIXLOCALPATH",
+        "UNIXREMOTEEGID", "UNIXREMOTEEUID", "UNIXREMOTEPID"});
 constexpr std::array listen_names =
         std::to_array<std::string_view>({"LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID"});
 
@@ -131,8 +131,8 @@ void append(std::string& out, std::string_view name, std::string_view value) {
     out.append(name).append(1, '=').append(value).append(1, '\0');
 }
 
-void append(std::string& out, std::string_view name, std::uint32_t value) {
-    std::array<char, 10> digits{};
+void append(std::string& out, std::string_view name, std::uint64_t value) {
+    std::array<char, 20> digits{};
     const char* const end =
             std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
     append(out, name, std::string_view(digits.data(), end));
@@ -172,6 +172,7 @@ void append_unix(std::string& out, const ConnectionFacts& facts) {
     append(out, "UNIXREMOTEEUID", facts.peer.uid);
     append(out, "UNIXREMOTEEGID", facts.peer.gid);
     append(out, "UNIXREMOTEPID", facts.peer.pid);
+    if (!facts.remote_path.empty()) append(out, "REMOTE_ADDR", facts.remote_path);
 }
 
 void append_vsock(std::string& out, const ConnectionFacts& facts) {
@@ -249,6 +250,7 @@ void append_connection_environment(std::string& out, const ConnectionFacts& fact
         case Family::vsock: append_vsock(out, facts); break;
         case Family::none: break;
     }
+    if (facts.cookie != 0) append(out, "SO_COOKIE", facts.cookie);
 }
 
 }  // namespace superd

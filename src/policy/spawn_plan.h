@@ -79,14 +79,16 @@ struct SpawnContext {
         const ServicePlan& service, const SpawnContext& context);
 
 // The variables that one connection adds: UCSPI (PROTO, TCPREMOTEIP ...), systemd (REMOTE_ADDR,
-// REMOTE_PORT), xinetd (REMOTE_HOST). Appends "NAME=value"
+// REMOTE_PORT, SO_COOKIE), xinetd (REMOTE_HOST). Appends "NAME=value"
 // strings, each ended by a NUL, to out: no allocation where out has the room.
 struct ConnectionFacts {
     ListenerKind kind = ListenerKind::tcp;
     Endpoint peer, local;
     std::string_view local_path;  // unix: the listener's path or "@name"
-    std::string peer_name;        // confirmed; empty: not asked for, or it has none
-    std::string peer_user;        // as its ident server says; empty: not known at the start
+    std::string peer_name{};      // confirmed; empty: not asked for, or it has none
+    std::string peer_user{};      // as its ident server says; empty: not known at the start
+    std::string remote_path{};    // unix: the client's, where it has bound one
+    std::uint64_t cookie = 0;     // SO_COOKIE; 0: none
 };
 
 void append_connection_environment(std::string& out, const ConnectionFacts& facts);

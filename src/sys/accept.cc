@@ -2,9 +2,14 @@
 // accept4(2) and what it can answer.
 #include "sys/accept.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
+#include <cstddef>
+#include <cstring>
 
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 namespace superd {
@@ -67,6 +72,24 @@ Endpoint local_endpoint(int fd) {
     address.length = sizeof address.storage;
     if (::getsockname(fd, address.get(), &address.length) != 0) return {};
     return Endpoint::from(address.get(), address.length);
+}
+
+std::string unix_peer_name(int fd) {
+    sockaddr_un address{};
+    socklen_t length = sizeof address;
+    if (::getpeername(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0 ||
+            address.sun_family != AF_UNIX || length <= offsetof(sockaddr_un, sun_path))
+        return {};
+    std::string name(
+            address.sun_path, std::min(static_cast<std::size_t>(length), sizeof address) -
+                                      offsetof(sockaddr_un, sun_path));
+    const bool abstract = name[0] == '\0';
+    if (abstract)
+        name[0] = '@';
+    else
+        name.resize(std::strlen(name.c_str()));
+    const bool fits = name.find('\0') == std::string::npos;
+    return fits && (abstract || name.starts_with('/')) ? name : std::string();
 }
 
 std::uint64_t socket_cookie(int fd) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -34,6 +35,9 @@ struct Accepted {
 
 // getsockname(2); family none where it fails. For UNIX only the family.
 [[nodiscard]] Endpoint local_endpoint(int fd);
+// The name that a UNIX client has bound: "/path", or "@name" for an abstract one. Empty where
+// there is none, or where it could not stand in an environment.
+[[nodiscard]] std::string unix_peer_name(int fd);
 // The listener and its connections share no cookie; 0 where the kernel has none.
 [[nodiscard]] std::uint64_t socket_cookie(int fd);
 // SO_PEERGROUPS: a UNIX peer's supplementary groups at the time it connected.

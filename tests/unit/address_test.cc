@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <linux/vm_sockets.h>
+#include <net/if.h>
 
 #include "support/catch.h"
 
@@ -172,7 +173,8 @@ TEST_CASE("network: what is no network is refused") {
 TEST_CASE("endpoint: made from a socket address of each family") {
     CHECK(endpoint_v4("198.51.100.7", 51544).text() == "198.51.100.7:51544");
     CHECK(endpoint_v6("2001:db8::1", 80).text() == "[2001:db8::1]:80");
-    CHECK(endpoint_v6("fe80::1", 22, 3).text() == "[fe80::1%3]:22");
+    CHECK(endpoint_v6("fe80::1", 22, 4'000'000).text() == "[fe80::1%4000000]:22");
+    CHECK(endpoint_v6("fe80::1", 22, ::if_nametoindex("lo")).text() == "[fe80::1%lo]:22");
 
     sockaddr_vm vm{};
     vm.svm_family = AF_VSOCK;

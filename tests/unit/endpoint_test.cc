@@ -11,7 +11,8 @@ TEST_CASE("explain: peers are read in every form people write") {
             {"198.51.100.7:51544", "198.51.100.7:51544"}, {"2001:db8::1", "[2001:db8::1]:0"},
             {"[2001:db8::1]", "[2001:db8::1]:0"}, {"[2001:db8::1]:80", "[2001:db8::1]:80"},
             {"uid:1000", "uid:1000"}, {"uid:1000,gid:100", "uid:1000"},
-            {"vsock:3", "vsock:3:0"}};
+            {"vsock:3", "vsock:3:0"}, {"fe80::1%lo", "[fe80::1%lo]:0"},
+            {"[fe80::1%lo]:80", "[fe80::1%lo]:80"}, {"fe80::1%4000000", "[fe80::1%4000000]:0"}};
     for (const auto& [text, shown] : forms) {
         INFO(text);
         const auto endpoint = parse_endpoint(text);
@@ -22,9 +23,9 @@ TEST_CASE("explain: peers are read in every form people write") {
 }
 
 TEST_CASE("explain: what is no peer is refused") {
-    for (const char* text : {"", "example.org", "10.0.0.0/8",
-                 "198.51.100.7:", "198.51.100.7:99999", "[2001:db8::1", "[2001:db8::1]80",
-                 "uid:", "uid:-1", "uid:1,gid:", "vsock:"}) {
+    for (const char* text : {"", "example.org", "10.0.0.0/8", "198.51.100.7:",
+                 "198.51.100.7:99999", "[2001:db8::1", "[2001:db8::1]80", "uid:", "uid:-1",
+                 "uid:1,gid:", "vsock:", "fe80::1%", "fe80::1%nosuch", "192.0.2.1%lo"}) {
         INFO(text);
         CHECK_FALSE(parse_endpoint(text));
     }

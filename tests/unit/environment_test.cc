@@ -90,6 +90,16 @@ TEST_CASE("environment: a UNIX connection says who its client is, and has no add
     const Variables expected{{"PROTO", "UNIX"}, {"UNIXLOCALPATH", "/run/x.sock"},
             {"UNIXREMOTEEUID", "1000"}, {"UNIXREMOTEEGID", "100"}, {"UNIXREMOTEPID", "4711"}};
     CHECK(variables_of(facts) == expected);
+    facts.remote_path = "@client";
+    CHECK(variables_of(facts)["REMOTE_ADDR"] == "@client");
+}
+
+TEST_CASE("environment: a connection that the kernel has numbered has its cookie") {
+    ConnectionFacts facts =
+            facts_of(ListenerKind::tcp, endpoint("198.51.100.7", 1), endpoint("192.0.2.1", 2));
+    CHECK(variables_of(facts).count("SO_COOKIE") == 0);
+    facts.cookie = 18'446'744'073'709'551'615U;
+    CHECK(variables_of(facts)["SO_COOKIE"] == "18446744073709551615");
 }
 
 TEST_CASE("environment: a vsock connection has its CID and port") {

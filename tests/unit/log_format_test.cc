@@ -117,6 +117,35 @@ TEST_CASE("log format: START of a worker has no connection and no ends") {
             "2026-11-23T01:48:02.114Z tftp START pid=7");
 }
 
+TEST_CASE("log format: a UNIX connection comes to the socket, not to superd's own user") {
+    Endpoint peer;
+    peer.family = Family::unix;
+    peer.uid = 1000;
+    Endpoint local;
+    local.family = Family::unix;
+    const StartEvent start{"x", 1, 7, peer, local, "unix:@odd name"};
+    CHECK_THAT(text(start), Catch::EndsWith("from=uid:1000 to=\"unix:@odd name\""));
+    CHECK_THAT(json(start), Catch::EndsWith(R"("from":"uid:1000","to":"unix:@odd name"})"));
+    RefuseEvent refuse;
+    refuse.service = "x";
+    refuse.peer = peer;
+    refuse.local = local;
+    refuse.socket = "unix:/run/x";
+    refuse.reason = "denied";
+    CHECK_THAT(text(refuse), Catch::Contains("from=uid:1000 to=unix:/run/x reason=denied"));
+}
+
+TEST_CASE("log format: FAIL says how many lines like it were left out") {
+    FailEvent event;
+    event.service = "web";
+    event.stage = "exec";
+    event.subject = "/x";
+    event.error = ENOENT;
+    event.suppressed = 37;
+    CHECK_THAT(text(event),
+            Catch::EndsWith("web FAIL suppressed=37 exec /x: No such file or directory"));
+}
+
 TEST_CASE("log format: EXIT says status, signal or that neither is known") {
     struct Row {
         int status;

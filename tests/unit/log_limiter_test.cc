@@ -28,6 +28,19 @@ TEST_CASE("log limiter: services and reasons do not use up each other's lines") 
     CHECK(limiter.allow(1, Refusal::denied, now) == 0u);
 }
 
+TEST_CASE("log limiter: failures have lines of their own") {
+    LogLimiter limiter(1);
+    const Mono now{1h};
+    for (int reason = 0; reason < static_cast<int>(Refusal::count); ++reason)
+        CHECK(limiter.allow(1, static_cast<Refusal>(reason), now));
+    CHECK(limiter.allow_failure(1, now) == 0u);
+    CHECK_FALSE(limiter.allow_failure(1, now + 59s));
+    CHECK_FALSE(limiter.allow(1, Refusal::stopping, now + 59s));
+    CHECK(limiter.allow_failure(1, now + 60s) == 1u);
+    limiter.forget_service(1);
+    CHECK(limiter.allow_failure(1, now + 60s) == 0u);
+}
+
 TEST_CASE("log limiter: a minute begins at its first line, be the clock at zero") {
     LogLimiter limiter(1);
     CHECK(limiter.allow(1, Refusal::hours, Mono{}) == 0u);

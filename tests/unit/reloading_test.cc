@@ -198,6 +198,32 @@ TEST_CASE("reload: a worker that becomes a handler gives its listener back") {
     end_all(bench);
 }
 
+TEST_CASE("reload: enabled = false closes and ends what was paused or started by hand") {
+    Supervised bench;
+    const std::string by_hand = "start = \"manual\"";
+    bench.write_config(echo_service("h") + sleeper("d", by_hand));
+    bench.start_from_file();
+    CHECK(bench.order(&Supervisor::pause, "h").code == 0);
+    CHECK(bench.order(&Supervisor::start, "d").code == 0);
+    REQUIRE(bench.becomes("d", ServiceState::running));
+    bench.write_config(
+            echo_service("h", "enabled = false") + sleeper("d", by_hand + "\nenabled = false"));
+    CHECK(bench.reload().code == 0);
+    CHECK(bench.status("h").state == ServiceState::disabled);
+    CHECK(bench.status("h").listeners.at(0).state == "closed");
+    CHECK(bench.becomes("d", ServiceState::disabled));
+
+    // A start by hand goes on under a file that now says the same.
+    CHECK(bench.order(&Supervisor::start, "d").code == 0);
+    REQUIRE(bench.becomes("d", ServiceState::running));
+    bench.write_config(echo_service("h") + sleeper("d", by_hand));
+    CHECK(bench.reload().code == 0);
+    CHECK(bench.status("h").state == ServiceState::listening);
+    CHECK(bench.status("d").state == ServiceState::running);
+    CHECK(bench.status("d").exited == 1);
+    end_all(bench);
+}
+
 TEST_CASE("reload: enabled = false closes and ends, enabled again opens and starts") {
     Supervised bench;
     bench.write_config(echo_service("h") + sleeper("d"));

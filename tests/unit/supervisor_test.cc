@@ -221,6 +221,15 @@ TEST_CASE("supervisor: pause leaves clients in the queue; resume lets them in as
     CHECK(bench.order(&Supervisor::resume, "hand").code == 1);
 }
 
+TEST_CASE("supervisor: what has no listener cannot be paused") {
+    Supervised bench;
+    bench.start({service_plan("d", Mode::daemon, {"/bin/sleep", "1000"})});
+    const ServiceState before = bench.status("d").state;
+    CHECK(bench.order(&Supervisor::pause, "d").code == 1);
+    CHECK(bench.status("d").state == before);
+    CHECK(bench.order(&Supervisor::stop, "d").code == 0);
+}
+
 TEST_CASE("supervisor: restart after drain opens the service again, not its sockets alone") {
     Supervised bench;
     bench.start({service_plan("cat", Mode::handler, {"/bin/cat"})});
