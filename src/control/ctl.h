@@ -64,7 +64,8 @@ int ctl_kill(const CtlGlobals& globals, const std::vector<std::string>& names,
         const std::string& signal, const std::string& connection);
 int ctl_wait(const CtlGlobals& globals, const std::vector<std::string>& names,
         const std::string& what);
-int ctl_reload(const CtlGlobals& globals, bool dry_run);
+// brief: what was said of the file and its changes is said already.
+int ctl_reload(const CtlGlobals& globals, bool dry_run, bool brief = false);
 
 // ---- addresses kept out (ctl_deny.cc)
 struct DenyWords {

@@ -148,26 +148,32 @@ void print_changes(const Target& target, const Plan& plan) {
     }
 }
 
-Outcome keep(const std::string& copy, const std::string& why) {
+// What was written is kept; a copy that nobody touched is not.
+Outcome keep(const Target& target, const std::string& copy, const std::string& why) {
+    const auto before = read_file(target.path), after = read_file(copy);
+    const bool same = before && after && *before == *after;
+    if (same) ::unlink(copy.c_str());
+    if (same || !after) return {exit_code::failed, why};
     return {exit_code::failed, fmt::format("{}; what you wrote is kept in {}", why, copy)};
 }
 
 // Editor and check until the copy is right: nothing, or why it ends without one.
 Outcome edit_copy(const Target& target, const std::string& copy) {
     for (auto line = target.line;; line = 0) {
-        if (!run_editor(copy, line)) return keep(copy, fmt::format("{} failed", editor()));
+        if (!run_editor(copy, line))
+            return keep(target, copy, fmt::format("{} failed", editor()));
         const auto result = check_copy(target, copy);
-        if (!result) return keep(copy, result.error().text());
+        if (!result) return keep(target, copy, result.error().text());
         std::fputs(render(result->diagnostics).c_str(), stderr);
         if (!result->plan) {
             if (is_interactive() && ask("Edit again? [Y/n] ") != 'n') continue;
-            return keep(copy, "the new file has errors, nothing was changed");
+            return keep(target, copy, "the new file has errors, nothing was changed");
         }
         print_changes(target, *result->plan);
         if (!is_interactive()) return {};
         const char answer = ask("Put it in place and reload? [Y/n/e] ");
         if (answer == 'e') continue;
-        if (answer == 'n' || answer == 'q') return keep(copy, "nothing was changed");
+        if (answer == 'n' || answer == 'q') return keep(target, copy, "nothing was changed");
         return {};
     }
 }
@@ -192,10 +198,12 @@ int ctl_edit(const CtlGlobals& globals, const std::string& file, const std::stri
         return exit_code::ok;
     }
     if (!is_untouched(*target))
-        return ctl_fail(globals, keep(*copy, target->path + " was changed by somebody else"));
+        return ctl_fail(
+                globals, keep(*target, *copy, target->path + " was changed by somebody else"));
     if (const auto installed = install_copy(*copy, target->path); !installed)
-        return ctl_fail(globals, keep(*copy, installed.error().text()));
-    if (auto client = ControlClient::connect(globals.socket)) return ctl_reload(globals, false);
+        return ctl_fail(globals, keep(*target, *copy, installed.error().text()));
+    if (auto client = ControlClient::connect(globals.socket))
+        return ctl_reload(globals, false, target->plan.has_value());
     ctl_print(fmt::format(
             "{} is in place; no superd runs that would read it now\n", target->path));
     return exit_code::ok;

@@ -7,6 +7,7 @@
 
 #include <fmt/core.h>
 
+#include "base/text.h"
 #include "control/ctl.h"
 #include "control/names.h"
 #include "log/reader.h"
@@ -15,8 +16,17 @@ namespace superd {
 
 namespace {
 
-// superd-log's socket stands beside the control socket.
+// Where superd says that superd-log listens; beside the control socket where it cannot be
+// asked, for superd-log outlives it.
 std::string log_socket(const CtlGlobals& globals) {
+    if (auto client = ControlClient::connect(globals.socket)) {
+        const auto answer = client->call("Describe", {}, std::chrono::seconds(5));
+        const auto json = nlohmann::json::parse(answer.message, nullptr, false);
+        if (answer.code == exit_code::ok && json.is_object()) {
+            auto path = json["daemon"].value("log_socket", "");
+            if (!path.empty()) return path;
+        }
+    }
     const auto slash = globals.socket.rfind('/');
     return slash == std::string::npos ? "log" : globals.socket.substr(0, slash) + "/log";
 }
@@ -47,6 +57,22 @@ tl::expected<std::vector<std::string>, Outcome> expand(
     return ctl_names(globals, *client, names);
 }
 
+// No line is no fault of a service that is there; lines of one that is gone may be there yet.
+int explain_silence(const CtlGlobals& globals, const std::vector<std::string>& names) {
+    auto client = ControlClient::connect(globals.socket);
+    if (!client || names.empty()) return exit_code::ok;
+    const auto all = client->list(ctl_read_timeout(globals));
+    for (const std::string& name : names) {
+        if (!all || std::find(all->begin(), all->end(), name) != all->end()) continue;
+        return ctl_fail(globals,
+                {exit_code::no_such_service,
+                        fmt::format(
+                                "no service named {}, and no lines of one; see superctl list",
+                                quote_value(name))});
+    }
+    return exit_code::ok;
+}
+
 void print_line(const CtlGlobals& globals, const LogLine& line) {
     std::string text;
     if (globals.json) {
@@ -68,13 +94,15 @@ int ctl_logs(const CtlGlobals& globals, const std::vector<std::string>& names,
     const auto path = log_socket(globals);
     const auto wanted = expand(globals, names);
     if (!wanted) return ctl_fail(globals, wanted.error());
+    bool any = false;
     auto reader =
             LogReader::open(path, {.services = *wanted, .lines = lines, .follow = follow});
     if (!reader) return ctl_fail(globals, unreadable(path, reader.error()));
     for (;;) {
         const auto line = reader->next();
         if (!line) return ctl_fail(globals, unreadable(path, line.error()));
-        if (!*line) return exit_code::ok;
+        if (!*line) return any ? exit_code::ok : explain_silence(globals, *wanted);
+        any = true;
         print_line(globals, **line);
         if (follow) std::fflush(stdout);
         if (std::ferror(stdout) != 0) return exit_code::failed;

@@ -104,7 +104,7 @@ int ctl_wait(const CtlGlobals& globals, const std::vector<std::string>& names,
     });
 }
 
-int ctl_reload(const CtlGlobals& globals, bool dry_run) {
+int ctl_reload(const CtlGlobals& globals, bool dry_run, bool brief) {
     auto client = ControlClient::connect(globals.socket);
     if (!client) return ctl_fail(globals, client.error());
     const auto answer = client->reload_config(dry_run, globals.timeout);
@@ -116,8 +116,10 @@ int ctl_reload(const CtlGlobals& globals, bool dry_run) {
     }
     if (!json.is_object())
         return ctl_fail(globals, {exit_code::failed, "superd answered with no JSON object"});
-    print_diagnostics(json["reload"]);
-    ctl_print(render_reload(json["reload"], dry_run));
+    if (!brief || answer.outcome.code != exit_code::ok) {
+        print_diagnostics(json["reload"]);
+        ctl_print(render_reload(json["reload"], dry_run));
+    }
     if (answer.outcome.code != exit_code::ok) return ctl_fail(globals, answer.outcome);
     if (!dry_run && !json["reload"]["changes"].empty())
         ctl_print(fmt::format("reloaded: {}\n", answer.outcome.message));

@@ -3,11 +3,12 @@
 
 import json
 import os
+import re
 import socket
 import threading
 
 from clients import DEADLINE, ask, connect
-from harness import Superd, as_user, build, expect, expect_in, read_text, run, shell, wait_until, write_text
+from harness import Superd, as_user, build, expect, expect_in, read_text, run, shell, test_directory, wait_until, write_text
 from registry import covers, needs_root
 from reload_test import inode
 
@@ -247,6 +248,24 @@ def test_logs():
         expect(ask(2000), b"ok\n")
         wait_until(lambda: "grumble one" in d.ctl("logs", "grumbles", quiet=True).out, what="the line in superctl logs")
         assert "\x1b" not in d.ok("logs")
+        lost = d.ctl("logs", "nosuch")
+        expect(lost.code, NO_SERVICE)
+        expect_in("nosuch", lost.err)
+
+
+@needs_root
+def test_logs_of_a_socket_elsewhere():
+    """logs finds superd-log wherever the control socket is; superd's lines are escaped once"""
+    place = test_directory()
+    text = TEXT + '[service.hand]\nexec = ["/bin/sleep", "1000"]\nuser = "nobody"\nstart = "manual"\n'
+    d = Superd(text)
+    d.socket = os.path.join(place, "control")
+    with d:
+        d.ok("start", "hand")
+        d.ok("kill", "hand")
+        reason = r'new=stopped reason="start = \"manual\""'
+        wait_until(lambda: reason in d.ctl("logs", "hand", quiet=True).out, what="the reason in the log")
+        expect_in(reason, d.ok("status", "hand"))
 
 
 @needs_root
@@ -263,6 +282,18 @@ def test_edit():
         assert done.code != OK, "a mistake was installed"
         assert "nonsense" not in read_text(d.config)
         expect(ask(2005, b"x"), b"x")
+        kept = re.search(r"kept in (\S+)", done.err).group(1)
+        expect_in("nonsense", read_text(kept))
+        os.unlink(kept)
+        for script in ("exit 1\n", "kill -9 $$\n", "rm -f \"$1\"; exit 1\n"):
+            write_text(editor, "#!/bin/sh\n" + script, 0o755)
+            done = d.ctl("edit", env={"EDITOR": editor, "VISUAL": editor})
+            expect(done.code, FAILED)
+            assert "kept in" not in done.err, done.err
+            expect([name for name in os.listdir(d.directory) if name.startswith("superd.toml.")], [])
+        write_text(editor, "#!/bin/sh\nsed -i s/2005/2000/ \"$1\"\n", 0o755)
+        done = d.ctl("edit", "echo", env={"EDITOR": editor, "VISUAL": editor})
+        expect(done.out.count("~ echo"), 1, "the change is shown once")
 
 
 @needs_root
