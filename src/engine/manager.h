@@ -62,7 +62,7 @@ struct DaemonStatus {
     int pid = 0, guard_pid = 0;
     Wall since;                // of the guard
     std::uint32_t starts = 0;  // superds started by this guard
-    std::string log_socket;    // where superd-log answers
+    std::string log_socket{};  // where superd-log answers
     std::string config_path;
     std::string config_state;  // "" or "running the last accepted configuration: …"
     std::uint64_t plan_sequence = 0;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "config/codec.h"
+#include "config/config.h"
 #include "engine/last_good.h"
 
 #include "support/catch.h"
