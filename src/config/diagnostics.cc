@@ -10,7 +10,9 @@ namespace superd {
 
 namespace {
 
-constexpr std::size_t widest_line = 140;  // characters of a source line that are shown
+constexpr std::size_t widest_line = 140;     // characters of a source line that are shown
+constexpr std::size_t longest_line = 16384;  // bytes; a longer one is not carried along
+constexpr std::size_t most = 1000;           // diagnostics that are kept
 constexpr std::string_view indent = "    ";
 
 struct Style {
@@ -97,6 +99,13 @@ void append_caret(std::string& out, const Diagnostic& diagnostic, const Style& s
 
 void Diagnostics::add(Diagnostic diagnostic) {
     if (diagnostic.severity == Severity::error) ++errors_;
+    if (all_.size() > most) return;
+    if (all_.size() == most) {
+        diagnostic = {};
+        diagnostic.message =
+                "there is more to say; these are the first " + std::to_string(most);
+        diagnostic.severity = has_errors() ? Severity::error : Severity::warning;
+    }
     all_.push_back(std::move(diagnostic));
 }
 
@@ -119,7 +128,8 @@ void Diagnostics::fill_source_lines(
         const std::function<std::string(const Position&)>& line_of) {
     for (Diagnostic& diagnostic : all_) {
         if (diagnostic.at.line == 0 || !diagnostic.source_line.empty()) continue;
-        diagnostic.source_line = line_of(diagnostic.at);
+        std::string line = line_of(diagnostic.at);
+        if (line.size() <= longest_line) diagnostic.source_line = std::move(line);
     }
 }
 

@@ -26,6 +26,7 @@ struct Diagnostic {
     Position other;           // a second place ("first defined here"); file empty: none
 };
 
+// Bounded: after the first 1,000 one entry says that there are more, and none is added.
 class Diagnostics {
 public:
     void add(Diagnostic diagnostic);
@@ -38,7 +39,8 @@ public:
 
     // By file, then line, then column.
     void sort();
-    // Gives those that have a line but no source_line the text that line_of returns.
+    // Gives those that have a line but no source_line the text that line_of returns, unless it
+    // is longer than anybody reads (16 KiB).
     void fill_source_lines(const std::function<std::string(const Position&)>& line_of);
 
 private:

@@ -160,3 +160,15 @@ TEST_CASE("diagnostics: source lines are filled in where they are missing") {
     CHECK(all.all()[1].source_line.empty());
     CHECK(all.all()[2].source_line == "listen = 22");
 }
+
+TEST_CASE("diagnostics: a file with more mistakes than anybody reads costs a bounded list") {
+    Diagnostics diagnostics;
+    for (std::uint32_t line = 1; line <= 5000; ++line)
+        diagnostics.error({"superd.toml", line, 1}, "wrong");
+    CHECK(diagnostics.has_errors());
+    REQUIRE(diagnostics.all().size() == 1001);
+    CHECK(render(diagnostics).find("there is more to say; these are the first 1000") !=
+            std::string::npos);
+    diagnostics.fill_source_lines([](const Position&) { return std::string(100'000, 'x'); });
+    CHECK(diagnostics.all().front().source_line.empty());
+}
