@@ -112,6 +112,7 @@ void Supervisor::on_refused_by_exec(Service& service, const ProcessRecord& recor
             .connection = record.id,
             .peer = record.peer,
             .local = record.local,
+            .socket = address_of(service, record),
             .reason = refusal_name(Refusal::tcp_wrappers),
             .rule = plan_->where(service.plan->admission.tcp_wrappers_origin),
             .suppressed = *suppressed,
