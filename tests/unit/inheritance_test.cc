@@ -224,8 +224,8 @@ TEST_CASE("written: unknown tables and keys say what was probably meant") {
             {"user = \"git\"\n",
                     "1:1 error: \"user\" stands outside of a table [write it below "
                     "[service.NAME] or [defaults]]\n"},
-            {"log = \"syslog\"\n",
-                    "1:1 error: \"log\" stands outside of a table [write it below [superd]]\n"},
+            {"dump_file = \"/x\"\n",
+                    "1:1 error: \"dump_file\" stands outside of a table [write it below [superd]]\n"},
             {"service = 5\n", "1:1 error: [service.NAME] is a table, not an integer\n"},
             {"[service]\nexec = \"/bin/true\"\n",
                     "2:1 error: \"exec\" stands in [service] itself [write the name in the "
