@@ -21,9 +21,9 @@ endif
 # ---- sources: a word for each file, by layer (a folder includes only folders above it here)
 
 LIB_base    = result fd text units address host_name
-LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader options options_render foreign address_spec \
+LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader options options_render foreign address_spec target_spec \
 	report values values_special values_limits values_log nss host environment_file written inherit networks resolve resolve_listeners \
-	resolve_admission resolve_identity resolve_process resolve_daemon resolve_check resolve_log conflicts codec diff plan_json config \
+	resolve_admission resolve_identity resolve_process resolve_relay resolve_daemon resolve_check resolve_log conflicts codec diff plan_json config \
 	import import_host import_report import_settle import_share import_write \
 	import_xinetd import_xinetd_scan import_xinetd_read import_xinetd_values import_xinetd_map import_xinetd_run import_xinetd_admit \
 	import_inetd import_inetd_block import_inetd_fields import_inetd_program import_inetd_service import_inetd_text \
@@ -31,19 +31,20 @@ LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader opti
 LIB_policy  = access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan exec_spec client_filter \
 	denials
 LIB_log     = json format xinetd writer channel hub reader lines ring sinks file_sink sink_set journal server collector
-LIB_sys     = notify background accept descriptors holder listen_socket node repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state farewell peer_label sealed_file step_in wrappers bpf client_filter classic_filter \
+LIB_sys     = notify background accept descriptors holder listen_socket node repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state connect_socket socket_owner farewell peer_label sealed_file step_in wrappers bpf client_filter classic_filter \
 	confine ident ident_client lookups resolve_channel resolve_server take_over
+LIB_relay   = protocol channel wheel poller builtins conduit conversation talk asking preface access_list source_rates datagrams flows pump proxy_header sandbox relay
 LIB_loop    = loop
-LIB_engine  = records watches config_reader service doors directories outputs processes supervisor accepting workers ending reloading last_good orders status recovering farewells \
+LIB_engine  = records watches config_reader service doors directories outputs processes relays supervisor accepting relaying workers ending reloading last_good orders status recovering farewells \
 	resolver holding deny_list denying
 LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_import ctl_logs ctl_look ctl_tell ctl_try documents endpoint frame_gate install names object render server session switches wait_for \
 	ctl_deny
 
-LAYERS = base config policy log sys loop engine control
+LAYERS = base config policy log sys relay loop engine control
 LIB_SOURCES = $(foreach layer,$(LAYERS),$(patsubst %,src/$(layer)/%.cc,$(LIB_$(layer))))
 
 # program: its main, src/cmd/NAME.cc. superd goes to sbin, superctl to bin, others to libexec/superd.
-PROGRAMS = superd superctl superd-log superd-resolve superd-exec
+PROGRAMS = superd superctl superd-log superd-relay superd-resolve superd-exec
 PROGRAM_LIBS = $(UV_LIBS) $(TOML_LIBS) $(SYSTEMD_LIBS) $(FMT_LIBS) -lpthread
 
 # Servers of the demonstration: contrib/zen/NAME.cc, one source each and nothing of src.
@@ -54,13 +55,14 @@ TEST_PROGRAMS = report
 
 UNIT_base    = fd text units address \
 	host_name
-UNIT_config  = manual diagnostics toml loader address_spec options foreign resolve inheritance networks codec diff config import_xinetd import_samples import_write \
+UNIT_config  = manual diagnostics toml loader address_spec target_spec options foreign resolve resolve_relay inheritance networks codec diff config import_xinetd import_samples import_write \
 	import_inetd import_inetd_samples import_systemd
 UNIT_policy  = access_index admission backoff hours log_limiter rate sources environment spawn_plan exec_spec \
 	denials
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer log_xinetd
 UNIT_sys     = accept listen_socket probe repair guard launch_queue reaper recovery spawner state closer client_filter step_in \
 	ident resolve_channel resolve_server take_over
+UNIT_relay   = relay_protocol wheel relay sandbox proxy_header preface access_list
 UNIT_loop    = loop
 UNIT_engine  = watches config_reader directories doors records service_view supervisor reloading farewells \
 	resolver deny_list
@@ -224,11 +226,12 @@ check-system: all $(TEST_PROGRAM_FILES)
 
 # ---- fuzz: libFuzzer targets tests/fuzz/NAME.cc, built with clang and the layers they need
 
-FUZZERS = toml_fuzz address_fuzz log_fuzz codec_fuzz import_xinetd_fuzz \
+FUZZERS = toml_fuzz address_fuzz log_fuzz codec_fuzz relay_fuzz import_xinetd_fuzz \
 	resolve_fuzz import_inetd_fuzz import_systemd_fuzz
 FUZZ_LIB = $(LIB_base:%=src/base/%.cc) \
 	$(patsubst %,src/sys/%.cc,ident resolve_channel) \
 	$(patsubst %,src/log/%.cc,channel format json lines reader xinetd) \
+	$(patsubst %,src/relay/%.cc,protocol preface) \
 	$(patsubst %,src/config/%.cc,$(filter-out import_host config loader diff,$(LIB_config)))
 FUZZ_CXX ?= $(firstword $(foreach name,clang++-16 clang++-14 clang++,$(shell command -v $(name))) clang++-16)
 FUZZ_SECONDS ?= 10
@@ -273,7 +276,7 @@ asan:
 		check-all
 
 # ---- bench: programs in C, then tests/bench/run; BENCH_ARGS='--quick rate16 latency' chooses
-BENCH_C = floor fork_loop refuse_loop listen_loop loadgen handler_dynamic
+BENCH_C = floor fork_loop refuse_loop listen_loop loadgen upstream udpload handler_dynamic
 BENCH_STATIC = handler_static handler_mark handler_hold
 BENCH_FILES = $(BENCH_C:%=$(BUILD)/bench/%) $(BENCH_STATIC:%=$(BUILD)/bench/%) $(BUILD)/bench/backlog.so
 BENCH_CFLAGS = -std=gnu11 -O2 -Wall -Wextra -Wconversion -Wshadow $(WERROR)
@@ -326,7 +329,7 @@ unitdir = $(prefix)/lib/systemd/system
 sysusersdir = $(prefix)/lib/sysusers.d
 tmpfilesdir = $(prefix)/lib/tmpfiles.d
 exampledir = $(docdir)/examples
-MANUALS = man/superd.8 man/superctl.8 man/superd.toml.5 man/superd-import.7
+MANUALS = man/superd.8 man/superctl.8 man/superd-relay.8 man/superd.toml.5 man/superd-import.7
 
 # The option list of superd.toml(5), from the options table.
 .PHONY: manual
@@ -346,6 +349,7 @@ PLACED = etc/superd.service $(unitdir)/superd.service \
 	etc/superd-demo.toml $(exampledir)/superd-demo.toml \
 	man/superd.8 $(mandir)/man8/superd.8 \
 	man/superctl.8 $(mandir)/man8/superctl.8 \
+	man/superd-relay.8 $(mandir)/man8/superd-relay.8 \
 	man/superd.toml.5 $(mandir)/man5/superd.toml.5 \
 	man/superd-import.7 $(mandir)/man7/superd-import.7
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // superd: options and wiring. See superd(8).
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -13,6 +14,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <pwd.h>
+#include <sched.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -240,6 +242,14 @@ IdentityPlan own_identity(const char* name) {
     return identity;
 }
 
+// That superd may run on: a relay for each, up to 64.
+unsigned processors() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    return static_cast<unsigned>(std::clamp(CPU_COUNT(&set), 1, 64));
+}
+
 SpawnerOptions spawner_options(const Options& options) {
     SpawnerOptions spawner;
     if (options.spawn == "fork")
@@ -262,6 +272,11 @@ SupervisorOptions supervisor_options(const Options& options, const Notify& notif
     result.resolve_program = find_own_program("superd-resolve");
     result.resolve_identity = own_identity("superd-resolve");
     result.exec_program = find_own_program("superd-exec");
+    result.relay.program = find_own_program("superd-relay");
+    result.relay.identity = own_identity("superd-relay");
+    result.relay.root = options.run + "/empty";
+    result.relay.standard_error = options.background ? -1 : 2;
+    result.relay.count = processors();
     result.log_stderr = options.background ? -1 : 2;
     result.prefixes = default_prefixes(options.run);
     result.spawner = spawner_options(options);
@@ -392,7 +407,7 @@ int run(const Options& options) {
         std::fprintf(stderr, "superd: %s\n", reserved.error().text().c_str());
         return 1;
     }
-    for (const std::string& folder : {options.run, options.state}) {
+    for (const std::string& folder : {options.run, options.state, options.run + "/empty"}) {
         if (const auto made = make_folder(folder); !made) {
             std::fprintf(stderr, "superd: %s\n", made.error().text().c_str());
             return 1;

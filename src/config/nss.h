@@ -8,6 +8,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/address.h"
+
 namespace superd {
 
 struct UserEntry {
@@ -32,7 +34,11 @@ public:
     [[nodiscard]] std::optional<std::uint16_t> port(
             const std::string& service, const char* protocol);
 
+    // IPv4 and IPv6, in the resolver's order; empty where there is none or it cannot be told.
+    [[nodiscard]] const std::vector<IpAddress>& addresses(const std::string& host);
+
 protected:
+    [[nodiscard]] virtual std::vector<IpAddress> ask_addresses(const std::string& host);
     [[nodiscard]] virtual std::optional<UserEntry> ask_user(const std::string& name);
     [[nodiscard]] virtual std::optional<std::uint32_t> ask_group(const std::string& name);
     [[nodiscard]] virtual std::vector<std::uint32_t> ask_groups(
@@ -45,6 +51,7 @@ private:
     std::unordered_map<std::string, std::optional<std::uint32_t>> groups_;
     std::unordered_map<std::string, std::vector<std::uint32_t>> memberships_;
     std::unordered_map<std::string, std::optional<std::uint16_t>> ports_;
+    std::unordered_map<std::string, std::vector<IpAddress>> addresses_;
 };
 
 }  // namespace superd

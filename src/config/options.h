@@ -21,6 +21,8 @@ enum class ValueType : std::uint8_t {
     number,  // an integer or a float
     bound,   // an integer or "unlimited"
     duration,
+    time_bound,  // a duration or "unlimited"
+    denial,      // a duration, "forever" or "never"
     size,
     mode,    // "0660" or 0o660
     choice,  // one of Option::words
@@ -31,6 +33,7 @@ enum class ValueType : std::uint8_t {
     profile,
     command,    // list, or a string split at blanks
     addresses,  // listen
+    targets,    // redirect
     address,
     access,  // allow, deny
     hours,
@@ -67,7 +70,12 @@ enum ModeBits : std::uint8_t {
     for_handler = 1,
     for_worker = 2,
     for_daemon = 4,
-    for_all_modes = 7
+    for_builtin = 8,
+    for_redirect = 16,
+    for_processes = for_handler | for_worker | for_daemon,
+    for_connections = for_handler | for_builtin | for_redirect,  // superd accepts and decides
+    for_listeners = for_connections | for_worker,
+    for_all_modes = 31
 };
 
 // For which kinds of listener a listener's key means something, as bits of ListenerKind.
@@ -79,7 +87,7 @@ struct Option {
     std::string_view key{};
     ValueType type = ValueType::text;
     std::uint8_t where = 0;              // Scope bits
-    std::uint8_t modes = for_all_modes;  // ModeBits
+    std::uint8_t modes = for_processes;  // ModeBits
     KindBits kinds = 0;                  // listeners' keys only
     Effect effect = Effect::next_start;
     std::string_view default_text{};  // as superd.toml would write it; empty: none

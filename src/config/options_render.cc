@@ -23,12 +23,15 @@ constexpr std::array type_names{TypeName{T::text, "text"},
         TypeName{T::number, "a number, with a fraction or without"},
         TypeName{T::bound, "a number or \"unlimited\""},
         TypeName{T::duration, "a duration like \"250ms\" or \"1h30m\""},
+        TypeName{T::time_bound, "a duration like \"10m\" or \"unlimited\""},
+        TypeName{T::denial, "a duration like \"10m\", \"forever\" or \"never\""},
         TypeName{T::size, "a size like \"512K\""},
         TypeName{T::mode, "permissions like \"0660\""}, TypeName{T::path, "an absolute path"},
         TypeName{T::user, "a user"}, TypeName{T::group, "a group"}, TypeName{T::name, "a name"},
         TypeName{T::profile, "the name of a profile"},
         TypeName{T::command, "a program and its arguments, a list or text"},
         TypeName{T::addresses, "an address, a table with address in it, or a list of them"},
+        TypeName{T::targets, "an address to connect to, or a list of them"},
         TypeName{T::address, "an address like \"tcp:22\""},
         TypeName{T::access, "a list of addresses, blocks and names"},
         TypeName{T::hours, "a list of times like \"Mon..Fri 07:00-19:00\""},
@@ -63,7 +66,7 @@ std::string quoted_words(std::string_view words) {
 }
 
 std::string amount(const Option& option, std::int64_t value) {
-    if (option.type == T::duration)
+    if (option.type == T::duration || option.type == T::time_bound)
         return "\"" + format_duration(std::chrono::milliseconds(value)) + "\"";
     if (option.type == T::size)
         return "\"" + format_size(static_cast<std::uint64_t>(value)) + "\"";
@@ -72,8 +75,8 @@ std::string amount(const Option& option, std::int64_t value) {
 
 bool has_range(const Option& option) {
     const bool counted = option.type == T::integer || option.type == T::bound ||
-                         option.type == T::duration || option.type == T::size ||
-                         option.type == T::workers;
+                         option.type == T::duration || option.type == T::time_bound ||
+                         option.type == T::size || option.type == T::workers;
     return counted && option.high != std::numeric_limits<std::int64_t>::max();
 }
 
@@ -184,6 +187,8 @@ std::string modes_text(const Option& option) {
     add(for_handler, "handlers");
     add(for_worker, "workers");
     add(for_daemon, "services without listen");
+    add(for_builtin, "builtins");
+    add(for_redirect, "redirects");
     return text;
 }
 

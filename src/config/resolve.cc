@@ -83,9 +83,68 @@ Mode inferred_mode(ResolveContext& context, const ServiceInput& input) {
     return packets ? Mode::worker : Mode::handler;
 }
 
+// What a builtin can be spoken to by: everything but FIFOs and sockets of packets.
+void check_builtin_kinds(ResolveContext& context, const ServiceInput& input) {
+    for (const ListenerInput& listener : input.listeners) {
+        const ListenerKind kind = listener.spec.kind;
+        if (kind == ListenerKind::tcp || kind == ListenerKind::udp ||
+                kind == ListenerKind::unix_stream)
+            continue;
+        context.report.error(listener.at,
+                listener.spec.text() + " cannot be served by a builtin",
+                "builtins are spoken to over tcp, udp and unix addresses");
+    }
+}
+
+void check_redirect(
+        ResolveContext& context, const ServiceInput& input, const Written& redirect) {
+    if (input.layers.last("listen") == nullptr)
+        context.report.error(redirect.at, "a redirect without listen serves nobody",
+                R"(write listen = "tcp:PORT")");
+    if (const Written* mode = input.layers.last("mode"))
+        context.report.error(mode->at, "mode means nothing for a redirect", "leave it out");
+    for (const std::string_view other : {"exec", "builtin"})
+        if (const Written* written = input.layers.last(other))
+            context.report.error(written->at,
+                    std::string(other) + " and redirect exclude each other",
+                    "leave one of them out");
+    for (const ListenerInput& listener : input.listeners)
+        if (listener.spec.kind != ListenerKind::tcp &&
+                listener.spec.kind != ListenerKind::udp &&
+                listener.spec.kind != ListenerKind::unix_stream)
+            context.report.error(listener.at, listener.spec.text() + " cannot be redirected",
+                    "redirects are for tcp, udp and unix addresses");
+    if (has_kind(input, true) && has_kind(input, false))
+        context.report.error(redirect.at, "streams and datagrams cannot go to the same targets",
+                "write two services");
+}
+
+// Reached through tcpmux by its name: it may do without an address.
+bool is_for_tcpmux(const ServiceInput& input) {
+    const Written* written = input.layers.last("tcpmux");
+    const auto* word =
+            written == nullptr ? nullptr : std::get_if<std::string>(&written->node->value);
+    return word != nullptr && *word != "no";
+}
+
 Mode resolve_mode(ResolveContext& context, const ServiceInput& input) {
     const Written* written = input.layers.last("mode");
     const bool listens = input.layers.last("listen") != nullptr;
+    if (const Written* redirect = input.layers.last("redirect")) {
+        check_redirect(context, input, *redirect);
+        return Mode::redirect;
+    }
+    if (const Written* builtin = input.layers.last("builtin")) {
+        if (!listens)
+            context.report.error(builtin->at, "a builtin without listen serves nobody",
+                    R"(write listen = "tcp:PORT")");
+        if (written != nullptr)
+            context.report.error(
+                    written->at, "mode means nothing for a builtin", "leave it out");
+        check_builtin_kinds(context, input);
+        return Mode::builtin;
+    }
+    if (!listens && is_for_tcpmux(input)) return Mode::handler;
     if (!listens) {
         if (written != nullptr)
             context.report.error(written->at, "mode means nothing for a service without listen",
@@ -105,7 +164,8 @@ Mode resolve_mode(ResolveContext& context, const ServiceInput& input) {
 // ---- what means nothing for the mode
 
 // A worker's clients come in unseen, so a rule about them must not look as though it held.
-void unenforceable(ResolveContext& context, const ServiceInput& input, const Option& option) {
+void unenforceable(
+        ResolveContext& context, const ServiceInput& input, const Option& option, Mode mode) {
     const auto list = fold_list(input.layers, option.key, context.report);
     if (!list || (list->items.empty() && !list->edited)) return;
     const std::string key(option.key);
@@ -115,7 +175,8 @@ void unenforceable(ResolveContext& context, const ServiceInput& input, const Opt
     const std::string none = option.type == ValueType::wrappers ? " = false" : " = []";
     context.report.error(written->at,
             key + " cannot be enforced for " + input.label +
-                    ": superd does not see a worker's clients",
+                    (mode == Mode::worker ? ": superd does not see a worker's clients"
+                                          : ": no program of the service's own is started"),
             is_own(written->layer)
                     ? "leave it out"
                     : "write " + key + none + " in " + input.label + " to do without");
@@ -138,8 +199,8 @@ void drop_meaningless(ResolveContext& context, ServiceInput& input, ServicePlan&
         const bool first = std::find(dropped.begin(), dropped.end(), &option) == dropped.end();
         if (first) dropped.push_back(&option);
         const bool guards = is_access_rule(option) || requires_ident(context, input, option);
-        if (guards && plan.mode == Mode::worker) {
-            if (first) unenforceable(context, input, option);
+        if (guards && plan.mode != Mode::daemon) {
+            if (first) unenforceable(context, input, option, plan.mode);
             continue;
         }
         const std::string reason = "means nothing for a " + std::string(mode_word(plan.mode));
@@ -167,6 +228,8 @@ Start resolve_start(ResolveContext& context, const ServiceInput& input, ServiceP
         reason = "nothing can demand a service without listen";
     if (plan.mode == Mode::handler && start == Start::boot)
         reason = "a handler starts when somebody connects";
+    if ((plan.mode == Mode::builtin || plan.mode == Mode::redirect) && start == Start::boot)
+        reason = "a " + std::string(mode_word(plan.mode)) + " has no process of its own";
     if (reason.empty()) return start;
     if (is_own(written->layer))
         context.report.error(written->node->at,
@@ -212,12 +275,15 @@ void resolve_running(ResolveContext& context, const ServiceInput& input, Service
     plan.description = line_of(context, input.layers, "description").value_or("");
     plan.enabled = boolean_of(context, input.layers, "enabled").value_or(true);
     plan.start = resolve_start(context, input, plan);
-    if (plan.mode != Mode::daemon) plan.pass = resolve_pass(context, input, plan);
+    if (plan.mode == Mode::handler || plan.mode == Mode::worker)
+        plan.pass = resolve_pass(context, input, plan);
     if (plan.mode == Mode::worker) plan.workers = resolve_workers(context, input);
     plan.stop_timeout =
             duration_of(context, input.layers, "stop_timeout").value_or(plan.stop_timeout);
     plan.launch_timeout =
             duration_of(context, input.layers, "launch_timeout").value_or(plan.launch_timeout);
+    if (const auto word = choice_of(context, input.layers, "tcpmux"))
+        plan.tcpmux = static_cast<Tcpmux>(*word);
     if (const auto word = choice_of(context, input.layers, "on_stop"))
         plan.on_stop = static_cast<OnStop>(*word);
 }
@@ -235,7 +301,10 @@ std::shared_ptr<const ServicePlan> resolve_service(
     resolve_running(context, input, *plan);
     resolve_listeners(context, input, *plan);
     resolve_admission(context, input, *plan);
-    resolve_process(context, input, *plan);
+    if (plan->mode == Mode::builtin || plan->mode == Mode::redirect)
+        resolve_relay(context, input, *plan);
+    else
+        resolve_process(context, input, *plan);
     resolve_log(context, input, *plan);
     return plan;
 }

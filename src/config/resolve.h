@@ -82,6 +82,8 @@ void resolve_listeners(ResolveContext& context, ServiceInput& input, ServicePlan
 void resolve_admission(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
 void resolve_log(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
 void resolve_process(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
+// Builtins and redirects: what superd-relay is told.
+void resolve_relay(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
 [[nodiscard]] IdentityPlan resolve_identity(ResolveContext& context, const ServiceInput& input);
 
 // Reports two enabled listeners, of one or two services, on one address.

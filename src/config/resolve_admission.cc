@@ -101,8 +101,9 @@ bool any_unix(const ServicePlan& plan) {
 }
 
 bool any_ip(const ServicePlan& plan) {
-    return std::any_of(plan.listeners.begin(), plan.listeners.end(),
-            [](const ListenerPlan& l) { return l.kind == ListenerKind::tcp; });
+    return std::any_of(plan.listeners.begin(), plan.listeners.end(), [](const ListenerPlan& l) {
+        return l.kind == ListenerKind::tcp || l.kind == ListenerKind::udp;
+    });
 }
 
 // A rule that no client of this service can meet guards nothing.
@@ -361,7 +362,7 @@ void resolve_admission(ResolveContext& context, ServiceInput& input, ServicePlan
     AdmissionPlan& admission = plan.admission;
     take_access(context, input, plan, true);
     take_access(context, input, plan, false);
-    if (plan.mode == Mode::handler) {
+    if (plan.mode != Mode::worker && plan.mode != Mode::daemon) {
         admission.max_connections =
                 resolve_bound(context, input.layers, "max_connections", usual_connections);
         admission.max_per_source =

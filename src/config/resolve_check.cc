@@ -30,8 +30,8 @@ void check_item(ResolveContext& context, const Option& option, const Node& node)
 }
 
 void check_list(ResolveContext& context, const Option& option, const Node& node) {
-    if (option.type == T::addresses)
-        return;  // listen stands only in services, and is always read
+    if (option.type == T::addresses || option.type == T::targets)
+        return;  // these stand only in services, and are always read
     std::vector<const Node*> items = as_items(node);
     if (const auto edit = as_list_edit(node)) {
         items = edit->add;
@@ -86,6 +86,8 @@ void check_value(ResolveContext& context, const Setting& setting) {
         case T::number: static_cast<void>(values.number(node, option)); break;
         case T::bound: static_cast<void>(values.bound(node, option)); break;
         case T::duration: static_cast<void>(values.duration(node, option)); break;
+        case T::denial: static_cast<void>(values.denial(node, option)); break;
+        case T::time_bound: static_cast<void>(values.time_bound(node, option)); break;
         case T::size: static_cast<void>(values.size(node, option)); break;
         case T::mode: static_cast<void>(values.mode(node, option)); break;
         case T::choice: static_cast<void>(values.choice(node, option)); break;

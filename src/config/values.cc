@@ -14,7 +14,7 @@ constexpr std::size_t max_path = 4095;
 
 // The text of a bound for a message: durations and sizes in their own units.
 std::string amount_text(const Option& option, std::int64_t value) {
-    if (option.type == ValueType::duration)
+    if (option.type == ValueType::duration || option.type == ValueType::time_bound)
         return format_duration(std::chrono::milliseconds(value));
     if (option.type == ValueType::size) return format_size(static_cast<std::uint64_t>(value));
     return std::to_string(value);
@@ -139,6 +139,25 @@ std::optional<Nanoseconds> Values::duration(const Node& node, std::string_view w
     if (parsed) return *parsed;
     report_.error(node.at, parsed.error());
     return std::nullopt;
+}
+
+std::optional<std::optional<Nanoseconds>> Values::denial(
+        const Node& node, const Option& option) {
+    const auto* text = std::get_if<std::string>(&node.value);
+    if (text != nullptr && *text == "never") return std::optional<Nanoseconds>{};
+    if (text != nullptr && *text == "forever") return std::optional<Nanoseconds>{0};
+    const auto value = duration(node, option);
+    if (!value) return std::nullopt;
+    return value;
+}
+
+std::optional<std::optional<Nanoseconds>> Values::time_bound(
+        const Node& node, const Option& option) {
+    const auto* text = std::get_if<std::string>(&node.value);
+    if (text != nullptr && *text == "unlimited") return std::optional<Nanoseconds>{};
+    const auto value = duration(node, option);
+    if (!value) return std::nullopt;
+    return value;
 }
 
 std::optional<Nanoseconds> Values::duration(const Node& node, const Option& option) {

@@ -35,6 +35,12 @@ public:
     [[nodiscard]] std::optional<Bound> bound(const Node& node, const Option& option);
     [[nodiscard]] std::optional<Nanoseconds> duration(const Node& node, std::string_view what);
     [[nodiscard]] std::optional<Nanoseconds> duration(const Node& node, const Option& option);
+    // A duration, "forever" (zero) or "never": then the inner one is empty.
+    [[nodiscard]] std::optional<std::optional<Nanoseconds>> denial(
+            const Node& node, const Option& option);
+    // A duration, or "unlimited": then the inner one is empty.
+    [[nodiscard]] std::optional<std::optional<Nanoseconds>> time_bound(
+            const Node& node, const Option& option);
     [[nodiscard]] std::optional<std::uint64_t> size(const Node& node, std::string_view what);
     [[nodiscard]] std::optional<std::uint64_t> size(const Node& node, const Option& option);
     [[nodiscard]] std::optional<std::uint32_t> mode(const Node& node, const Option& option);

@@ -52,7 +52,9 @@ double one_minute_load() {
 }  // namespace
 
 void Supervisor::on_knock(Service& service, Listener& listener) {
-    if (service.plan->mode == Mode::handler)
+    if (is_relayed(service.plan->mode) && !is_connection_kind(listener.plan.kind))
+        give_datagrams(service, listener);
+    else if (takes_connections(service.plan->mode))
         accept_batch(service, listener);
     else
         start_workers(service);
@@ -105,6 +107,10 @@ bool Supervisor::may_accept(Service& service) {
         hold(service, Hold::launches);
         return false;
     }
+    if (is_relayed(service.plan->mode) && !relays_.ready()) {
+        hold(service, Hold::relay);
+        return false;
+    }
     const Decision decision = decide_accepting(book_of(service), loop_.now());
     const auto* wait = std::get_if<Wait>(&decision);
     if (wait == nullptr) return true;
@@ -128,7 +134,9 @@ AdmissionBook Supervisor::book_of(const Service& service) const {
             .service = service.index,
             .connections = service.active,
             .processes = live_,
-            .max_processes = plan_->daemon.max_processes,
+            // A relayed connection is no process.
+            .max_processes =
+                    is_relayed(service.plan->mode) ? Bound{} : plan_->daemon.max_processes,
             .stopping = stopping_ || service.stopping};
 }
 
@@ -181,7 +189,8 @@ void Supervisor::consider(
         return;
     }
     ProcessRecord& record = processes_.records().at(*index);
-    record.kind = ProcessKind::handler;
+    const bool relayed = is_relayed(service.plan->mode);
+    record.kind = relayed ? ProcessKind::relayed : ProcessKind::handler;
     record.service = service.index;
     record.generation = static_cast<std::uint32_t>(
             state_.header().plan_sequence.load(std::memory_order_relaxed));
@@ -198,12 +207,22 @@ void Supervisor::consider(
     // Last: from here on a superd that comes after this one starts the handler.
     record.state.store(RecordState::accepted, std::memory_order_release);
     if (record.source != no_source) ++sources_.at(record.source).active;
+    if (service.plan->builtin == Builtin::sensor) sense(service, peer, record.local);
     if (waits) {
         hold_connection(service, *index, std::move(connection));
         return;
     }
     ask_beside(service, *index);
-    start_handler(service, *index, std::move(connection), {std::string(facts.name.name), {}});
+    start_conversation(
+            service, *index, std::move(connection), {std::string(facts.name.name), {}});
+}
+
+void Supervisor::start_conversation(
+        Service& service, std::uint32_t index, Fd connection, PeerFacts facts) {
+    if (processes_.records().at(index).kind == ProcessKind::relayed)
+        start_relayed(service, index, std::move(connection));
+    else
+        start_handler(service, index, std::move(connection), std::move(facts));
 }
 
 // The counts of source are taken already: by consider(), or again by a recovery.
@@ -217,9 +236,13 @@ void Supervisor::start_handler(
     launch.record = index;
     launch.service = service.index;
     launch.plan = spawn_plan_of(service);
+    // A service that is reached through tcpmux may have no listener of its own.
+    static const ListenerPlan none;
     const auto& listeners = service.plan->listeners;
     const ListenerPlan& from =
-            listeners[std::min<std::size_t>(record.listener, listeners.size() - 1)];
+            listeners.empty()
+                    ? none
+                    : listeners[std::min<std::size_t>(record.listener, listeners.size() - 1)];
     launch.facts = {from.kind, record.peer, record.local, from.path, std::move(facts.name),
             std::move(facts.user)};
     launch.facts.cookie = record.cookie;
@@ -241,21 +264,25 @@ void Supervisor::start_handler(
     processes_.launch(std::move(launch));
 }
 
+void Supervisor::log_refusal(Service& service, std::string_view socket, const Endpoint& peer,
+        const Endpoint& local, const Refuse& why) {
+    ++service.record->refused[static_cast<std::size_t>(why.reason)];
+    const auto suppressed = limiter_.allow(service.index, why.reason, loop_.now());
+    if (!suppressed) return;
+    outputs_.log().log(RefuseEvent{.service = service.name(),
+            .connection = ++state_.header().next_connection,
+            .peer = peer,
+            .local = local,
+            .socket = socket,
+            .reason = refusal_name(why.reason),
+            .rule = why.denial != nullptr ? denial_text(*why.denial) : plan_->where(why.rule),
+            .suppressed = *suppressed,
+            .facts = service.plan->log.refused});
+}
+
 void Supervisor::refuse(Service& service, Listener& listener, Fd connection,
         const Endpoint& peer, const Refuse& why, std::uint32_t banner_sent) {
-    ++service.record->refused[static_cast<std::size_t>(why.reason)];
-    if (const auto suppressed = limiter_.allow(service.index, why.reason, loop_.now())) {
-        outputs_.log().log(RefuseEvent{.service = service.name(),
-                .connection = ++state_.header().next_connection,
-                .peer = peer,
-                .local = local_endpoint(connection.get()),
-                .socket = listener.plan.address,
-                .reason = refusal_name(why.reason),
-                .rule = why.denial != nullptr ? denial_text(*why.denial)
-                                              : plan_->where(why.rule),
-                .suppressed = *suppressed,
-                .facts = service.plan->log.refused});
-    }
+    log_refusal(service, listener.plan.address, peer, local_endpoint(connection.get()), why);
     const AdmissionPlan& plan = service.plan->admission;
     std::string text = plan.banner.text.substr(
             std::min<std::size_t>(banner_sent, plan.banner.text.size()));

@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "sys/listen_socket.h"
 
+#include "relay/datagrams.h"
+
 namespace superd {
 
 namespace {
@@ -53,13 +55,13 @@ void Doors::open(Service& service, Listener& listener) {
     const std::string key = listener_key(service.name(), listener.plan);
     if (const auto known = records_.claim(key)) {
         listener.record = *known;
-        adopt(listener, Fd(records_.at(*known).fd));
+        adopt(service, listener, Fd(records_.at(*known).fd));
         find_filter(service, listener, records_.at(*known).filter);
         return;
     }
     if (Fd taken = take_offered(service, listener)) {
         if (const auto record = records_.add(key, taken.get())) listener.record = *record;
-        adopt(listener, std::move(taken));
+        adopt(service, listener, std::move(taken));
         find_filter(service, listener, 0);
     } else {
         auto bound = open_filtered(listener.plan, service.filter);
@@ -69,7 +71,7 @@ void Doors::open(Service& service, Listener& listener) {
         }
         if (offered_) bound_beside_.push_back(listener.plan.address);
         if (const auto record = records_.add(key, bound->fd.get())) listener.record = *record;
-        adopt(listener, std::move(bound->fd));
+        adopt(service, listener, std::move(bound->fd));
         take_filter(service, listener, std::move(bound->filter));
     }
     if (!log_.wants(Level::debug)) return;
@@ -131,8 +133,11 @@ void Doors::finish_offer(
                 .text = "left to " + offered.holder() + ": " + join(left, ", ")});
 }
 
-void Doors::adopt(Listener& listener, Fd fd) {
+void Doors::adopt(const Service& service, Listener& listener, Fd fd) {
     listener.fd = std::move(fd);
+    // Before the first datagram is there: the kernel notes where it was sent to as it comes.
+    if (is_relayed(service.plan->mode) && listener.plan.kind == ListenerKind::udp)
+        ask_for_destination(listener.fd.get());
     listener.condition = Listener::Condition::open;
     listener.detail.clear();
 }
@@ -189,6 +194,7 @@ void Doors::retry() {
 }
 
 void Doors::close(Listener& listener, bool remove_nodes) {
+    if (listener.given != 0) sink_.on_take_back(listener);
     listener.poll.reset();
     count_refusals(listener);
     listener.filter.reset();
@@ -209,6 +215,7 @@ void Doors::close_all(Service& service, bool remove_nodes) {
 }
 
 void Doors::move(Listener& from, Service& service, Listener& to) {
+    if (from.given != 0) sink_.on_take_back(from);
     from.poll.reset();
     count_refusals(from);
     to.condition = std::exchange(from.condition, Listener::Condition::closed);
@@ -229,7 +236,7 @@ void Doors::move(Listener& from, Service& service, Listener& to) {
                             .value_or(~std::uint32_t{0});
         if (old != ~std::uint32_t{0}) records_.remove(old);
     }
-    adopt(to, std::move(from.fd));
+    adopt(service, to, std::move(from.fd));
     to.filter_mark = from.filter_mark;
     take_filter(service, to, std::exchange(from.filter, std::nullopt));
 }
@@ -237,7 +244,7 @@ void Doors::move(Listener& from, Service& service, Listener& to) {
 void Doors::adopt_bound(Service& service, Listener& to, BoundListener bound) {
     if (const auto record = records_.add(listener_key(service.name(), to.plan), bound.fd.get()))
         to.record = *record;
-    adopt(to, std::move(bound.fd));
+    adopt(service, to, std::move(bound.fd));
     take_filter(service, to, std::move(bound.filter));
 }
 
@@ -319,6 +326,11 @@ void Doors::watch(Service& service) {
     const bool open = service.holds.none() && service.order() != Order::pause &&
                       !service.removed && !service.stopping;
     for (Listener& listener : service.listeners) {
+        if (listener.given != 0 && !open) sink_.on_take_back(listener);
+        if (listener.given != 0) {
+            if (listener.poll) listener.poll->stop();
+            continue;
+        }
         const bool watched = listener.poll && listener.poll->active();
         if (watched == open || listener.condition != Listener::Condition::open) continue;
         if (!open) {

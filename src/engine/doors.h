@@ -25,6 +25,9 @@ public:
     virtual void on_knock(Service& service, Listener& listener) = 0;
     // A listener that had been waiting for its address is open now, or an open one was lost.
     virtual void on_doors_changed(Service& service) = 0;
+
+    // A socket that a relay has (Listener::given) is to be superd's alone again.
+    virtual void on_take_back(Listener& listener) { listener.given = 0; }
 };
 
 // A listener that is bound, and the filter that was put on it before.
@@ -83,7 +86,7 @@ public:
     void retry();
 
 private:
-    void adopt(Listener& listener, Fd fd);
+    void adopt(const Service& service, Listener& listener, Fd fd);
     void take_filter(Service& service, Listener& listener, std::optional<ClientFilter> filter);
     void find_filter(Service& service, Listener& listener, std::uint32_t written_down);
     [[nodiscard]] Result<void> renew_filter(Service& service, Listener& listener);

@@ -41,6 +41,10 @@ std::string describe_failure(const SpawnPlan& plan, const LaunchResult& result) 
 
 void Supervisor::on_started(std::uint32_t index) {
     const ProcessRecord& record = processes_.records().at(index);
+    if (record.kind == ProcessKind::relay) {
+        relays_.on_started(index);
+        return;
+    }
     if (is_own_program(record.kind)) {
         (record.kind == ProcessKind::log ? log_channel_ : resolve_channel_).reset();
         return;
@@ -154,6 +158,10 @@ void Supervisor::on_launch_failed(std::uint32_t index, const LaunchResult& resul
                 .error = result.error});
         return;
     }
+    if (record.kind == ProcessKind::relay) {
+        relays_.on_launch_failed(index, result);
+        return;
+    }
     Service& service = *by_index_[record.service];
     --service.launching;
     note_launch_failure(service, record, result);
@@ -198,6 +206,7 @@ void Supervisor::log_launch_failure(
 void Supervisor::on_ended(std::uint32_t index, int status) {
     const ProcessRecord& record = processes_.records().at(index);
     if (record.kind == ProcessKind::log) on_log_program_gone(index);
+    if (record.kind == ProcessKind::relay) relays_.on_ended(index);
     if (is_own_program(record.kind)) return;
     Service& service = *by_index_[record.service];
     const ProcessKind kind = record.kind;
@@ -238,7 +247,7 @@ void Supervisor::forget_process(std::uint32_t index) {
         if (source.active > 0) --source.active;
     }
     --service.active;
-    --live_;
+    if (record.kind != ProcessKind::relayed) --live_;
     if (!users_.empty()) users_.erase(index);
     if (service.holds.has(Hold::connections)) release(service, Hold::connections);
     if (!any_process_hold_) return;
@@ -269,8 +278,15 @@ void Supervisor::on_service_empty(Service& service) {
 void Supervisor::signal_all(Service& service, int signal) {
     processes_.records().for_each([&](std::uint32_t index, const ProcessRecord& record) {
         if (record.service == service.index && !is_own_program(record.kind))
-            processes_.send_signal(index, signal);
+            signal_one(index, signal);
     });
+}
+
+bool Supervisor::signal_one(std::uint32_t index, int signal) {
+    if (processes_.records().at(index).kind != ProcessKind::relayed)
+        return processes_.send_signal(index, signal);
+    relays_.end(index);
+    return true;
 }
 
 // TERM, then CONT so that a stopped process sees it; KILL after stop_timeout.

@@ -61,9 +61,9 @@ std::optional<Refuse> Supervisor::refuse_unheld(
 
 // record is `accepted` and flagged; its source is counted already, as for start_handler().
 void Supervisor::hold_connection(Service& service, std::uint32_t index, Fd connection) {
-    ++service.active;
-    ++live_;
     ProcessRecord& record = processes_.records().at(index);
+    ++service.active;
+    if (record.kind != ProcessKind::relayed) ++live_;
     (void)send_banner(service, record, connection.get());
     held_[index] = Held{.id = record.id, .connection = std::move(connection)};
     if (!held_look_.active()) held_look_.start(look_interval, look_interval);
@@ -165,9 +165,9 @@ void Supervisor::launch_held(Service& service, std::uint32_t index) {
     record.flags = 0;
     // start_handler() counts them again.
     --service.active;
-    --live_;
+    if (record.kind != ProcessKind::relayed) --live_;
     if (!held.user.empty()) users_[index] = held.user;
-    start_handler(service, index, std::move(held.connection),
+    start_conversation(service, index, std::move(held.connection),
             {std::move(held.name), std::move(held.user)});
 }
 

@@ -124,7 +124,7 @@ void Supervisor::drain(std::string_view name, Reply reply) {
     service->set_order(Order::drain);
     service->again = false;
     doors_.close_all(*service, true);
-    if (service->plan->mode != Mode::handler) signal_all(*service, SIGTERM);
+    if (!takes_connections(service->plan->mode)) signal_all(*service, SIGTERM);
     changed(*service);
     wait(
             name,
@@ -141,7 +141,7 @@ void Supervisor::kill(
         if (record.service != service->index || is_own_program(record.kind)) return;
         if ((record.flags & record_held) != 0) return;  // there is no process yet
         if (connection != 0 && record.id != connection) return;
-        if (processes_.send_signal(index, signal)) ++told;
+        if (signal_one(index, signal)) ++told;
     });
     if (told == 0) {
         return reply({code_not_running,

@@ -78,18 +78,22 @@ void Supervisor::close_stray_listeners() {
 void Supervisor::adopt_processes(const Recovery& recovery) {
     sources_.reset_active();
     std::set<Service*> to_end;
+    std::vector<std::uint32_t> to_relay;
     for (const RecoveredRecord& found : recovery.records) {
         ProcessRecord& record = processes_.records().at(found.record);
         Service* service = is_own_program(record.kind) ? nullptr : by_index_[record.service];
+        const bool relayed = record.kind == ProcessKind::relayed;
         const bool starts = found.action == Recovered::start;
         if (found.action == Recovered::forget ||
-                (starts && record.kind != ProcessKind::handler)) {
+                (starts && record.kind != ProcessKind::handler && !relayed)) {
+            if (record.kind == ProcessKind::relay) Fd(record.connection.load()).reset();
             processes_.records().give_back(found.record);
             continue;
         }
         // A reload may have come between: there is no handler to start any more.
         const bool orphaned =
-                starts && (service->removed || service->plan->mode != Mode::handler);
+                starts && (service->removed || !takes_connections(service->plan->mode) ||
+                                  relayed != is_relayed(service->plan->mode));
         if (orphaned) Fd(record.connection.load()).reset();
         if (orphaned || found.action == Recovered::give_up) {
             if (service != nullptr)
@@ -105,6 +109,10 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
         }
         if (service != nullptr && record.source != no_source)
             ++sources_.at(record.source).active;
+        if (starts && relayed && (record.flags & record_held) == 0) {
+            to_relay.push_back(found.record);
+            continue;
+        }
         if (starts) {
             Fd connection(record.connection.load());
             if ((record.flags & record_held) != 0)
@@ -113,6 +121,12 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
                 start_handler(*service, found.record, std::move(connection), {});
             continue;
         }
+        if (relayed) {
+            ++service->active;
+            if (service->order() == Order::stop) to_end.insert(service);
+            continue;
+        }
+        if (record.kind == ProcessKind::relay) relays_.adopt(found.record);
         if (service != nullptr && found.action == Recovered::failed) {
             log_launch_failure(*service, record,
                     {.record = found.record,
@@ -131,6 +145,12 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
             service->worker_started = from_nanoseconds(record.started);
         }
         processes_.adopt(found.record);
+    }
+    // Once all relays are known.
+    relays_.end_orphans();
+    for (const std::uint32_t index : to_relay) {
+        ProcessRecord& record = processes_.records().at(index);
+        start_relayed(*by_index_[record.service], index, Fd(record.connection.load()), true);
     }
     for (Service* service : to_end)
         end_processes(*service);

@@ -294,7 +294,7 @@ bool Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepa
     }
     if (service != nullptr) service->set_order(order_under(*plan, service));
     const bool other_mode = service != nullptr && service->plan->mode != plan->mode &&
-                            service->plan->mode != Mode::handler;
+                            !takes_connections(service->plan->mode);
     if (service == nullptr) service = &add_service(plan);
     const bool changed = change == nullptr || change->change != Change::keep;
     if (changed) {
@@ -309,6 +309,7 @@ bool Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepa
             for (std::size_t i = 0; i < service->listeners.size(); ++i)
                 service->listeners[i].plan = plan->listeners[i];
             renew_filters(*service);
+            give_anew(*service);
             return false;
         }
     }
@@ -331,7 +332,7 @@ bool Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepa
         end_processes(*service);
     }
     if (changed && !plan->enabled && service->order() == Order::none &&
-            plan->mode != Mode::handler)
+            !takes_connections(plan->mode))
         end_processes(*service);
     return true;
 }
@@ -379,6 +380,7 @@ void Supervisor::on_networks_changed() {
         for (auto& [name, service] : services_) {
             compile_access(*service);
             renew_filters(*service);
+            give_anew(*service);
         }
         outputs_.log().log(
                 NoticeEvent{.level = Level::notice, .text = "address lists read again"});

@@ -33,6 +33,7 @@ std::string_view hold_text(Hold hold) {
         case Hold::processes: return "[superd] max_processes is reached";
         case Hold::backoff: return "its worker keeps failing";
         case Hold::launches: return "too many of its processes are being started";
+        case Hold::relay: return "no superd-relay takes connections now";
         case Hold::count: break;
     }
     return "";
@@ -93,7 +94,7 @@ std::string hold_detail(const Service& service, Hold hold, Mono now) {
 // A held service that is not merely busy with its worker.
 bool paused_by_itself(const Service& service, Mono now, StateView& view) {
     for (const Hold hold :
-            {Hold::rate, Hold::descriptors, Hold::processes, Hold::connections}) {
+            {Hold::rate, Hold::descriptors, Hold::processes, Hold::connections, Hold::relay}) {
         if (!service.holds.has(hold)) continue;
         view = {ServiceState::paused, hold_detail(service, hold, now)};
         return true;
@@ -112,7 +113,7 @@ std::string first_waiting(const Service& service) {
 }
 
 StateView view_of_processes(const Service& service) {
-    if (service.plan->mode == Mode::handler)
+    if (takes_connections(service.plan->mode))
         return {ServiceState::running,
                 fmt::format("{} connection{}", service.active, service.active == 1 ? "" : "s")};
     if (service.launching == service.active)
@@ -141,6 +142,9 @@ StateView view_of(const Service& service, Mono now) {
     StateView held;
     if (paused_by_itself(service, now, held)) return held;
     if (service.active > 0) return view_of_processes(service);
+    if (service.plan->tcpmux != Tcpmux::no && service.listeners.empty() &&
+            service.wants_listeners())
+        return {ServiceState::listening, "through tcpmux"};
     if (service.has_open_listener()) {
         return {ServiceState::listening,
                 service.has_waiting_listener() ? first_waiting(service) : ""};

@@ -23,6 +23,16 @@
 
 namespace superd {
 
+// Connections of it are accepted and decided on by superd, one by one.
+[[nodiscard]] constexpr bool takes_connections(Mode mode) {
+    return mode == Mode::handler || mode == Mode::builtin || mode == Mode::redirect;
+}
+
+// ... and served by superd-relay.
+[[nodiscard]] constexpr bool is_relayed(Mode mode) {
+    return mode == Mode::builtin || mode == Mode::redirect;
+}
+
 // What somebody said, kept over restarts of superd in ServiceRecord::orders.
 // `start`: although the file says enabled = false or start = "manual".
 enum class Order : std::uint32_t { none, start, stop, pause, drain };
@@ -37,6 +47,7 @@ enum class Hold : std::uint8_t {
     processes,    // [superd] max_processes
     backoff,      // workers that fail, datagrams left unread; until a time
     launches,     // as many launches in hand as one service may have
+    relay,        // no superd-relay takes connections now
     count
 };
 [[nodiscard]] std::string_view hold_text(Hold hold);
@@ -77,6 +88,7 @@ struct Listener {
     Condition condition = Condition::closed;
     std::string detail;                  // waiting: for what
     int waits_for = 0;                   // waiting: errno of the last try
+    std::uint32_t given = 0;  // datagrams: the number by which a relay has it; 0: none has
     UnreadWatch unread;                  // datagrams that workers leave behind
     std::optional<ClientFilter> filter;  // enforces allow and deny where superd cannot
     std::uint32_t filter_mark = 0;       // of the list in it, where it cannot be changed

@@ -34,6 +34,8 @@ std::string_view kind_name(ProcessKind kind) {
         case ProcessKind::handler: return "handler";
         case ProcessKind::worker: return "worker";
         case ProcessKind::daemon: return "daemon";
+        case ProcessKind::relayed: return "relayed";
+        case ProcessKind::relay:
         case ProcessKind::log:
         case ProcessKind::resolve: break;
     }
@@ -95,7 +97,7 @@ ServiceStatus Supervisor::status_of(const Service& service) const {
             .defined_at = plan_->where(service.plan->origin),
             .listeners = {},
             .processes = {},
-            .connections = service.plan->mode == Mode::handler ? service.active : 0,
+            .connections = takes_connections(service.plan->mode) ? service.active : 0,
             .accepted = record.accepted,
             .started = record.started,
             .failed = record.failed,
@@ -182,7 +184,7 @@ std::optional<Explanation> Supervisor::explain(
     const Service* service = find(name);
     if (service == nullptr) return std::nullopt;
     const bool enforced_by_kernel = !service->filter.empty();
-    if (service->plan->mode != Mode::handler && !enforced_by_kernel) {
+    if (!takes_connections(service->plan->mode) && !enforced_by_kernel) {
         return Explanation{true, "admitted", {},
                 fmt::format("{} is a {}: it accepts connections itself, superd asks nothing",
                         name, service->plan->mode == Mode::worker ? "worker" : "daemon")};

@@ -42,6 +42,7 @@ Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
           doors_(loop, listener_records_, outputs_.log(), *this),
           processes_(loop, state, options_.spawner, *this),
           farewells_(loop),
+          relays_(loop, processes_, outputs_.log(), *this, options_.relay),
           reader_(loop),
           network_watch_(loop, [this] { on_networks_changed(); }),
           signals_(loop, watched_signals(), [this](int signal) { on_signal(signal); }),
@@ -178,7 +179,7 @@ void Supervisor::compile_access(Service& service) {
 
 void Supervisor::renew_filters(Service& service) {
     if (!doors_.renew_filters(service)) return;
-    if (service.active == 0 || service.plan->mode == Mode::handler) return;
+    if (service.active == 0 || takes_connections(service.plan->mode)) return;
     service.again = true;
     end_processes(service);
 }
@@ -211,7 +212,7 @@ void Supervisor::remove_service(Service& service) {
     doors_.close_all(service, true);
     service.removed = true;
     if (service.active > 0) {
-        if (service.plan->mode != Mode::handler) end_processes(service);
+        if (!takes_connections(service.plan->mode)) end_processes(service);
         return;
     }
     service.timer.reset();
@@ -278,7 +279,7 @@ void Supervisor::begin_stop(bool leave_all) {
     for (auto& [name, service] : services_) {
         doors_.close_all(*service, true);
         drop_held_of(*service);
-        const bool leave = leave_all || (service->plan->mode == Mode::handler &&
+        const bool leave = leave_all || (takes_connections(service->plan->mode) &&
                                                 service->plan->on_stop == OnStop::leave);
         if (service->active == 0) remove_credentials(name, options_.prefixes);
         if (leave || service->active == 0) continue;
@@ -293,7 +294,7 @@ void Supervisor::begin_stop(bool leave_all) {
 void Supervisor::maybe_finish() {
     const bool busy = std::any_of(services_.begin(), services_.end(),
             [](const auto& entry) { return entry.second->stopping; });
-    if (stopping_ && !busy && processes_.spawner().pending() == 0)
+    if (stopping_ && !busy && processes_.spawner().pending() == 0 && relays_.pending() == 0)
         loop_.stop();
     else if (stopping_ && !busy)
         stop_poll_.start(std::chrono::milliseconds(5));
@@ -312,7 +313,7 @@ void Supervisor::changed(Service& service) {
         if (!fresh || service.record->state_since == 0)
             service.record->state_since = loop_.wall().time_since_epoch().count();
         // That a worker starts and runs is said by START and EXIT.
-        const bool quiet = fresh || service.plan->mode == Mode::handler;
+        const bool quiet = fresh || takes_connections(service.plan->mode);
         if (!quiet)
             outputs_.log().log(StateEvent{.service = service.name(),
                     .from = state_name(known->second),

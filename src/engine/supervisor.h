@@ -27,6 +27,7 @@
 #include "engine/manager.h"
 #include "engine/outputs.h"
 #include "engine/processes.h"
+#include "engine/relays.h"
 #include "engine/resolver.h"
 #include "engine/service.h"
 #include "engine/watches.h"
@@ -46,6 +47,7 @@ struct SupervisorOptions {
     IdentityPlan log_identity;    // of superd-log
     std::string resolve_program;  // superd-resolve; empty: every name and user stays unknown
     IdentityPlan resolve_identity;
+    RelayOptions relay;
     int log_stderr = 2;  // its stderr, a loan; -1: /dev/null, for the caller's is not kept
     Prefixes prefixes;
     SpawnerOptions spawner;
@@ -55,7 +57,10 @@ struct SupervisorOptions {
     std::function<void(std::string_view)> notify;  // sd_notify text; may be empty
 };
 
-class Supervisor final : public Manager, private DoorSink, private ProcessSink {
+class Supervisor final : public Manager,
+                         private DoorSink,
+                         private ProcessSink,
+                         private RelaySink {
 public:
     Supervisor(Loop& loop, State& state, SupervisorOptions options);
     ~Supervisor() override;
@@ -122,6 +127,16 @@ private:
     void on_launch_failed(std::uint32_t index, const LaunchResult& result) override;
     void on_ended(std::uint32_t index, int status) override;
     void on_exec_report(std::uint32_t index, const ExecReport& report) override;
+    void on_relayed_ended(std::uint32_t record, const EndedMessage& message) override;
+    void on_relays_ready() override;
+    void on_unreached(std::uint32_t record, int error) override;
+    void on_asked(std::uint32_t record, const AskedMessage& message) override;
+    void on_ident(std::uint32_t record, const IdentMessage& message) override;
+    void on_counts(const CountsMessage& message) override;
+    void on_sensed(std::uint32_t watch, const Endpoint& peer) override;
+    void on_flow_asked(const FlowAskedMessage& message) override;
+    void on_watch_lost(std::uint32_t watch) override;
+    void on_take_back(Listener& listener) override;
     void on_signal(int signal);
 
     // ---- accepting
@@ -140,7 +155,13 @@ private:
         std::string name, user;
     };
 
+    void log_refusal(Service& service, std::string_view socket, const Endpoint& peer,
+            const Endpoint& local, const Refuse& why);
     void start_handler(Service& service, std::uint32_t index, Fd connection, PeerFacts facts);
+    void start_relayed(
+            Service& service, std::uint32_t index, Fd connection, bool again = false);
+    void start_conversation(
+            Service& service, std::uint32_t index, Fd connection, PeerFacts facts);
     void on_no_descriptors(Service& service, Listener& listener, int error);
     void load_denials();
     [[nodiscard]] AdmissionBook book_of(const Service& service) const;
@@ -176,6 +197,23 @@ private:
     void look_at_held();
     [[nodiscard]] std::string_view user_of(std::uint32_t index) const;
     [[nodiscard]] std::size_t held_by(const Service& service) const;
+    // ---- what superd-relay does
+    [[nodiscard]] Result<Fd> open_upstream(Service& service, std::uint32_t index, int error);
+    void log_unreached(
+            Service& service, const ProcessRecord& record, const TargetPlan& target, int error);
+    void log_relayed_end(
+            Service& service, const ProcessRecord& record, const EndedMessage& message);
+    [[nodiscard]] Service* find_for_tcpmux(std::string_view name) const;
+    [[nodiscard]] std::string tcpmux_help() const;
+    [[nodiscard]] Decision decide_at_once(const Service& service, const Endpoint& peer);
+    bool admit_to(Service& wanted, std::uint32_t index);
+    void take_back(Service& service, std::uint32_t index);
+    void give_datagrams(Service& service, Listener& listener);
+    // Lists or rules may have changed: a relay is told them with the next datagram.
+    void give_anew(Service& service);
+    [[nodiscard]] std::vector<std::uint16_t> own_ports() const;
+    [[nodiscard]] Listener* find_watch(std::uint32_t number, Service*& service);
+    void sense(Service& service, const Endpoint& peer, const Endpoint& local);
 
     // ---- workers and daemons
     void start_workers(Service& service);
@@ -201,6 +239,8 @@ private:
 
     // ---- ending
     void forget_process(std::uint32_t index);
+    // A signal to a process; a relayed connection, which has none, is closed by any.
+    bool signal_one(std::uint32_t index, int signal);
     void on_service_empty(Service& service);
     void signal_all(Service& service, int signal);
     void end_processes(Service& service);
@@ -277,6 +317,9 @@ private:
     Doors doors_;
     Processes processes_;
     Farewells farewells_;
+    Relays relays_;
+    std::map<std::uint32_t, std::uint32_t> watches_;  // number of a relay's socket: service
+    std::uint32_t next_watch_ = 1;
     ConfigReader reader_;
     FileWatch network_watch_;
     SignalWatch signals_;

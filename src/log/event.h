@@ -39,6 +39,11 @@ struct ExitEvent {
     Nanoseconds duration{0};
     Endpoint peer{};
     std::uint8_t facts = all_facts;
+    // A connection that superd-relay served has no process: how it ended, and the bytes from
+    // and to the client.
+    std::string_view end{};
+    std::uint64_t received = 0, sent = 0;
+    int error = 0;  // errno behind `end`
 };
 
 // REFUSE: a connection was not let in.

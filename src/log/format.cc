@@ -263,7 +263,7 @@ template <class Line>
 void put(Line& line, const StartEvent& event, Level level) {
     line.event("START", level);
     line.connection(event.connection);
-    if (has(event, log_pid)) line.number("pid", event.pid);
+    if (has(event, log_pid) && event.pid != 0) line.number("pid", event.pid);
     if (has(event, log_host)) line.endpoint("from", event.peer);
     put_local(line, event.local, event.socket);
     if (has(event, log_user)) line.value("user", event.user);
@@ -277,6 +277,15 @@ void put(Line& line, const IdentEvent& event, Level level) {
     if (event.user.empty())
         line.value("error", event.error.empty() ? "no answer" : event.error);
     line.value("user", event.user);
+}
+
+template <class Line>
+void put_relayed(Line& line, const ExitEvent& event) {
+    if (has(event, log_exit)) line.value("end", event.end);
+    if (has(event, log_exit) && event.error != 0) line.value("error", errno_text(event.error));
+    if (!has(event, log_traffic)) return;
+    line.number("received", static_cast<std::int64_t>(event.received));
+    line.number("sent", static_cast<std::int64_t>(event.sent));
 }
 
 template <class Line>
@@ -299,8 +308,12 @@ template <class Line>
 void put(Line& line, const ExitEvent& event, Level level) {
     line.event("EXIT", level);
     line.connection(event.connection);
-    if (has(event, log_pid)) line.number("pid", event.pid);
-    if (has(event, log_exit)) put_status(line, event);
+    const bool relayed = !event.end.empty();
+    if (has(event, log_pid) && !relayed) line.number("pid", event.pid);
+    if (relayed)
+        put_relayed(line, event);
+    else if (has(event, log_exit))
+        put_status(line, event);
     if (has(event, log_duration)) line.duration(event.duration);
     if (has(event, log_host)) line.endpoint("from", event.peer);
 }

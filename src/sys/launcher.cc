@@ -154,7 +154,8 @@ LaunchResult Launcher::run(Launch& launch) {
         ::close(launch.connection);
     }
     launch.connection = -1;
-    record.connection.store(-1);
+    // A relay's record keeps superd's end of the channel to it.
+    if (record.kind != ProcessKind::relay) record.connection.store(-1);
     return result;
 }
 

@@ -103,12 +103,13 @@ bool has_connection(const ProcessRecord& record) {
 LaunchTrace trace_of(const ProcessRecord& record) {
     LaunchTrace trace;
     trace.state = record.state.load(std::memory_order_acquire);
-    trace.cloned = record.pid.load() != 0;
+    const bool relayed = record.kind == ProcessKind::relayed;
+    trace.cloned = record.pid.load() != 0 || (relayed && trace.state == RecordState::running);
     trace.alive = trace.cloned && process_lives(record);
     trace.failed = record.error.load(std::memory_order_acquire) != 0;
     trace.began_exec = record.stage.load() >= static_cast<std::uint8_t>(SpawnStage::exec);
     trace.connected = has_connection(record);
-    trace.needs_connection = record.kind == ProcessKind::handler;
+    trace.needs_connection = record.kind == ProcessKind::handler || relayed;
     trace.attempts = record.attempts;
     trace.deaths = record.deaths;
     return trace;
@@ -146,7 +147,10 @@ void prepare(ProcessRecord& record, Recovered& action) {
         ++record.deaths;
         if (!move_above_slots(record)) action = Recovered::give_up;
     }
-    if (action == Recovered::start) return;
+    // The channel to a relay stays superd's, and so does its copy of a client that a relay
+    // reads a first line from.
+    const bool keeps = record.kind == ProcessKind::relay || record.kind == ProcessKind::relayed;
+    if (action == Recovered::start || (keeps && action == Recovered::running)) return;
     // A child has it, or nobody is to have it.
     close_connection(record);
     record.deaths = 0;

@@ -21,7 +21,10 @@
 
 namespace superd {
 
-enum class ProcessKind : std::uint8_t { handler, worker, daemon, log, resolve };
+// relay: a superd-relay; `connection` is superd's end of the channel to it for as long as the
+// record is held, `listener` its number. relayed: a connection that a relay serves, with no
+// process of its own: `accepted` until the relay has it, `running` from then on.
+enum class ProcessKind : std::uint8_t { handler, worker, daemon, relayed, log, resolve, relay };
 
 // superd-log and its like: of no service, and not counted as processes.
 constexpr bool is_own_program(ProcessKind kind) {
@@ -45,6 +48,7 @@ struct ProcessRecord {
     ProcessKind kind;
     std::uint8_t attempts;      // launches begun for this connection; at 2 it is closed
     std::uint8_t flags;         // engine's own
+    std::uint8_t relay;         // relayed: the number of the relay that has it
     std::uint8_t deaths;        // superds that died with it in hand; at 8 it is closed too
     std::uint32_t service;      // index in services()
     std::uint32_t generation;   // plan sequence it was started from

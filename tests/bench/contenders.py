@@ -232,6 +232,73 @@ class Xinetd(Contender):
                 "LD_LIBRARY_PATH": peers.library_path("xinetd")}
 
 
+class Redirecting:
+    """What the redirecting contenders have in common: where to, and that nothing is logged to a disk."""
+
+    upstream = None  # port of the server behind
+
+
+class SuperdRedirect(Superd, Redirecting):
+    name = "superd redirect"
+
+    def text(self):
+        return (f'[superd]\nlog = "file:{self.path("superd.log")}"\n\n[defaults]\n'
+                'max_connections = "unlimited"\nmax_per_source = "unlimited"\n'
+                f'[service.bench]\nlisten = "tcp:{ADDRESS}:{self.port}"\n'
+                f'redirect = "tcp:{ADDRESS}:{self.upstream}"\n')
+
+
+class SuperdEcho(Superd):
+    name = "superd echo"
+
+    def text(self):
+        return (f'[superd]\nlog = "file:{self.path("superd.log")}"\n\n'
+                f'[service.bench]\nlisten = ["udp:{ADDRESS}:{self.port}", "tcp:{ADDRESS}:{self.port}"]\n'
+                'builtin = "echo"\nrate_per_source = "unlimited"\n')
+
+
+class Haproxy(Contender, Redirecting):
+    name = "haproxy"
+    note = "mode tcp, two threads, no log"
+
+    def command(self):
+        text = (f"global\n maxconn 10000\n nbthread {min(os.cpu_count() or 1, 4)}\n"
+                "defaults\n mode tcp\n timeout connect 10s\n timeout client 1h\n timeout server 1h\n"
+                f"listen bench\n bind {ADDRESS}:{self.port} backlog 4096\n server one {ADDRESS}:{self.upstream}\n")
+        return [peers.path("haproxy", "usr/sbin/haproxy"), "-db", "-f", self.write("haproxy.cfg", text)]
+
+    def environment(self):
+        return {**super().environment(), "LD_LIBRARY_PATH": peers.library_path("haproxy")}
+
+
+class XinetdRedirect(Xinetd, Redirecting):
+    name = "xinetd redirect"
+
+    def command(self):
+        command = super().command()
+        with open(self.path("xinetd.conf"), encoding="ascii") as file:
+            text = file.read()
+        lines = [f" redirect = {ADDRESS} {self.upstream}" if line.startswith(" server ") else line
+                 for line in text.splitlines()]
+        self.write("xinetd.conf", "\n".join(lines) + "\n")
+        return command
+
+
+class XinetdEcho(Xinetd):
+    name = "xinetd echo"
+
+    def command(self):
+        command = super().command()
+        text = ("defaults\n{\n cps = 1000000 1\n log_type = FILE /dev/null\n log_on_success =\n"
+                " log_on_failure =\n}\n")
+        for protocol, kind in (("udp", "dgram"), ("tcp", "stream")):
+            text += (f"service echo\n{{\n id = echo-{kind}\n type = INTERNAL UNLISTED\n socket_type = {kind}\n"
+                     f" protocol = {protocol}\n wait = {'yes' if kind == 'dgram' else 'no'}\n user = root\n"
+                     f" bind = {ADDRESS}\n port = {self.port}\n}}\n")
+        self.write("xinetd.conf", text)
+        return command
+
+
 class Inetd(Contender):
     name = "openbsd-inetd"
     note = "-q 4096, no rate limit"
@@ -269,6 +336,7 @@ class SocketActivate(Contender):
 PEER_PACKAGES = {
     "xinetd": (["xinetd"], ["usr/sbin/xinetd"]),
     "openbsd-inetd": (["openbsd-inetd"], ["usr/sbin/inetd"]),
+    "haproxy": (["haproxy"], ["usr/sbin/haproxy"]),
     "ucspi-tcp": (["ucspi-tcp"], ["usr/bin/tcpserver"]),
 }
 _PACKAGE_OF = {Xinetd: "xinetd", Inetd: "openbsd-inetd", Tcpserver: "ucspi-tcp"}
@@ -290,4 +358,7 @@ def available(say):
             say(f"skipped {kind.name}: {reason}")
         else:
             found.append(kind)
+    reason = peers.missing("haproxy")  # for redirects only
+    if reason:
+        say(f"skipped haproxy: {reason}")
     return found

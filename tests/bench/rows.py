@@ -11,8 +11,9 @@ import time
 
 import hanging_fs
 import measure
-from contenders import (ADDRESS, Floor, ForkLoop, Inetd, RefuseLoop, SocketActivate, Superd, Tcpserver, Xinetd,
-                        take_ports)
+import peers
+from contenders import (ADDRESS, Floor, ForkLoop, Haproxy, Inetd, RefuseLoop, SocketActivate, Superd, SuperdEcho,
+                        SuperdRedirect, Tcpserver, Xinetd, XinetdEcho, XinetdRedirect, take_ports)
 from measure import Held, load, median
 from registry import Skip
 
@@ -447,6 +448,94 @@ def import10000(bench):
     yield compared("processor time of it", f"{median(own):.2f} s")
 
 
+def read_bulk(port, size):
+    """Bytes a second of one connection that is read and thrown away by the kernel."""
+    with socket.create_connection((ADDRESS, port)) as client:
+        begin, got = time.monotonic(), 0
+        room = bytearray(1 << 20)
+        while True:
+            part = client.recv_into(room, len(room), socket.MSG_TRUNC)
+            if part == 0:
+                break
+            got += part
+        if got != size:
+            raise AssertionError(f"{got} of {size} bytes")
+        return got / (time.monotonic() - begin)
+
+
+@contextlib.contextmanager
+def upstream(size):
+    """A server that writes so many bytes to whoever comes; gives its port."""
+    port = take_ports()
+    process = subprocess.Popen([measure.binary("upstream"), str(port), str(size)], stdout=subprocess.PIPE)
+    try:
+        process.stdout.readline()
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def redirecting(bench, port):
+    """superd and who there is to compare with, each in front of that port."""
+    kinds = [SuperdRedirect]
+    if bench.peers:
+        peer_kinds = {"haproxy": Haproxy}
+        if Xinetd in bench.peers:
+            peer_kinds["xinetd"] = XinetdRedirect
+        kinds += [kind for package, kind in peer_kinds.items() if peers.missing(package) is None]
+    servers = [bench.make(kind) for kind in kinds]
+    for server in servers:
+        server.upstream = port
+    return servers
+
+
+def redirect_rate(bench):
+    """connections a second through a redirect, 16 clients"""
+    bounds = {"haproxy": 0.8, "xinetd redirect": 5}
+    with upstream(6) as port:
+        servers = redirecting(bench, port)
+        with running(*servers):
+            rates = alternate(bench, servers, bench.count(5000))
+    detail = rate_detail(rates)
+    yield compared("superd, a second", f"{detail['superd redirect']['median']:.0f}", detail)
+    for other in servers[1:]:
+        yield at_least(f"superd / {other.name}", paired(rates, servers[0], other), bounds[other.name])
+
+
+def redirect_bulk(bench):
+    """bytes a second through a redirect, one connection"""
+    size = bench.count(2 << 30, 64 << 20)
+    bounds = {"haproxy": 0.9, "xinetd redirect": 2}
+    with upstream(size) as port:
+        servers = redirecting(bench, port)
+        with running(*servers):
+            rates = {server: [] for server in servers}
+            for turn in range(bench.rounds):
+                for server in servers[turn % len(servers):] + servers[:turn % len(servers)]:
+                    rates[server].append(read_bulk(server.port, size))
+    yield compared("superd", f"{median(rates[servers[0]]) / 1e9:.2f} GB/s", rate_detail(rates))
+    for other in servers[1:]:
+        yield at_least(f"superd / {other.name}", paired(rates, servers[0], other), bounds[other.name])
+
+
+def echo_udp(bench):
+    """answers a second of echo over UDP, 16 datagrams under way"""
+    kinds = [SuperdEcho] + ([XinetdEcho] if Xinetd in bench.peers else [])
+    servers = [bench.make(kind) for kind in kinds]
+    with running(*servers):
+        rates = {server: [] for server in servers}
+        for turn in range(bench.rounds):
+            for server in servers[turn % len(servers):] + servers[:turn % len(servers)]:
+                command = [measure.binary("udpload"), str(server.port), "0.3" if bench.quick else "3"]
+                done = subprocess.run(command, capture_output=True, text=True, check=True)
+                rates[server].append(float(done.stdout))
+    yield compared("superd, a second", f"{median(rates[servers[0]]):.0f}", rate_detail(rates))
+    for other in servers[1:]:
+        yield at_least(f"superd / {other.name}", paired(rates, servers[0], other), 2)
+
+
 ROWS = {row.__name__: row for row in (rate16, rate_dynamic, services1000, services10000, held4000, kill9, latency,
-                                      hung_exec, start1000, reload1000, refused, idle, import10000)}
+                                      hung_exec, start1000, reload1000, refused, idle, import10000,
+                                      redirect_rate, redirect_bulk, echo_udp)}
 __all__ = ["Bench", "ROWS", "Skip"]

@@ -58,9 +58,9 @@ TEST_CASE("options: are found by key and place, and by the name for people") {
 }
 
 TEST_CASE("options: what belongs to later features is unknown") {
-    for (const char* key : {"tls", "starttls", "upstream", "redirect", "builtin", "replicas",
-                 "proxy_protocol", "ready", "watchdog", "restart", "sandbox", "overlap",
-                 "idle_stop", "at", "every"}) {
+    for (const char* key :
+            {"tls", "starttls", "upstream", "replicas", "proxy_protocol", "ready", "watchdog",
+                    "restart", "sandbox", "overlap", "idle_stop", "at", "every"}) {
         INFO(key);
         CHECK(find_option(key) == nullptr);
     }
@@ -73,7 +73,7 @@ TEST_CASE("options: one is rendered with all that the table knows") {
             "  takes     a number or \"unlimited\", 1 to 2147483647\n"
             "  default   200\n"
             "  where     [defaults], [profile.NAME], [service.NAME], [override.NAME]\n"
-            "  for       handlers\n"
+            "  for       handlers, builtins, redirects\n"
             "  effect    at once\n"
             "  xinetd    instances\n"
             "  inetd     .max-child\n"

@@ -128,7 +128,7 @@ TEST_CASE("resolve: modes, starts and ways to pass that cannot be are errors") {
                     "workers]\n"},
             {"listen = \"udp:22\"\nmax_per_source = 2",
                     "error: max_per_source means nothing for a worker [leave it out; it is "
-                    "for: handlers]\n"},
+                    "for: handlers, builtins, redirects]\n"},
             {"listen = []",
                     "error: listen of [service.s] is empty [leave it out for a service that is "
                     "only supervised]\n"},
@@ -441,7 +441,7 @@ TEST_CASE("resolve: access rules of every kind") {
             {"hours = \"08:00-09:00\"",
                     "error: hours means nothing for a service without listen [leave it out; it "
                     "is "
-                    "for: handlers]\n"}});
+                    "for: handlers, builtins, redirects]\n"}});
     CHECK(said(resolve_text(service_text(with_tcp("allow = \"host example\""))))
                     .starts_with("error: \"host example\" is not an address, a block or a name "
                                  "[write addresses"));

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+// superd-relay: serves the connections that superd hands it; started by superd alone. See
+// superd-relay(8).
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <optional>
+#include <string>
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+#include "config.h"
+#include "relay/relay.h"
+#include "relay/sandbox.h"
+
+namespace {
+
+constexpr int usage_error = 2;
+
+// The channel leaves descriptor 0, so that nothing mistakes it for input; 0 and 1 are
+// /dev/null.
+superd::Fd take_channel() {
+    int type = 0;
+    socklen_t size = sizeof type;
+    const bool proper =
+            ::getsockopt(0, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
+    if (!proper) return superd::Fd();
+    superd::Fd channel(::fcntl(0, F_DUPFD_CLOEXEC, 3));
+    const superd::Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    if (!channel || !null) return superd::Fd();
+    ::dup2(null.get(), 0);
+    ::dup2(null.get(), 1);
+    return channel;
+}
+
+// Two sockets and a pipe's ends for each connection.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// "UID:GID", numbers: superd has looked the name up.
+std::optional<superd::SandboxOptions::User> parse_user(const char* text) {
+    const auto parts = superd::split(text, ':');
+    if (parts.size() != 2) return std::nullopt;
+    const auto uid = superd::parse_decimal(parts[0]), gid = superd::parse_decimal(parts[1]);
+    if (!uid || !gid || *uid >= 0xffffffff || *gid >= 0xffffffff) return std::nullopt;
+    return superd::SandboxOptions::User{
+            static_cast<std::uint32_t>(*uid), static_cast<std::uint32_t>(*gid)};
+}
+
+// Nothing: it was asked for something else, and status is the exit status.
+std::optional<superd::SandboxOptions> parse_options(int argc, char** argv, int& status) {
+    static constexpr option table[] = {{"version", no_argument, nullptr, 'V'},
+            {"user", required_argument, nullptr, 'u'},
+            {"root", required_argument, nullptr, 'r'}, {nullptr, 0, nullptr, 0}};
+    superd::SandboxOptions options;
+    status = usage_error;
+    for (int c = 0; (c = ::getopt_long(argc, argv, "V", table, nullptr)) != -1;) {
+        switch (c) {
+            case 'V':
+                std::printf("superd-relay %s\n", PACKAGE_VERSION);
+                status = 0;
+                return std::nullopt;
+            case 'u':
+                options.user = parse_user(optarg);
+                if (!options.user) return std::nullopt;
+                break;
+            case 'r': options.root = optarg; break;
+            default: return std::nullopt;
+        }
+    }
+    if (optind < argc) return std::nullopt;
+    return options;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    int status = 0;
+    const auto options = parse_options(argc, argv, status);
+    if (!options) return status;
+    // A terminal's signals are for superd, which decides what becomes of connections.
+    for (const int signal : {SIGINT, SIGHUP, SIGQUIT, SIGTERM, SIGPIPE})
+        ::signal(signal, SIG_IGN);
+    raise_descriptor_limit();
+    superd::Fd channel = take_channel();
+    if (!channel) {
+        std::fputs(
+                "superd-relay: descriptor 0 is not superd's channel; superd starts this "
+                "program\n",
+                stderr);
+        return usage_error;
+    }
+    ::tzset();  // daytime's; the zone's file is out of reach from here on
+    const auto sandbox = superd::enter_sandbox(*options);
+    if (!sandbox) {
+        std::fprintf(stderr, "superd-relay: %s\n", sandbox.error().text().c_str());
+        return 1;
+    }
+    const superd::SystemClock clock;
+    superd::Relay relay(std::move(channel), clock, *sandbox);
+    relay.run();
+    return 0;
+}

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: MIT
+// Builtins and redirects: what superd gives to superd-relay, and what it is told and asked.
+#include <algorithm>
+#include <cerrno>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include "engine/supervisor.h"
+#include "sys/accept.h"
+#include "sys/connect_socket.h"
+#include "sys/repair.h"
+#include "sys/socket_owner.h"
+
+#include "relay/access_list.h"
+#include "relay/preface.h"
+#include "relay/protocol.h"
+#include "relay/proxy_header.h"
+
+namespace superd {
+
+namespace {
+
+// A conversation by datagrams has no end of its own.
+constexpr Nanoseconds usual_flow_idle = std::chrono::minutes(1);
+// For the line that says which service a tcpmux client wants.
+constexpr Nanoseconds preface_time = std::chrono::seconds(10);
+
+// superd keeps its own descriptor of these clients and goes on with it.
+bool is_preface(const ServicePlan& plan) {
+    return plan.builtin == Builtin::tcpmux;
+}
+
+std::string_view listener_address(const Service& service, const ProcessRecord& record) {
+    const auto& listeners = service.plan->listeners;
+    if (record.listener >= listeners.size()) return {};
+    return listeners[record.listener].address;
+}
+
+std::string lower_case(std::string text) {
+    for (char& c : text)
+        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    return text;
+}
+
+bool is_for_tcpmux(const Service& service) {
+    const ServicePlan& plan = *service.plan;
+    return plan.tcpmux != Tcpmux::no && plan.mode == Mode::handler && !service.removed &&
+           service.wants_listeners() && service.order() != Order::pause;
+}
+
+}  // namespace
+
+// ---- connections
+
+// No spawner has it: the descriptor is superd's until a relay has taken it.
+void Supervisor::start_relayed(
+        Service& service, std::uint32_t index, Fd connection, bool again) {
+    ProcessRecord& record = processes_.records().at(index);
+    ++service.active;
+    ++service.record->started;
+    outputs_.log().log(StartEvent{.service = service.name(),
+            .connection = record.id,
+            .peer = record.peer,
+            .local = record.local,
+            .socket = listener_address(service, record),
+            .user = user_of(index),
+            .facts = service.plan->log.admitted});
+    const ServicePlan& plan = *service.plan;
+    const ConnectionName name{index, record.id};
+    const Nanoseconds idle = plan.idle_timeout.value_or(Nanoseconds{0});
+    if (plan.mode == Mode::builtin) {
+        const bool keeps = is_preface(plan);
+        Fd client(keeps ? ::fcntl(connection.get(), F_DUPFD_CLOEXEC, low_number)
+                        : connection.release());
+        if (keeps) (void)connection.release();  // the record has it
+        relays_.serve(index, {name, plan.builtin, keeps ? preface_time : idle},
+                std::move(client), {.again = again, .keeps_client = keeps});
+        return;
+    }
+    record.attempts = 0;
+    auto upstream = open_upstream(service, index, 0);
+    if (!upstream) {
+        record.connection.store(-1, std::memory_order_relaxed);
+        connection.reset();
+        on_relayed_ended(index,
+                {.name = name, .end = RelayEnd::connect, .error = upstream.error().code});
+        return;
+    }
+    relays_.pump(index,
+            {name, idle, plan.connect_timeout,
+                    make_proxy_header(plan.send_proxy, record.peer, record.local)},
+            std::move(connection), std::move(*upstream), {.again = again});
+}
+
+// The next target, in order, that can be tried at all; `attempts` counts those that were.
+// error: why the last one was not reached, where one was tried.
+Result<Fd> Supervisor::open_upstream(Service& service, std::uint32_t index, int error) {
+    ProcessRecord& record = processes_.records().at(index);
+    const auto& targets = service.plan->redirect;
+    while (record.attempts < targets.size()) {
+        const TargetPlan& target = targets[record.attempts++];
+        auto upstream = open_connection(target);
+        if (upstream) return upstream;
+        error = upstream.error().code;
+        log_unreached(service, record, target, error);
+    }
+    return fail(error != 0 ? error : EHOSTUNREACH, "connect");
+}
+
+void Supervisor::log_unreached(
+        Service& service, const ProcessRecord& record, const TargetPlan& target, int error) {
+    service.last_failure = "connect " + target.text + ": " + errno_text(error);
+    // As for launches that fail.
+    if (!limiter_.allow_failure(service.index, loop_.now())) return;
+    outputs_.log().log(FailEvent{.service = service.name(),
+            .connection = record.id,
+            .peer = record.peer,
+            .stage = "connect",
+            .subject = target.text,
+            .error = error});
+}
+
+void Supervisor::on_unreached(std::uint32_t index, int error) {
+    const ProcessRecord& record = processes_.records().at(index);
+    Service& service = *by_index_[record.service];
+    const auto& targets = service.plan->redirect;
+    if (record.attempts > 0 && record.attempts <= targets.size())
+        log_unreached(service, record, targets[record.attempts - 1U], error);
+    auto upstream = open_upstream(service, index, error);
+    if (upstream)
+        relays_.next_upstream(index, std::move(*upstream));
+    else
+        relays_.end(index, RelayEnd::connect, upstream.error().code);
+}
+
+void Supervisor::on_relayed_ended(std::uint32_t index, const EndedMessage& message) {
+    ProcessRecord& record = processes_.records().at(index);
+    Service& service = *by_index_[record.service];
+    const bool handler = service.plan->mode == Mode::handler;
+    if (handler && message.end == RelayEnd::handed_over) return take_back(service, index);
+    // A copy that superd kept.
+    if (const int kept = record.connection.exchange(-1); kept >= 0)
+        processes_.spawner().close_later(kept);
+    ++service.record->exited;
+    log_relayed_end(service, record, message);
+    forget_process(index);
+    processes_.records().give_back(index);
+    if (service.active == 0) on_service_empty(service);
+    if (!waiters_.empty()) changed(service);
+}
+
+void Supervisor::log_relayed_end(
+        Service& service, const ProcessRecord& record, const EndedMessage& message) {
+    outputs_.log().log(ExitEvent{.service = service.name(),
+            .connection = record.id,
+            .duration = loop_.now() - from_nanoseconds(record.started),
+            .peer = record.peer,
+            .facts = service.plan->log.admitted,
+            .end = relay_end_name(message.end),
+            .received = message.received,
+            .sent = message.sent,
+            .error = message.error});
+}
+
+void Supervisor::on_relays_ready() {
+    for (auto& [name, service] : services_)
+        release(*service, Hold::relay);
+}
+
+// ---- tcpmux (RFC 1078)
+
+Service* Supervisor::find_for_tcpmux(std::string_view name) const {
+    for (const auto& [known, service] : services_)
+        if (is_for_tcpmux(*service) && lower_case(known) == name) return service.get();
+    return nullptr;
+}
+
+std::string Supervisor::tcpmux_help() const {
+    std::string text;
+    for (const auto& [name, service] : services_)
+        if (is_for_tcpmux(*service) && text.size() + name.size() + 2 <= relay_text_limit)
+            text += name + "\r\n";
+    return text;
+}
+
+void Supervisor::on_asked(std::uint32_t index, const AskedMessage& message) {
+    ProcessRecord& record = processes_.records().at(index);
+    Service& mux = *by_index_[record.service];
+    if (!is_preface(*mux.plan)) return relays_.end(index);
+    if (message.service == "help")
+        return relays_.answer(index, tcpmux_help(), AnswerThen::close);
+    Service* wanted = find_for_tcpmux(message.service);
+    if (wanted == nullptr)
+        return relays_.answer(
+                index, "-Service " + message.service + " is not known\r\n", AnswerThen::close);
+    if (!admit_to(*wanted, index))
+        return relays_.answer(
+                index, "-Service " + message.service + " is refused\r\n", AnswerThen::close);
+    const bool plus = wanted->plan->tcpmux == Tcpmux::plus;
+    relays_.answer(index, plus ? "+Go\r\n" : "", AnswerThen::hand_over);
+}
+
+// Admit or Refuse: neither a line that was read nor a datagram can be put back to wait, and a
+// name that is not known yet lets nobody in.
+Decision Supervisor::decide_at_once(const Service& service, const Endpoint& peer) {
+    AdmissionFacts facts = facts_of(service, peer);
+    facts.name = remembered_name(service, peer);
+    const Decision decision = decide(facts, book_of(service), loop_.now());
+    if (const auto* wait = std::get_if<Wait>(&decision))
+        return Refuse{wait->reason, wait->rule};
+    const auto* admit = std::get_if<Admit>(&decision);
+    if (admit != nullptr && must_wait(service, peer, admit->needs_name))
+        return Refuse{Refusal::not_allowed, service.access.allow_origin()};
+    return decision;
+}
+
+// The connection becomes the wanted service's, by that one's own rules; its handler starts when
+// the relay has let go.
+bool Supervisor::admit_to(Service& wanted, std::uint32_t index) {
+    ProcessRecord& record = processes_.records().at(index);
+    Service& mux = *by_index_[record.service];
+    ++wanted.record->accepted;
+    const Decision decision = decide_at_once(wanted, record.peer);
+    if (const auto* refusal = std::get_if<Refuse>(&decision)) {
+        log_refusal(wanted, {}, record.peer, record.local, *refusal);
+        return false;
+    }
+    ++mux.record->exited;
+    log_relayed_end(mux, record, {.name = {index, record.id}, .end = RelayEnd::handed_over});
+    forget_process(index);
+    record.service = wanted.index;
+    record.listener = 0;
+    record.source = std::get<Admit>(decision).source;
+    if (record.source != no_source) ++sources_.at(record.source).active;
+    ++wanted.active;
+    return true;
+}
+
+// The relay has read the name and nothing behind it: the raw socket is the handler's.
+void Supervisor::take_back(Service& service, std::uint32_t index) {
+    ProcessRecord& record = processes_.records().at(index);
+    Fd connection(record.connection.load());
+    // Whatever the relay did to it.
+    const int flags = ::fcntl(connection.get(), F_GETFL);
+    if (flags >= 0) ::fcntl(connection.get(), F_SETFL, flags & ~O_NONBLOCK);
+    record.kind = ProcessKind::handler;
+    record.attempts = 0;
+    record.started = to_nanoseconds(loop_.now());
+    record.state.store(RecordState::accepted, std::memory_order_release);
+    --service.active;  // start_handler() counts it
+    start_handler(service, index, std::move(connection), {});
+}
+
+// ---- ident (RFC 1413)
+
+void Supervisor::on_ident(std::uint32_t index, const IdentMessage& message) {
+    const ProcessRecord& record = processes_.records().at(index);
+    if (by_index_[record.service]->plan->builtin != Builtin::ident) return relays_.end(index);
+    Endpoint local = record.local, remote = record.peer;
+    local.port = message.local;
+    remote.port = message.remote;
+    const IdentQuestion question{message.local, message.remote};
+    const auto uid = connection_owner(local, remote);
+    const auto name = uid ? passwd_name(*uid) : std::nullopt;
+    if (name)
+        relays_.answer(index, ident_answer(question, *name), AnswerThen::go_on);
+    else if (uid)
+        relays_.answer(index, ident_answer(question, std::to_string(*uid)), AnswerThen::go_on);
+    else
+        relays_.answer(index, ident_error(question, "NO-USER"), AnswerThen::go_on);
+}
+
+// ---- datagrams
+
+// The relay gets the socket itself, from the first datagram on.
+void Supervisor::give_datagrams(Service& service, Listener& listener) {
+    if (!relays_.ready()) return hold(service, Hold::relay);
+    const ServicePlan& plan = *service.plan;
+    const WatchNumber number = next_watch_++;
+    bool given = false;
+    if (plan.mode == Mode::redirect) {
+        given = relays_.forward(number, listener.fd.get());
+    } else if (auto access = write_access_list(plan.admission.access, plan_->networks)) {
+        WatchMessage message{number, plan.builtin, plan.admission.rate_per_source, own_ports()};
+        given = relays_.watch(message, listener.fd.get(), std::move(*access));
+    }
+    if (!given) return hold(service, Hold::relay, loop_.now() + std::chrono::seconds(1));
+    listener.given = number;
+    watches_[number] = service.index;
+    doors_.watch(service);
+}
+
+// Of all small services: two of them must never talk to each other.
+std::vector<std::uint16_t> Supervisor::own_ports() const {
+    std::vector<std::uint16_t> ports;
+    for (const auto& [name, service] : services_) {
+        if (service->plan->mode != Mode::builtin) continue;
+        for (const Listener& listener : service->listeners) {
+            if (listener.plan.kind != ListenerKind::udp || !listener.fd) continue;
+            const std::uint32_t port = local_endpoint(listener.fd.get()).port;
+            if (port != 0 && ports.size() < relay_ports_limit)
+                ports.push_back(static_cast<std::uint16_t>(port));
+        }
+    }
+    return ports;
+}
+
+void Supervisor::give_anew(Service& service) {
+    bool any = false;
+    for (Listener& listener : service.listeners) {
+        if (listener.given == 0) continue;
+        on_take_back(listener);
+        any = true;
+    }
+    if (any) doors_.watch(service);
+}
+
+void Supervisor::on_take_back(Listener& listener) {
+    relays_.unwatch(listener.given);
+    watches_.erase(listener.given);
+    listener.given = 0;
+}
+
+Listener* Supervisor::find_watch(std::uint32_t number, Service*& service) {
+    const auto known = watches_.find(number);
+    if (known == watches_.end()) return nullptr;
+    service = by_index_[known->second];
+    if (service == nullptr) return nullptr;
+    for (Listener& listener : service->listeners)
+        if (listener.given == number) return &listener;
+    return nullptr;
+}
+
+// Its relay has died. What it may have done to the socket is undone before anybody waits there
+// again.
+void Supervisor::on_watch_lost(std::uint32_t number) {
+    Service* service = nullptr;
+    Listener* listener = find_watch(number, service);
+    watches_.erase(number);
+    if (listener == nullptr) return;
+    listener->given = 0;
+    const auto repaired = repair_shared_listener(listener->fd.get(), listener->plan);
+    if (!repaired || repaired->must_reopen) {
+        doors_.close(*listener, false);
+        doors_.open(*service, *listener);
+    }
+    doors_.watch(*service);
+}
+
+void Supervisor::on_counts(const CountsMessage& message) {
+    Service* service = nullptr;
+    if (find_watch(message.watch, service) == nullptr) return;
+    service->record->accepted += message.received;
+    service->record->exited += message.answered;
+    service->record->started += message.answered;
+    service->record->dropped_datagrams += message.refused;
+}
+
+void Supervisor::on_sensed(std::uint32_t watch, const Endpoint& peer) {
+    Service* service = nullptr;
+    Listener* listener = find_watch(watch, service);
+    if (listener == nullptr) return;
+    ++service->record->accepted;
+    sense(*service, peer, local_endpoint(listener->fd.get()));
+}
+
+// Somebody has touched a trap.
+void Supervisor::sense(Service& service, const Endpoint& peer, const Endpoint& local) {
+    if (limiter_.allow(service.index, Refusal::denied, loop_.now()))
+        outputs_.log().log(NoticeEvent{.level = Level::critical,
+                .service = service.name(),
+                .text = fmt::format("SENSOR from={} to={}", peer.text(), local.text())});
+    const auto& length = service.plan->deny_for;
+    if (!length) return;
+    const bool for_good = *length == Nanoseconds::zero();
+    deny(peer, for_good ? std::nullopt : length, service.name(), "touched the sensor");
+}
+
+// A conversation by datagrams is let in like a connection.
+void Supervisor::on_flow_asked(const FlowAskedMessage& message) {
+    Service* service = nullptr;
+    Listener* listener = find_watch(message.watch, service);
+    if (listener == nullptr || service->plan->mode != Mode::redirect) return;
+    const auto refuse_flow = [&] {
+        relays_.answer_flow(message.watch, FlowRefusedMessage{message.watch, message.flow});
+    };
+    const Endpoint local = local_endpoint(listener->fd.get());
+    ++service->record->accepted;
+    const Decision decision = decide_at_once(*service, message.peer);
+    const auto index = std::holds_alternative<Admit>(decision) ? processes_.records().take()
+                                                               : std::nullopt;
+    if (!index) {
+        const auto* refusal = std::get_if<Refuse>(&decision);
+        log_refusal(*service, listener->plan.address, message.peer, local,
+                refusal != nullptr ? *refusal : Refuse{Refusal::max_processes, {}});
+        return refuse_flow();
+    }
+    ProcessRecord& record = processes_.records().at(*index);
+    record.kind = ProcessKind::relayed;
+    record.service = service->index;
+    record.relay = static_cast<std::uint8_t>(relays_.relay_of_watch(message.watch));
+    record.source = std::get<Admit>(decision).source;
+    record.id = ++state_.header().next_connection;
+    record.started = to_nanoseconds(loop_.now());
+    record.peer = message.peer;
+    record.local = local;
+    record.state.store(RecordState::running, std::memory_order_release);
+    if (record.source != no_source) ++sources_.at(record.source).active;
+    ++service->active;
+    ++service->record->started;
+    outputs_.log().log(StartEvent{.service = service->name(),
+            .connection = record.id,
+            .peer = record.peer,
+            .local = record.local,
+            .facts = service->plan->log.admitted});
+    auto upstream = open_upstream(*service, *index, 0);
+    if (!upstream) {
+        refuse_flow();
+        on_relayed_ended(*index, {.name = {*index, record.id},
+                                         .end = RelayEnd::connect,
+                                         .error = upstream.error().code});
+        return;
+    }
+    relays_.answer_flow(message.watch,
+            FlowMessage{message.watch, message.flow, {*index, record.id},
+                    service->plan->idle_timeout.value_or(usual_flow_idle)},
+            std::move(*upstream));
+}
+
+}  // namespace superd
