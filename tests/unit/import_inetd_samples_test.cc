@@ -4,8 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
-#include <iterator>
+#include <sstream>
 
 #include "config/import_write.h"
 #include "config/resolve.h"
@@ -13,6 +12,7 @@
 #include "support/catch.h"
 #include "support/import_host.h"
 #include "support/import_text.h"
+#include "support/skip.h"
 
 namespace superd::test {
 
@@ -104,14 +104,16 @@ fs::path samples() {
 TEST_CASE(
         "inetd: real configurations come to what their inetd made of them", "[import][inetd]") {
     if (!fs::is_directory(samples())) {
-        std::cout << "skipped: no samples in " << samples() << '\n';
+        skip("no samples in " + samples().string());
         return;
     }
     for (const Verdict& verdict : verdicts) {
         CAPTURE(verdict.file);
         std::ifstream in(samples() / verdict.file);
         SampleHost host;
-        host.files["/etc/inetd.conf"] = {std::istreambuf_iterator<char>(in), {}};
+        std::ostringstream text;
+        text << in.rdbuf();
+        host.files["/etc/inetd.conf"] = text.str();
         REQUIRE_FALSE(host.files["/etc/inetd.conf"].empty());
         if (std::string_view(verdict.file) == "29")
             host.missing_programs.insert("/test_server");

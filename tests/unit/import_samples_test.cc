@@ -10,8 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
-#include <iterator>
+#include <sstream>
 
 #include "base/text.h"
 #include "config/import_xinetd.h"
@@ -19,6 +18,7 @@
 #include "support/catch.h"
 #include "support/config_text.h"
 #include "support/import_host.h"
+#include "support/skip.h"
 
 namespace superd::test {
 
@@ -50,7 +50,9 @@ std::string_view reason_for(
 
 std::string slurp(const fs::path& path) {
     std::ifstream in(path);
-    return {std::istreambuf_iterator<char>(in), {}};
+    std::ostringstream text;
+    text << in.rdbuf();
+    return text.str();
 }
 
 class SampleHost final : public FakeImportHost {
@@ -201,8 +203,7 @@ std::optional<fs::path> samples() {
     const fs::path folder = given != nullptr ? given : "../shared/samples";
     if (fs::is_directory(folder / "xinetd.d") && fs::is_directory(folder / "golden"))
         return folder;
-    std::cout << "SKIP import of real configurations: no folder " << folder.string()
-              << "; SUPERD_SAMPLES names it\n";
+    skip("no folder " + folder.string() + "; SUPERD_SAMPLES names it");
     return std::nullopt;
 }
 
