@@ -262,7 +262,7 @@ class Haproxy(Contender, Redirecting):
     note = "mode tcp, two threads, no log"
 
     def command(self):
-        text = (f"global\n maxconn 10000\n nbthread {min(os.cpu_count() or 1, 4)}\n"
+        text = (f"global\n maxconn 4000\n nbthread {min(os.cpu_count() or 1, 4)}\n"
                 "defaults\n mode tcp\n timeout connect 10s\n timeout client 1h\n timeout server 1h\n"
                 f"listen bench\n bind {ADDRESS}:{self.port} backlog 4096\n server one {ADDRESS}:{self.upstream}\n")
         return [peers.path("haproxy", "usr/sbin/haproxy"), "-db", "-f", self.write("haproxy.cfg", text)]
