@@ -375,10 +375,11 @@ TEST_CASE("admission: who is denied everywhere is refused before allow is looked
     service.book.denials = &denials;
     service.facts.wall = Wall(99s);
     const Decision decision = service.ask();
-    REQUIRE(refused(decision) != nullptr);
-    CHECK(refused(decision)->reason == Refusal::denied);
-    REQUIRE(refused(decision)->denial != nullptr);
-    CHECK(refused(decision)->denial->reason == "probing ports");
+    REQUIRE(std::holds_alternative<Refuse>(decision));
+    const Refuse& refusal = std::get<Refuse>(decision);
+    CHECK(refusal.reason == Refusal::denied);
+    REQUIRE(refusal.denial != nullptr);
+    CHECK(refusal.denial->reason == "probing ports");
     const AdmissionExplanation why = explain(service.facts, service.book, start);
     CHECK(why.text ==
             "192.0.2.1 is denied by superctl: probing ports, until 1970-01-01T00:01:40Z");
