@@ -55,6 +55,16 @@ TEST_CASE("resolve: what is inherited and means nothing for a builtin is skipped
     CHECK(plan.skipped[0].reason == "means nothing for a builtin");
 }
 
+TEST_CASE("resolve: builtins and redirects have logs of their own as handlers do") {
+    const ServicePlan plan =
+            good("listen = \"tcp:7\"\nredirect = \"unix:/run/x\"\nlog = \"file:/var/log/x\"\n"
+                 "log_admitted = [\"host\", \"exit\"]\n");
+    REQUIRE(plan.log.sinks.size() == 1);
+    CHECK(plan.log.sinks[0].path == "/var/log/x");
+    CHECK(plan.log.admitted == (log_host | log_exit));
+    CHECK(plan.skipped.empty());
+}
+
 TEST_CASE("resolve: a redirect with its targets, in order") {
     const ServicePlan plan =
             good("listen = \"tcp:5432\"\nredirect = [\"tcp:192.0.2.1:5432\", \"unix:/run/x\"]\n"
