@@ -10,7 +10,7 @@ import subprocess
 import namespace
 import peers
 from clients import ask, connect, read_all, refused_or_closed
-from harness import Superd, expect, expect_in, program, run, shell, wait_until, write_text
+from harness import Gate, Superd, expect, expect_in, program, run, shell, wait_until, write_text
 from registry import build, covers, needs_peer, needs_root, skip
 
 
@@ -182,16 +182,17 @@ def test_in_a_root():
 @needs_peer("libwrap")
 def test_superd_killed_meanwhile():
     """A superd that is killed while superd-exec asks: the next one learns what came of it"""
-    wrap("cat: 127.0.0.1: spawn (while [ ! -e /run/test/go ]; do sleep 0.05; done) : allow\n")
+    gate = Gate("/srv/waiting")
+    wrap(f"cat: 127.0.0.1: spawn (read pass <{gate.path}) : allow\n")
     with Superd(service("one", 2000, "tcp_wrappers = true")) as d:
         with connect(2000) as client:
             client.sendall(b"still there\n")
-            wait_until(lambda: any("sleep" in command for _, command in d.children()), what="the command runs")
+            wait_until(lambda: any("waiting" in command for _, command in d.children()), what="the command runs")
             expect(d.status("one")["started"], 0, "nothing has started yet")
             old = d.pid
             os.kill(old, signal.SIGKILL)
             d.wait_superd(old)
-            write_text("/run/test/go", "")
+            gate.let()
             expect(client.recv(100), b"still there\n")
             wait_until(lambda: d.status("one")["started"] == 1, what="START is said by the new superd")
         d.wait_connections("one", 0)
@@ -201,7 +202,7 @@ def test_superd_killed_meanwhile():
 @needs_peer("libwrap")
 def test_stopped_meanwhile():
     """launch_timeout bounds what hosts.allow takes; nothing of it is left"""
-    wrap("cat: 127.0.0.1: spawn (sleep 1000) : allow\n")
+    wrap("cat: 127.0.0.1: spawn (tail -f /dev/null) : allow\n")
     with Superd(service("one", 2000, 'tcp_wrappers = true\nlaunch_timeout = "500ms"\n')) as d:
         assert refused_or_closed(2000)
         d.wait_log(r"one FAIL .* tcp_wrappers: .*timed out")
