@@ -19,36 +19,13 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "log/collector.h"
+#include "sys/descriptors.h"
 
 #include "config.h"
 
 namespace {
 
 constexpr int usage_error = 2;
-
-// The channel leaves descriptor 0, so that nothing mistakes it for input; 0 and 1 are
-// /dev/null.
-superd::Fd take_channel() {
-    int type = 0;
-    socklen_t size = sizeof type;
-    const bool proper =
-            ::getsockopt(0, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
-    if (!proper) return superd::Fd();
-    superd::Fd channel(::fcntl(0, F_DUPFD_CLOEXEC, 3));
-    const superd::Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    if (!channel || !null) return superd::Fd();
-    ::dup2(null.get(), 0);
-    ::dup2(null.get(), 1);
-    return channel;
-}
-
-// As many streams as there may be services.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 // TERM ends it in order. A terminal's INT and HUP, and QUIT, are for superd, which then closes
 // the channel; a reader that goes away and a file that is too long are errors of write(2).
@@ -72,8 +49,9 @@ int main(int argc, char** argv) {
         return 0;
     }
     ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    raise_descriptor_limit();
-    superd::Fd channel = take_channel();
+    // As many streams as there may be services.
+    static_cast<void>(superd::raise_descriptor_limit());
+    superd::Fd channel = superd::take_channel();
     if (!channel) {
         std::fputs(
                 "superd-log: descriptor 0 is not superd's channel; superd starts this "

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "sys/descriptors.h"
 
 #include "config.h"
 #include "relay/relay.h"
@@ -22,30 +23,6 @@
 namespace {
 
 constexpr int usage_error = 2;
-
-// The channel leaves descriptor 0, so that nothing mistakes it for input; 0 and 1 are
-// /dev/null.
-superd::Fd take_channel() {
-    int type = 0;
-    socklen_t size = sizeof type;
-    const bool proper =
-            ::getsockopt(0, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
-    if (!proper) return superd::Fd();
-    superd::Fd channel(::fcntl(0, F_DUPFD_CLOEXEC, 3));
-    const superd::Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    if (!channel || !null) return superd::Fd();
-    ::dup2(null.get(), 0);
-    ::dup2(null.get(), 1);
-    return channel;
-}
-
-// Two sockets and a pipe's ends for each connection.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 // "UID:GID", numbers: superd has looked the name up.
 std::optional<superd::SandboxOptions::User> parse_user(const char* text) {
@@ -91,8 +68,9 @@ int main(int argc, char** argv) {
     // A terminal's signals are for superd, which decides what becomes of connections.
     for (const int signal : {SIGINT, SIGHUP, SIGQUIT, SIGTERM, SIGPIPE})
         ::signal(signal, SIG_IGN);
-    raise_descriptor_limit();
-    superd::Fd channel = take_channel();
+    // Two sockets and a pipe's ends for each connection.
+    static_cast<void>(superd::raise_descriptor_limit());
+    superd::Fd channel = superd::take_channel();
     if (!channel) {
         std::fputs(
                 "superd-relay: descriptor 0 is not superd's channel; superd starts this "

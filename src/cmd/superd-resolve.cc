@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "sys/confine.h"
+#include "sys/descriptors.h"
 #include "sys/resolve_server.h"
 
 #include "config.h"
@@ -20,22 +21,6 @@
 namespace {
 
 constexpr int usage_error = 2;
-
-// The channel leaves descriptor 0, so that nothing mistakes it for input; 0 and 1 are
-// /dev/null.
-superd::Fd take_channel() {
-    int type = 0;
-    socklen_t size = sizeof type;
-    const bool proper =
-            ::getsockopt(0, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
-    if (!proper) return superd::Fd();
-    superd::Fd channel(::fcntl(0, F_DUPFD_CLOEXEC, 3));
-    const superd::Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-    if (!channel || !null) return superd::Fd();
-    ::dup2(null.get(), 0);
-    ::dup2(null.get(), 1);
-    return channel;
-}
 
 }  // namespace
 
@@ -46,7 +31,7 @@ int main(int argc, char** argv) {
         std::printf("superd-resolve %s\n", PACKAGE_VERSION);
         return 0;
     }
-    superd::Fd channel = take_channel();
+    superd::Fd channel = superd::take_channel();
     if (!channel) {
         std::fputs(
                 "superd-resolve: descriptor 0 is not superd's channel; superd starts this "
