@@ -235,6 +235,7 @@ FUZZ_LIB = $(LIB_base:%=src/base/%.cc) \
 	$(patsubst %,src/config/%.cc,$(filter-out import_host config loader diff,$(LIB_config)))
 FUZZ_CXX ?= $(firstword $(foreach name,clang++-16 clang++-14 clang++,$(shell command -v $(name))) clang++-16)
 FUZZ_SECONDS ?= 10
+FUZZ_SEED ?= 1
 FUZZ_CXXFLAGS = -std=c++20 -D_GNU_SOURCE -Isrc -Itests \
 	$(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(FMT_CFLAGS)) \
 	-O1 -g -MMD -MP -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
@@ -261,11 +262,11 @@ fuzz-build: $(FUZZ_FILES)
 
 fuzz-short:
 	@mkdir -p $(BUILD)/results
-	@BUILD='$(BUILD)' MAKE='$(MAKE)' FUZZ_CXX='$(FUZZ_CXX)' \
+	@BUILD='$(BUILD)' MAKE='$(MAKE)' FUZZ_CXX='$(FUZZ_CXX)' FUZZ_SEED='$(FUZZ_SEED)' \
 		sh tests/fuzz/run $(BUILD)/results/$@ $(FUZZ_SECONDS) $(FUZZERS)
 
 fuzz:
-	@$(MAKE) fuzz-short FUZZ_SECONDS=3600
+	@$(MAKE) fuzz-short FUZZ_SECONDS=3600 FUZZ_SEED=0
 
 # ---- sanitizers, benchmarks, static checks
 

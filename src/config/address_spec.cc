@@ -209,6 +209,11 @@ std::optional<WrongAddress> take_host(
         if (spec.zone.empty() || spec.zone.size() > 15)
             return WrongAddress{"the zone behind '%' is not an interface's name", {}};
         if (v4) return WrongAddress{"an IPv4 address has no zone", {}};
+        if (ip->is_unspecified())
+            return WrongAddress{"an address that stands for all has no zone",
+                    write(std::string(protocol_of(spec.kind)) +
+                            "6:" + std::string(parts.port)) +
+                            " and the interface in the listener's \"interface\""};
     }
     const std::uint8_t family = v4 ? 4 : 6;
     if (spec.ip_family != 0 && spec.ip_family != family) {
@@ -309,8 +314,7 @@ Spec parse_vsock(std::string_view rest) {
 
 std::string_view scheme_text(const AddressSpec& spec) {
     // tcp:192.0.2.1:22 needs no 4: the address says it.
-    const bool bare = spec.ip.is_unspecified() && spec.zone.empty();
-    const std::uint8_t family = bare ? spec.ip_family : std::uint8_t{0};
+    const std::uint8_t family = spec.ip.is_unspecified() ? spec.ip_family : std::uint8_t{0};
     for (const Scheme& scheme : schemes)
         if (scheme.kind == spec.kind && scheme.ip_family == family) return scheme.name;
     return {};

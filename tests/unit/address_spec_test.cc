@@ -84,6 +84,8 @@ TEST_CASE("address: an unspecified address is kept as all zero") {
 TEST_CASE("address: a wrong form is an error that prints the right one") {
     const Bad cases[] = {{"22", "\"22\" is not an address", "write \"tcp:22\""},
             {":22", "\":22\" is not an address", "write \"tcp:22\""},
+            {"udp:[::%lo]:1", "an address that stands for all has no zone",
+                    "write \"udp6:1\" and the interface in the listener's \"interface\""},
             {"*:22", "\"*:22\" is not an address", "write \"tcp:22\""},
             {":::22", "\":::22\" is not an address", "write \"tcp6:22\""},
             {"0.0.0.0:22", "\"0.0.0.0:22\" is not an address", "write \"tcp4:22\""},
