@@ -20,7 +20,7 @@ endif
 
 # ---- sources: a word for each file, by layer (a folder includes only folders above it here)
 
-LIB_base    = result fd text units address host_name
+LIB_base    = result fd text units address host_name packet packet_socket
 LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader options options_render foreign address_spec target_spec \
 	report values values_special values_limits values_log nss host environment_file written inherit networks resolve resolve_listeners \
 	resolve_admission resolve_identity resolve_process resolve_relay resolve_daemon resolve_check resolve_log conflicts codec diff plan_json config \
@@ -53,7 +53,7 @@ ZEN = zen_handler zen_worker zen_threads zen_loop zen_ask
 # Programs that tests start: tests/programs/NAME.cc, one source each and nothing of src.
 TEST_PROGRAMS = report
 
-UNIT_base    = fd text units address \
+UNIT_base    = packet fd text units address \
 	host_name
 UNIT_config  = manual diagnostics toml loader address_spec target_spec options foreign resolve resolve_relay inheritance networks codec diff config import_xinetd import_samples import_write \
 	import_inetd import_inetd_samples import_systemd

@@ -2,9 +2,8 @@
 // The messages from superd to superd-log: one bounded packet each on a SOCK_SEQPACKET socket,
 // descriptors beside it (SCM_RIGHTS). superd-log sends nothing.
 //
-// A packet is a type byte and the fields in order: integers little-endian, strings as a 16-bit
-// length and the bytes. Every message states a whole (all sinks, the stream of this service),
-// so that saying it twice is the same as saying it once.
+// The form is base/packet.h's. Every message states a whole (all sinks, the stream of this
+// service), so that saying it twice is the same as saying it once.
 #pragma once
 
 #include <cstdint>
@@ -80,7 +79,7 @@ inline constexpr std::size_t sink_limit = 8;
 inline constexpr std::size_t path_limit = 1024;
 inline constexpr std::size_t service_name_limit = 255;
 
-// Nothing where a string or list is longer than the limits above.
+// Nothing where a field is out of its bounds.
 [[nodiscard]] std::optional<std::string> encode_frame(const Frame& frame);
 // Nothing for anything that encode_frame() would not have made.
 [[nodiscard]] std::optional<Frame> decode_frame(std::string_view packet);
@@ -88,7 +87,7 @@ inline constexpr std::size_t service_name_limit = 255;
 [[nodiscard]] std::size_t descriptor_count(const Frame& frame);
 
 // One packet, never blocking; errors as sendmsg(2)'s, EAGAIN included.
-[[nodiscard]] Result<void> send_packet(
+[[nodiscard]] Result<void> send_frame_packet(
         int channel, std::string_view packet, std::span<const int> descriptors);
 
 struct ReceivedFrame {

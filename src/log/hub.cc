@@ -254,7 +254,7 @@ bool LogHub::send(const Queued& queued, bool& blocked) {
     std::vector<int> descriptors;
     const auto packet = encode_frame(frame_of(queued, descriptors));
     if (!packet) return true;  // longer than the bounds of a name or a path: nothing to send
-    const auto sent = send_packet(channel_.get(), *packet, descriptors);
+    const auto sent = send_frame_packet(channel_.get(), *packet, descriptors);
     if (sent) return true;
     // ETOOMANYREFS: too many descriptors of ours are under way; superd-log has to read first.
     blocked = sent.error().code == EAGAIN || sent.error().code == ETOOMANYREFS ||

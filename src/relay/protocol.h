@@ -2,11 +2,10 @@
 // What superd and a superd-relay say to each other: one bounded packet each on a SOCK_SEQPACKET
 // socket, descriptors beside it (SCM_RIGHTS) in one direction only.
 //
-// A packet is a type byte and the fields in order: integers little-endian, texts as a 16-bit
-// length and the bytes. Neither side believes the other: a packet that the encoder would not
-// have made is refused whole, and superd looks up every connection that a relay names and
-// checks that it gave it to this very relay. Only superd sends descriptors; a packet from a
-// relay that has any is refused.
+// The form is base/packet.h's; the place of a message in its variant is its type. Neither side
+// believes the other: a packet that the encoder would not have made is refused whole, and
+// superd looks up every connection that a relay names and checks that it gave it to this very
+// relay. Only superd sends descriptors; a packet from a relay that has any is refused.
 //
 // A connection is named by its place in superd's table of records and by its number of the log
 // lines, which is never used twice: an answer that comes too late meets nobody.
@@ -25,7 +24,7 @@
 
 namespace superd {
 
-inline constexpr std::uint32_t relay_protocol_version = 2;
+inline constexpr std::uint32_t relay_protocol_version = 3;
 inline constexpr std::size_t relay_packet_limit = 16 * 1024;
 inline constexpr std::size_t relay_descriptor_limit = 2;
 inline constexpr std::size_t relay_text_limit = 8 * 1024;
@@ -229,7 +228,7 @@ struct FlowAskedMessage {
 using FromRelay = std::variant<ReadyMessage, EndedMessage, UnreachedMessage, AskedMessage,
         IdentMessage, SensedMessage, CountsMessage, FlowAskedMessage>;
 
-// Nothing where a text is longer than the limits above.
+// Nothing where a field is out of its bounds.
 [[nodiscard]] std::optional<std::string> encode_message(const ToRelay& message);
 [[nodiscard]] std::optional<std::string> encode_message(const FromRelay& message);
 // Nothing for anything that encode_message() would not have made.

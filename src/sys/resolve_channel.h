@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The messages between superd and superd-resolve: one bounded packet each on a SOCK_SEQPACKET
-// socket, a type byte and the fields in order, integers little-endian, strings as a 16-bit
-// length and the bytes.
+// socket, in the form of base/packet.h.
 //
 // superd trusts no answer further than decode_answer() does: a name is a host name, a list is
 // bounded, everything is of its type. What the fields mean is in the comments below.
@@ -98,7 +97,8 @@ using Answer = std::variant<NameAnswer, IdentAnswer, AddressAnswer>;
 
 // One packet, never blocking; errors as send(2)'s, EAGAIN included.
 [[nodiscard]] Result<void> send_resolve_packet(int channel, std::string_view packet);
-// EAGAIN: none there. EPIPE: the other side has closed. EBADMSG: longer than any of ours.
+// EAGAIN: none there. EPIPE: the other side has closed. EBADMSG: longer than any of ours, or
+// with descriptors.
 [[nodiscard]] Result<std::string> receive_resolve_packet(int channel);
 
 }  // namespace superd

@@ -28,7 +28,7 @@ std::vector<Frame> samples() {
     config.sinks = {{{SinkKind::stderr_text, ""}, false},
             {{SinkKind::file, "/var/log/x y"}, true}, {{SinkKind::file, "/gone"}, false},
             {{SinkKind::syslog, "/dev/log"}, false}, {{SinkKind::journal, ""}, false}};
-    return {ConfigFrame{}, config, EventsFrame{4711}, EventsFrame{-1}, ServiceFrame{"ssh"},
+    return {ConfigFrame{}, config, EventsFrame{4711}, EventsFrame{0}, ServiceFrame{"ssh"},
             ServiceFrame{std::string(service_name_limit, 's')}, ListenerFrame{}, DrainFrame{},
             FileFrame{sized}, RouteFrame{"ssh", {}}, RouteFrame{"git", {sized, syslog}}};
 }
@@ -101,7 +101,7 @@ TEST_CASE("log channel: descriptors arrive with their frame, close-on-exec") {
     const Fd null = open_null();
     const int one[] = {null.get()};
     const Frame frame = ServiceFrame{"ssh"};
-    REQUIRE(send_packet(channel.ours.get(), *encode_frame(frame), one));
+    REQUIRE(send_frame_packet(channel.ours.get(), *encode_frame(frame), one));
     const auto received = receive_frame(channel.theirs.get());
     REQUIRE(received);
     CHECK(received->frame == frame);
@@ -116,9 +116,9 @@ TEST_CASE("log channel: a wrong number of descriptors is refused and none is kep
     const int two[] = {null.get(), null.get()};
     const int before = ::dup(null.get());
     ::close(before);
-    REQUIRE(send_packet(channel.ours.get(), *encode_frame(ServiceFrame{"ssh"}), two));
-    REQUIRE(send_packet(channel.ours.get(), *encode_frame(ServiceFrame{"ssh"}), {}));
-    REQUIRE(send_packet(channel.ours.get(), *encode_frame(DrainFrame{}), two));
+    REQUIRE(send_frame_packet(channel.ours.get(), *encode_frame(ServiceFrame{"ssh"}), two));
+    REQUIRE(send_frame_packet(channel.ours.get(), *encode_frame(ServiceFrame{"ssh"}), {}));
+    REQUIRE(send_frame_packet(channel.ours.get(), *encode_frame(DrainFrame{}), two));
     for (int i = 0; i < 3; ++i)
         CHECK(receive_frame(channel.theirs.get()).error().code == EBADMSG);
     const int after = ::dup(null.get());
@@ -128,8 +128,8 @@ TEST_CASE("log channel: a wrong number of descriptors is refused and none is kep
 
 TEST_CASE("log channel: an oversized packet is refused, the next one is read") {
     Channel channel;
-    REQUIRE(send_packet(channel.ours.get(), std::string(frame_limit + 100, 'x'), {}));
-    REQUIRE(send_packet(channel.ours.get(), *encode_frame(DrainFrame{}), {}));
+    REQUIRE(send_frame_packet(channel.ours.get(), std::string(frame_limit + 100, 'x'), {}));
+    REQUIRE(send_frame_packet(channel.ours.get(), *encode_frame(DrainFrame{}), {}));
     CHECK(receive_frame(channel.theirs.get()).error().code == EBADMSG);
     CHECK(receive_frame(channel.theirs.get())->frame == Frame(DrainFrame{}));
 }

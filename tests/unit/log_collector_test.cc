@@ -473,7 +473,7 @@ TEST_CASE("collector: descriptors that a service sends along are not kept") {
     for (int i = 0; i < 10; ++i) {
         const int passed[] = {fd};
         // A frame is as good a carrier as any: bytes with SCM_RIGHTS.
-        CHECK_NOTHROW((void)send_packet(fd, "text\n", passed));
+        CHECK_NOTHROW((void)send_frame_packet(fd, "text\n", passed));
         CHECK(turned.collector->turn(0));
     }
     const int after = ::dup(fd);
