@@ -172,6 +172,9 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/programs/%.o
 	$(call say,LD)
 	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $< -lpthread
 
+# The test framework itself, which the sanitizers would compile for many minutes.
+$(BUILD)/obj/tests/unit/main.o: private override SANITIZE =
+
 $(BUILD)/unit: $(UNIT_OBJECTS) $(LIB)
 	$(call say,LD)
 	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $(UNIT_OBJECTS) $(LIB) $(PROGRAM_LIBS)
@@ -272,7 +275,7 @@ fuzz:
 
 .PHONY: asan bench lint format format-check
 asan:
-	@$(MAKE) BUILD=$(BUILD)/asan FORTIFY= WERROR= \
+	@$(MAKE) BUILD=$(BUILD)/asan FORTIFY= WERROR= CXXFLAGS='-O1 -g' \
 		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer' \
 		check-all
 

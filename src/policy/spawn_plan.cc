@@ -20,10 +20,11 @@ constexpr std::string_view default_path =
 
 // What only superd may say to a handler: one that decides by TCPREMOTEIP must not find what an
 // environment_file says.
-constexpr std::array connection_names = std::to_array<std::string_view>({"PROTO", "REMOTE_ADDR",
-        "REMOTE_HOST", "REMOTE_PORT", "SO_COOKIE", "TCPLOCALIP", "TCPLOCALPORT",
-        "TCPREMOTEHOST", "TCPREMOTEINFO", "TCPREMOTEIP", "TCPREMOTEPORT", "UNIXLOCALPATH",
-        "UNIXREMOTEEGID", "UNIXREMOTEEUID", "UNIXREMOTEPID"});
+constexpr std::array connection_names =
+        std::to_array<std::string_view>({"PROTO", "REMOTE_ADDR", "REMOTE_HOST", "REMOTE_PORT",
+                "SO_COOKIE", "TCPLOCALIP", "TCPLOCALPORT", "TCPREMOTEHOST", "TCPREMOTEINFO",
+                "TCPREMOTEIP", "TCPREMOTEPORT", "UNIXLOCALGID", "UNIXLOCALPATH", "UNIXLOCALPID",
+                "UNIXLOCALUID", "UNIXREMOTEEGID", "UNIXREMOTEEUID", "UNIXREMOTEPID"});
 constexpr std::array listen_names =
         std::to_array<std::string_view>({"LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID"});
 

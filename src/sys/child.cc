@@ -229,14 +229,15 @@ SUPERD_CHILD_CODE void unblock_signals() {
     raw_call(SYS_rt_sigprocmask, SIG_SETMASK, raw_address(&no_signals), 0, kernel_sigset_size);
 }
 
-SUPERD_CHILD_CODE void set_pid_text(const ChildWork& work) {
-    if (work.pid_text != nullptr)
-        write_pid(work.pid_text, static_cast<std::int32_t>(raw_call(SYS_getpid)));
+SUPERD_CHILD_CODE void set_pid_texts(const ChildWork& work) {
+    const auto own = static_cast<std::int32_t>(raw_call(SYS_getpid));
+    if (work.listen_pid != nullptr) write_pid(work.listen_pid, own);
+    if (work.local_pid != nullptr) write_pid(work.local_pid, own);
 }
 
 [[noreturn]] SUPERD_CHILD_CODE void execute(const ChildWork& work) {
     at_stage(work, SpawnStage::exec);
-    set_pid_text(work);
+    set_pid_texts(work);
     tell(work, ExecVerdict::begins, 0);
     if (work.report_fd >= 0) default_signals(work);
     unblock_signals();
@@ -247,7 +248,7 @@ SUPERD_CHILD_CODE void set_pid_text(const ChildWork& work) {
 
 [[noreturn]] SUPERD_CHILD_CODE void execute_step_in(const ChildWork& work) {
     at_stage(work, SpawnStage::step_in);
-    set_pid_text(work);
+    set_pid_texts(work);
     unblock_signals();
     give_up(work, -raw_call(SYS_execveat, work.step_in, raw_address(""), raw_address(work.argv),
                           raw_address(work.environment), AT_EMPTY_PATH));

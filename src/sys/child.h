@@ -13,7 +13,7 @@
 namespace superd {
 
 // All that a child needs, laid out by the thread that makes it (sys/launch_buffer.h). The child
-// reads it, and writes to `sources`, `pid_text` and the record only.
+// reads it, and writes to `sources`, the pids' texts and the record only.
 struct ChildWork {
     Sharing sharing = Sharing::memory_and_table;
     int slot = -1;                  // memory_and_table: the first number of the own slot
@@ -24,7 +24,8 @@ struct ChildWork {
     std::size_t blocking_count = 0;
     char* const* argv = nullptr;
     char* const* environment = nullptr;
-    char* pid_text = nullptr;        // behind "LISTEN_PID="; room for 11 bytes; or null
+    char* listen_pid = nullptr;      // behind "LISTEN_PID="; room for 11 bytes; or null
+    char* local_pid = nullptr;       // behind "UNIXLOCALPID=", the same
     const char* oom_text = nullptr;  // digits of oom_score_adjust; or null
     std::size_t oom_length = 0;
     const unsigned long* cpu_mask = nullptr;

@@ -13,12 +13,19 @@ namespace superd {
 namespace {
 
 constexpr std::size_t usual_environment = 1024;
-constexpr std::string_view pid_variable = "LISTEN_PID=";
 constexpr std::size_t pid_digits = 11;  // ten and a NUL
 const std::string step_in_name = "superd-exec";
 
 void append_variable(std::string& out, std::string_view name, std::string_view value) {
     out.append(name).append(1, '=').append(value).append(1, '\0');
+}
+
+// "NAME=" with room for the pid of a process that does not exist yet; where that is in `out`.
+std::size_t append_pid_variable(std::string& out, std::string_view name) {
+    out.append(name).append(1, '=');
+    const std::size_t at = out.size();
+    out.append(pid_digits, '\0');
+    return at;
 }
 
 // The kernel does not write to the strings of execve(2), whose type is older than const.
@@ -114,15 +121,23 @@ void LaunchBuffer::write_step_in(const Launch& launch) {
 void LaunchBuffer::write_connection_variables(const Launch& launch) {
     const SpawnPlan& plan = *launch.plan;
     text_.clear();
+    std::size_t local_pid = 0, listen_pid = 0;
     if (launch.connection >= 0) append_connection_environment(text_, launch.facts);
-    std::size_t pid_at = 0;
+    if (launch.connection >= 0 && launch.facts.peer.family == Family::unix) {
+        const IdentityPlan& own = plan.identity;
+        append_variable(
+                text_, "UNIXLOCALUID", std::to_string(own.change ? own.uid : ::getuid()));
+        append_variable(
+                text_, "UNIXLOCALGID", std::to_string(own.change ? own.gid : ::getgid()));
+        local_pid = append_pid_variable(text_, "UNIXLOCALPID");
+    }
     if (plan.pass == Pass::listen_fds && sources_.size() > 3) {
         append_variable(text_, "LISTEN_FDS", std::to_string(sources_.size() - 3));
         append_variable(text_, "LISTEN_FDNAMES", plan.listen_fdnames);
-        pid_at = text_.size() + pid_variable.size();
-        text_.append(pid_variable).append(pid_digits, '\0');
+        listen_pid = append_pid_variable(text_, "LISTEN_PID");
     }
-    work_.pid_text = pid_at > 0 ? text_.data() + pid_at : nullptr;
+    work_.local_pid = local_pid > 0 ? text_.data() + local_pid : nullptr;
+    work_.listen_pid = listen_pid > 0 ? text_.data() + listen_pid : nullptr;
 }
 
 void LaunchBuffer::append_variables(std::vector<char*>& to) {
