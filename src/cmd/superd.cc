@@ -151,16 +151,11 @@ void fill_defaults(Options& options) {
 }
 
 ReadOptions read_options_of(const Options& options) {
-    const Prefixes prefixes = default_prefixes(options.run);
     return {.path = options.file,
             .as = options.as,
             .copies = {},
             .root = is_root(),
-            .check_ownership = is_root(),
-            .runtime_prefix = prefixes.runtime,
-            .state_prefix = prefixes.state,
-            .cache_prefix = prefixes.cache,
-            .logs_prefix = prefixes.logs};
+            .check_ownership = is_root()};
 }
 
 // `superd -t`: a file that belongs to root is checked as root's superd would read it, whoever

@@ -21,10 +21,6 @@ struct ReadOptions {
                          // services must name a user, privileged options are allowed
     bool check_ownership =
             false;  // refuse files that others can write (superd as root; not for `-t`)
-    std::string runtime_prefix = "/run";    // of runtime_directory
-    std::string state_prefix = "/var/lib";  // of state_directory
-    std::string cache_prefix = "/var/cache";
-    std::string logs_prefix = "/var/log";
 };
 
 // In a folder of copies: a line "COPY PATH" for each file, by its name in the folder.

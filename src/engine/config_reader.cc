@@ -30,8 +30,7 @@ struct Child {
 
 std::vector<std::string> to_arguments(const ReadOptions& options) {
     return {"file", options.path, options.as, options.root ? "root" : "",
-            options.check_ownership ? "owned" : "", options.runtime_prefix,
-            options.state_prefix, options.cache_prefix, options.logs_prefix, options.copies};
+            options.check_ownership ? "owned" : "", options.copies};
 }
 
 ReadOptions from_arguments(const std::vector<std::string>& a) {
@@ -40,11 +39,7 @@ ReadOptions from_arguments(const std::vector<std::string>& a) {
     options.as = a[2];
     options.root = !a[3].empty();
     options.check_ownership = !a[4].empty();
-    options.runtime_prefix = a[5];
-    options.state_prefix = a[6];
-    options.cache_prefix = a[7];
-    options.logs_prefix = a[8];
-    options.copies = a[9];
+    options.copies = a[5];
     return options;
 }
 
@@ -210,7 +205,7 @@ Result<ReadResult> ConfigReader::read_now(
 
 int run_config_reader(const std::vector<std::string>& arguments) {
     ReadResult result;
-    if (arguments.size() == 10 && arguments[0] == "file") {
+    if (arguments.size() == 6 && arguments[0] == "file") {
         result = read_config(from_arguments(arguments));
     } else if (arguments.size() == 1 && arguments[0] == "networks") {
         auto bytes = read_whole(0);

@@ -41,6 +41,7 @@ void Supervisor::start(std::string_view name, Reply reply) {
     service->fruitless = 0;
     service->record->failures = 0;
     service->holds.clear(Hold::backoff);
+    service->holds.clear(Hold::unread);
     activate(*service);
     const bool on_demand =
             service->plan->mode == Mode::worker && service->plan->start == Start::demand;

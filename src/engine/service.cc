@@ -32,6 +32,7 @@ std::string_view hold_text(Hold hold) {
         case Hold::descriptors: return "superd is out of descriptors";
         case Hold::processes: return "[superd] max_processes is reached";
         case Hold::backoff: return "its worker keeps failing";
+        case Hold::unread: return "its worker left unread what had woken it";
         case Hold::launches: return "too many of its processes are being started";
         case Hold::relay: return "no superd-relay takes connections now";
         case Hold::count: break;
@@ -99,9 +100,12 @@ bool paused_by_itself(const Service& service, Mono now, StateView& view) {
         view = {ServiceState::paused, hold_detail(service, hold, now)};
         return true;
     }
-    if (!service.holds.has(Hold::backoff)) return false;
-    view = {ServiceState::backoff, hold_detail(service, Hold::backoff, now)};
-    return true;
+    for (const Hold hold : {Hold::backoff, Hold::unread}) {
+        if (!service.holds.has(hold)) continue;
+        view = {ServiceState::backoff, hold_detail(service, hold, now)};
+        return true;
+    }
+    return false;
 }
 
 std::string first_waiting(const Service& service) {
@@ -126,8 +130,9 @@ StateView view_of_processes(const Service& service) {
 StateView view_of(const Service& service, Mono now) {
     if (service.stopping)
         return {ServiceState::stopping, fmt::format("{} left to end", service.active)};
-    if (!service.plan->enabled && service.order() == Order::none && service.active == 0) {
-        return {ServiceState::disabled, "enabled = false"};
+    if (!service.plan->enabled && service.order() == Order::none) {
+        if (service.active == 0) return {ServiceState::disabled, "enabled = false"};
+        return {ServiceState::draining, fmt::format("enabled = false; {} left", service.active)};
     }
     switch (service.order()) {
         case Order::stop: return {ServiceState::stopped, "stopped by hand"};

@@ -45,7 +45,8 @@ enum class Hold : std::uint8_t {
     rate,         // the service's own rate; until a time
     descriptors,  // superd is out of descriptors or memory; until a time
     processes,    // [superd] max_processes
-    backoff,      // workers that fail, datagrams left unread; until a time
+    backoff,      // workers that fail; until a time
+    unread,       // workers that leave what had woken them; until a time
     launches,     // as many launches in hand as one service may have
     relay,        // no superd-relay takes connections now
     count

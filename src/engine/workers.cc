@@ -137,11 +137,13 @@ void Supervisor::on_workers_gone(Service& service) {
                                                    is_readable(listener.fd.get()));
     }
     service.fruitless = short_life && left_something ? service.fruitless + 1 : 0;
-    pause = std::max(
-            {pause, backoff_delay(service.fruitless), backoff_delay(service.record->failures)});
+    pause = std::max(pause, backoff_delay(service.fruitless));
+    const Nanoseconds failing = backoff_delay(service.record->failures);
     service.holds.clear(Hold::worker);
-    if (pause > Nanoseconds::zero())
-        hold(service, Hold::backoff, now + pause);
+    if (failing > Nanoseconds::zero())
+        hold(service, Hold::backoff, now + std::max(failing, pause));
+    else if (pause > Nanoseconds::zero())
+        hold(service, Hold::unread, now + pause);
     else
         doors_.watch(service);
 }

@@ -55,7 +55,7 @@ const Case cases[] = {
                     close(m);
                     m.service.active = 1;
                 },
-                ServiceState::running, "1 connection"},
+                ServiceState::draining, "enabled = false; 1 left"},
         {"disabled, started by hand",
                 [](Made& m) {
                     m.plan.enabled = false;
@@ -130,6 +130,8 @@ const Case cases[] = {
                 ServiceState::paused, "[superd] max_processes is reached"},
         {"backoff", [](Made& m) { m.service.holds.set(Hold::backoff); }, ServiceState::backoff,
                 "its worker keeps failing"},
+        {"unread", [](Made& m) { m.service.holds.set(Hold::unread); }, ServiceState::backoff,
+                "its worker left unread what had woken it"},
         {"waiting",
                 [](Made& m) {
                     m.service.listeners[0].condition = Listener::Condition::waiting;
