@@ -135,7 +135,8 @@ void Supervisor::log_ident(
             .connection = record.id,
             .peer = record.peer,
             .user = known ? std::string_view(reply.text) : "",
-            .error = known ? "" : std::string_view(reply.text)});
+            .error = known ? "" : std::string_view(reply.text),
+            .system = reply.system});
 }
 
 // Beside the start of the service: whenever the answer comes, it is logged, and kept for
@@ -151,7 +152,8 @@ void Supervisor::ask_beside(const Service& service, std::uint32_t index) {
                         .connection = id,
                         .peer = peer,
                         .user = known ? std::string_view(reply.text) : "",
-                        .error = known ? "" : std::string_view(reply.text)});
+                        .error = known ? "" : std::string_view(reply.text),
+                        .system = reply.system});
                 const ProcessRecord& now = processes_.records().at(index);
                 const bool same = now.id == id && now.state.load() != RecordState::free;
                 if (known && same) users_[index] = reply.text;

@@ -65,7 +65,8 @@ struct IdentEvent {
     std::uint64_t connection = 0;
     Endpoint peer{};
     std::string_view user{};
-    std::string_view error{};  // "NO-USER", "HIDDEN-USER" ...
+    std::string_view error{};   // "NO-USER", "HIDDEN-USER" ...
+    std::string_view system{};  // beside a user what kind of name it is: "UNIX"
 };
 
 // FAIL: something that superd was to do for a service did not work.

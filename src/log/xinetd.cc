@@ -47,8 +47,16 @@ public:
     }
 
     void operator()(const ExitEvent& event) {
+        const bool relayed = !event.end.empty();
+        if (relayed && has_traffic(event)) {
+            begin("TRAFFIC", event.service);
+            add(" in={}(bytes) out={}(bytes)", event.received, event.sent);
+            if ((event.facts & (log_exit | log_duration)) == 0) return;
+        }
         begin("EXIT", event.service);
-        if ((event.facts & log_exit) != 0) status(event.status);
+        // What xinetd forks for a connection of its own ends with 0 whatever became of it.
+        const bool ended = relayed && event.end != "relay_lost";
+        if ((event.facts & log_exit) != 0) status(ended ? 0 : event.status);
         if ((event.facts & log_pid) != 0) add(" pid={}", event.pid);
         if ((event.facts & log_duration) != 0)
             add(" duration={}(sec)",
@@ -64,11 +72,11 @@ public:
     void operator()(const IdentEvent& event) {
         if (!event.user.empty()) {
             begin("USERID", event.service);
-            return add(" {}", escape(event.user));
+            const std::string_view system = event.system.empty() ? "OTHER" : event.system;
+            return add(" {} :{}", escape(system), escape(event.user));
         }
         begin("NOID", event.service);
-        add(" {} {}", from(event.peer),
-                event.error.empty() ? std::string("no answer") : escape(event.error));
+        add(" {} {}", from(event.peer), event.error.empty() ? "no server" : "bad response");
     }
 
     // xinetd has no such fact.
@@ -76,6 +84,11 @@ public:
     void operator()(const Other&) {}
 
 private:
+    // Nothing was passed on where the other side could not be reached.
+    static bool has_traffic(const ExitEvent& event) {
+        return (event.facts & log_traffic) != 0 && event.end != "connect";
+    }
+
     void begin(std::string_view word, std::string_view service) {
         out_ += xinetd_mark;
         add("{}: {}", word, escape(service));

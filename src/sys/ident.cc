@@ -32,12 +32,15 @@ bool is_word(std::string_view text, std::string_view word) {
     });
 }
 
-IdentReply reply(IdentStatus status, std::string_view text) {
-    text = trim(text);
-    // A NUL would end the text for whoever reads it as C does.
-    text = text.substr(0, std::min(text.find('\0'), ident_user_limit));
-    if (text.empty()) return {};
-    return {status, std::string(text)};
+// A NUL would end the text for whoever reads it as C does.
+std::string cut(std::string_view text, std::size_t limit) {
+    return std::string(text.substr(0, std::min(text.find('\0'), limit)));
+}
+
+IdentReply reply(IdentStatus status, std::string_view text, std::string_view system = {}) {
+    std::string kept = cut(trim(text), ident_user_limit);
+    if (kept.empty()) return {};
+    return {status, std::move(kept), cut(system, ident_system_limit)};
 }
 
 }  // namespace
@@ -52,8 +55,9 @@ IdentReply parse_ident_reply(
     const auto kind = ports ? take_field(line) : std::nullopt;
     if (!kind || !is_about(*ports, peer_port, local_port)) return {};
     if (is_word(*kind, "ERROR")) return reply(IdentStatus::error, line);
-    if (!is_word(*kind, "USERID") || !take_field(line)) return {};  // the system's name
-    return reply(IdentStatus::user, line);
+    const auto system = is_word(*kind, "USERID") ? take_field(line) : std::nullopt;
+    if (!system) return {};
+    return reply(IdentStatus::user, line, *system);
 }
 
 }  // namespace superd

@@ -10,9 +10,10 @@
 namespace superd {
 
 inline constexpr std::uint16_t ident_port = 113;
-// What is read of an answer, and kept of a user: the RFC allows a user of 512 octets, and
-// xinetd had a hole here (CVE-2001-0763).
-inline constexpr std::size_t ident_reply_limit = 1024, ident_user_limit = 128;
+// What is read of an answer, and kept of a user and a system: the RFC allows a user of 512
+// octets, and xinetd had a hole here (CVE-2001-0763).
+inline constexpr std::size_t ident_reply_limit = 1024, ident_user_limit = 128,
+                             ident_system_limit = 64;
 
 enum class IdentStatus : std::uint8_t {
     user,    // text is the user, as the peer's host calls it
@@ -22,7 +23,9 @@ enum class IdentStatus : std::uint8_t {
 
 struct IdentReply {
     IdentStatus status = IdentStatus::failed;
-    std::string text;  // as the peer sent it, cut to ident_user_limit: escape it
+    std::string text{};  // as the peer sent it, cut to ident_user_limit: escape it
+    // Beside a user what kind of name it is: "UNIX", "OTHER,US-ASCII"; as the peer sent it.
+    std::string system{};
 
     bool operator==(const IdentReply&) const = default;
 };

@@ -29,7 +29,9 @@ bool is_proper(const NameAnswer& answer) {
 
 bool is_proper(const IdentReply& reply) {
     return reply.text.empty() == (reply.status == IdentStatus::failed) &&
-           reply.text.find('\0') == std::string::npos;
+           (reply.system.empty() || reply.status == IdentStatus::user) &&
+           reply.text.find('\0') == std::string::npos &&
+           reply.system.find('\0') == std::string::npos;
 }
 
 bool is_proper(const AddressAnswer& answer) {
@@ -81,6 +83,7 @@ void code_fields(Coder& c, PacketField<Coder, IdentAnswer>& m) {
     c.value(m.id);
     c.value(m.reply.status, IdentStatus::failed);
     c.text(m.reply.text, ident_user_limit);
+    c.text(m.reply.system, ident_system_limit);
     c.require(is_proper(m.reply));
 }
 

@@ -12,9 +12,9 @@ TEST_CASE("ident: the question names the peer's port first") {
 
 TEST_CASE("ident: the RFC's own answers are understood") {
     CHECK(parse_ident_reply("6193, 23 : USERID : UNIX : stjohns", 6193, 23) ==
-            IdentReply{IdentStatus::user, "stjohns"});
+            IdentReply{IdentStatus::user, "stjohns", "UNIX"});
     CHECK(parse_ident_reply("6193,23:USERID:OTHER,US-ASCII:St Johns: x", 6193, 23) ==
-            IdentReply{IdentStatus::user, "St Johns: x"});
+            IdentReply{IdentStatus::user, "St Johns: x", "OTHER,US-ASCII"});
     CHECK(parse_ident_reply("6195, 23 : ERROR : NO-USER", 6195, 23) ==
             IdentReply{IdentStatus::error, "NO-USER"});
     CHECK(parse_ident_reply("6193 , 23 : userid : UNIX : joe", 6193, 23).text == "joe");
@@ -32,6 +32,8 @@ TEST_CASE("ident: a user is bounded, and nothing hides behind a NUL") {
     const std::string head = "6193, 23 : USERID : UNIX : ";
     CHECK(parse_ident_reply(head + std::string(600, 'u'), 6193, 23).text ==
             std::string(ident_user_limit, 'u'));
+    CHECK(parse_ident_reply("1, 2 : USERID : " + std::string(600, 's') + " : joe", 1, 2)
+                    .system == std::string(ident_system_limit, 's'));
     CHECK(parse_ident_reply(head + std::string("joe\0root", 8), 6193, 23).text == "joe");
 }
 

@@ -88,6 +88,30 @@ TEST_CASE("log xinetd: EXIT has status or signal, pid and whole seconds") {
     CHECK(xinetd(end(0, log_exit)) == "|EXIT: ssh status=0");
 }
 
+TEST_CASE("log xinetd: a relayed connection ends with TRAFFIC and a status of 0") {
+    ExitEvent relayed = end(-1);
+    relayed.pid = 0;
+    relayed.end = "finished";
+    relayed.received = 6;
+    relayed.sent = 4096;
+    CHECK(xinetd(relayed) ==
+            "|TRAFFIC: ssh in=6(bytes) out=4096(bytes)"
+            "|EXIT: ssh status=0 pid=0 duration=2(sec)");
+    relayed.facts = log_traffic;
+    CHECK(xinetd(relayed) == "|TRAFFIC: ssh in=6(bytes) out=4096(bytes)");
+    relayed.facts = log_exit;
+    CHECK(xinetd(relayed) == "|EXIT: ssh status=0");
+    relayed.facts = all_facts;
+    relayed.end = "connect";
+    CHECK(xinetd(relayed) == "|EXIT: ssh status=0 pid=0 duration=2(sec)");
+    relayed.end = "relay_lost";
+    CHECK(xinetd(relayed) ==
+            "|TRAFFIC: ssh in=6(bytes) out=4096(bytes)"
+            "|EXIT: ssh pid=0 duration=2(sec)");
+    // A process of its own has no traffic that superd knew of.
+    CHECK(xinetd(end(0, log_traffic)) == "|EXIT: ssh");
+}
+
 TEST_CASE("log xinetd: FAIL has xinetd's word for the reason, and superd's where it has none") {
     struct Row {
         std::string_view superd, xinetd;
@@ -108,11 +132,13 @@ TEST_CASE("log xinetd: what ident said is USERID, and that it did not is NOID") 
     IdentEvent event;
     event.service = "ssh";
     event.peer = ip("192.0.2.7");
-    CHECK(xinetd(event) == "|NOID: ssh 192.0.2.7 no answer");
+    CHECK(xinetd(event) == "|NOID: ssh 192.0.2.7 no server");
     event.error = "HIDDEN-USER";
-    CHECK(xinetd(event) == "|NOID: ssh 192.0.2.7 HIDDEN-USER");
+    CHECK(xinetd(event) == "|NOID: ssh 192.0.2.7 bad response");
     event.user = "root\n";
-    CHECK(xinetd(event) == "|USERID: ssh root\\n");
+    CHECK(xinetd(event) == "|USERID: ssh OTHER :root\\n");
+    event.system = "UNIX";
+    CHECK(xinetd(event) == "|USERID: ssh UNIX :root\\n");
 }
 
 TEST_CASE("log xinetd: other facts are left to the line itself") {

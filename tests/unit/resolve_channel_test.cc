@@ -23,7 +23,7 @@ const std::vector<Query> queries{NameQuery{1, 2000, ip("198.51.100.7"), 0},
 const std::vector<Answer> answers{NameAnswer{1, NameStatus::confirmed, "db.example.org"},
         NameAnswer{1, NameStatus::unconfirmed, "forged.example.org"},
         NameAnswer{1, NameStatus::none, ""}, NameAnswer{1, NameStatus::failed, ""},
-        IdentAnswer{2, {IdentStatus::user, "al\x01ice"}},
+        IdentAnswer{2, {IdentStatus::user, "al\x01ice", "UNIX"}},
         IdentAnswer{2, {IdentStatus::error, "NO-USER"}}, IdentAnswer{2, {}},
         AddressAnswer{3, false, {ip("192.0.2.1"), ip("2001:db8::1")}},
         AddressAnswer{3, true, {}}, AddressAnswer{3, false, {}}};
@@ -67,6 +67,8 @@ TEST_CASE("resolve channel: an answer that breaks a promise is refused") {
     CHECK_FALSE(encode_answer(NameAnswer{1, NameStatus::none, "name"}));
     CHECK_FALSE(encode_answer(IdentAnswer{1, {IdentStatus::failed, "x"}}));
     CHECK_FALSE(encode_answer(IdentAnswer{1, {IdentStatus::user, std::string(129, 'x')}}));
+    CHECK_FALSE(encode_answer(IdentAnswer{1, {IdentStatus::error, "NO-USER", "UNIX"}}));
+    CHECK_FALSE(encode_answer(IdentAnswer{1, {IdentStatus::user, "x", std::string(65, 's')}}));
     CHECK_FALSE(encode_answer(AddressAnswer{1, false, {ip("::1"), ip("::1")}}));
     CHECK_FALSE(encode_answer(AddressAnswer{1, true, {ip("::1")}}));
     CHECK_FALSE(encode_query(AddressQuery{1, 1, "192.0.2.1"}));

@@ -163,7 +163,7 @@ TEST_CASE("resolve server: ident is asked from the local address, with the peer'
     // In two pieces, as a slow server sends.
     REQUIRE(::send(client.get(), "51544, 22 : USERID", 18, 0) == 18);
     REQUIRE(::send(client.get(), " : UNIX : alice\r\n", 17, 0) == 17);
-    CHECK(served.next() == Answer(IdentAnswer{7, {IdentStatus::user, "alice"}}));
+    CHECK(served.next() == Answer(IdentAnswer{7, {IdentStatus::user, "alice", "UNIX"}}));
 }
 
 TEST_CASE("resolve server: ident servers that say nothing, too much or nonsense have failed") {
