@@ -112,6 +112,8 @@ public:
     virtual bool is_executable(const std::string& path) = 0;
     virtual bool user_exists(const std::string& name) = 0;  // by name or number
     virtual bool group_exists(const std::string& name) = 0;
+    // The group that the password database gives a user, by name; nothing where it has none.
+    virtual std::optional<std::string> group_of(const std::string& user) = 0;
     // From the services database, host order; protocol "tcp" or "udp".
     virtual std::optional<std::uint16_t> port_of(
             const std::string& service, const std::string& protocol) = 0;

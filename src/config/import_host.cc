@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <netdb.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -98,6 +99,13 @@ bool SystemImportHost::user_exists(const std::string& name) {
 
 bool SystemImportHost::group_exists(const std::string& name) {
     return names_.group(name).has_value();
+}
+
+std::optional<std::string> SystemImportHost::group_of(const std::string& user) {
+    const UserEntry* entry = names_.user(user);
+    if (entry == nullptr) return std::nullopt;
+    const group* found = ::getgrgid(entry->gid);  // NOLINT(concurrency-mt-unsafe): as below
+    return found != nullptr ? found->gr_name : std::to_string(entry->gid);
 }
 
 std::optional<std::uint16_t> SystemImportHost::port_of(

@@ -19,6 +19,7 @@ public:
     [[nodiscard]] bool is_executable(const std::string& path) override;
     [[nodiscard]] bool user_exists(const std::string& name) override;
     [[nodiscard]] bool group_exists(const std::string& name) override;
+    [[nodiscard]] std::optional<std::string> group_of(const std::string& user) override;
     [[nodiscard]] std::optional<std::uint16_t> port_of(
             const std::string& service, const std::string& protocol) override;
     [[nodiscard]] std::optional<std::uint32_t> rpc_number_of(

@@ -26,6 +26,13 @@ bool says_who_it_is(std::string_view key) {
     return key == "user" || key == "group";
 }
 
+// A list that edits what is inherited would edit what the others share.
+bool has_edit(const Option& option, const Candidate& candidate) {
+    return !is_table(option.type) &&
+           std::any_of(candidate.values.begin(), candidate.values.end(),
+                   [](const auto& value) { return value.first.starts_with("{ add"); });
+}
+
 bool counts(const ImportService& service) {
     return service.off.empty();
 }
@@ -88,6 +95,7 @@ void share_import_settings(Import& import) {
         const bool most = 2 * agreeing > candidate.holders && agreeing > 2;
         if (option == nullptr || agreeing < 2 || !(all || most)) continue;
         if (!all && (merges(*option) || says_who_it_is(key))) continue;
+        if (has_edit(*option, candidate)) continue;
         const bool given = std::any_of(import.defaults.begin(), import.defaults.end(),
                 [&](const ImportSetting& one) { return one.key == key; });
         if (!given && !reaches_others(import, *option)) move_up(import, key, value);

@@ -43,6 +43,9 @@ void XinetdMapping::map_builtin() {
     const XinetdValue* type = source_.find("type");
     argv0_ = name;
     if (has_flag("SENSOR")) {
+        if (type == nullptr || !has_type("INTERNAL"))
+            if (source_.find("server") == nullptr)
+                return refuse("beside SENSOR it wants type = INTERNAL or a server");
         set(source_.find("flags"), "builtin", "\"sensor\"");
         const XinetdValue* time = source_.find("deny_time");
         if (time == nullptr) return;
@@ -161,13 +164,15 @@ void XinetdMapping::map_identity() {
     map_rlimits();
 }
 
-// Without groups = yes xinetd takes all supplementary groups away.
+// Without groups = yes xinetd takes all supplementary groups away. With it the user's own group
+// stays one of them where `group` takes its place; in superd it would be gone.
 void XinetdMapping::map_groups() {
     const XinetdValue* groups = source_.find("groups");
-    if (boolean("groups") == true)
-        note(ImportSeverity::info, *groups, {}, "superd gives the user's groups by itself");
-    else
-        set(groups, "groups", "[]");
+    if (boolean("groups") != true) return set(groups, "groups", "[]");
+    const auto own = host_.group_of(source_.word("user"));
+    if (own && source_.find("group") != nullptr && *own != source_.word("group"))
+        return set(groups, "groups", "{ add = [" + toml_text(*own) + "] }");
+    note(ImportSeverity::info, *groups, {}, "superd gives the user's groups by itself");
 }
 
 void XinetdMapping::map_surroundings() {

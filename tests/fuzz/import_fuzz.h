@@ -40,6 +40,8 @@ public:
 
     bool group_exists(const std::string& name) override { return !name.starts_with("no"); }
 
+    std::optional<std::string> group_of(const std::string& user) override { return user; }
+
     std::optional<std::uint16_t> port_of(const std::string& name, const std::string&) override {
         if (name.starts_with("no")) return std::nullopt;
         return static_cast<std::uint16_t>(1000 + name.size());

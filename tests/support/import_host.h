@@ -57,6 +57,8 @@ public:
 
     bool group_exists(const std::string& name) override { return groups.contains(name); }
 
+    std::optional<std::string> group_of(const std::string& user) override { return user; }
+
     std::optional<std::uint16_t> port_of(
             const std::string& service, const std::string& protocol) override {
         const auto found = ports.find(service + "/" + protocol);

@@ -159,6 +159,19 @@ TEST_CASE("import: what all services share stands in defaults") {
     CHECK_FALSE(resolved.service("s2")->admission.max_load.has_value());
 }
 
+TEST_CASE("import: a list is not shared where one service edits it") {
+    std::vector<ImportService> services;
+    for (const char* port : {"1", "2", "3", "4"}) {
+        services.push_back(
+                make_service("s" + std::string(port), "tcp:200" + std::string(port)));
+        services.back().set("groups", *port == '4' ? R"({ add = ["staff"] })" : "[]");
+    }
+    const std::string text = text_of(settled(services));
+    INFO(text);
+    CHECK_FALSE(has(text.substr(0, text.find("[service")), "groups"));
+    CHECK(has(text, R"(groups = { add = ["staff"] })"));
+}
+
 TEST_CASE("import: nobody inherits who may come in from others, nor who they are") {
     auto open = make_service("open", "tcp:2000");
     std::vector<ImportService> services{open};

@@ -483,6 +483,14 @@ TEST_CASE("xinetd import: the sensor, its time and its refusals") {
     CHECK(sensor(" deny_time = 30\n").value("deny_for") == "\"30m\"");
     CHECK(sensor(" deny_time = FOREVER\n").value("deny_for") == "\"forever\"");
     CHECK(sensor(" deny_time = never\n").value("deny_for") == "\"never\"");
+    const auto external = [](const std::string& server) {
+        return Imported(
+                "service telnet\n{\n flags = SENSOR\n wait = no\n user = nobody\n"
+                " socket_type = stream\n" +
+                server + "}\n");
+    };
+    CHECK_FALSE(external("").enabled());
+    CHECK(external(" server = /bin/true\n").enabled());
 }
 
 TEST_CASE("xinetd import: RPC services take any port and register") {
@@ -534,6 +542,8 @@ TEST_CASE("xinetd import: redirect") {
 TEST_CASE("xinetd import: identity") {
     CHECK(made_of(" group = staff", "group") == "\"staff\"");
     CHECK(made_of(" groups = yes", "groups").empty());
+    CHECK(made_of(" groups = yes\n group = root", "groups").empty());
+    CHECK(made_of(" groups = yes\n group = staff", "groups") == R"({ add = ["root"] })");
     CHECK(made_of(" groups = no", "groups") == "[]");
     const Imported number(
             "service ssh\n{\n socket_type = stream\n wait = no\n user = 0\n"
