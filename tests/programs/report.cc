@@ -3,6 +3,8 @@
 //
 //   report                   lines KEY=VALUE of everything a process inherits, on descriptor 1
 //   report to FD             ... on that descriptor
+//   report accept            ... to the first client of the listening socket on 0
+//   report datagram          ... to the sender of the first datagram on 0
 //   report answer TEXT       writes TEXT and a newline on descriptor 1
 //   report exit N            ends with status N
 //   report wait              until its stdin ends
@@ -176,6 +178,21 @@ int write_all(int fd) {
     return 0;
 }
 
+// What was found before the client came: accepting adds a descriptor.
+int report_to_client() {
+    const int client = ::accept(0, nullptr, nullptr);
+    return client < 0 ? 1 : write_all(client);
+}
+
+int report_to_sender() {
+    sockaddr_storage sender{};
+    socklen_t length = sizeof sender;
+    char byte;
+    auto* const address = reinterpret_cast<sockaddr*>(&sender);
+    if (::recvfrom(0, &byte, 1, 0, address, &length) < 0) return 1;
+    return ::sendto(0, text.data(), text.size(), 0, address, length) < 0 ? 1 : 0;
+}
+
 int wait_for_end() {
     char byte;
     while (::read(0, &byte, 1) > 0) {
@@ -217,5 +234,7 @@ int main(int argc, char** argv) {
     if (verb == "linger") return fill_and_linger();
     if (verb == "orphan") return leave_orphan();
     report(argv);
+    if (verb == "accept") return report_to_client();
+    if (verb == "datagram") return report_to_sender();
     return write_all(std::atoi(operand.c_str()));
 }

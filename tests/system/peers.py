@@ -40,6 +40,7 @@ PEERS = {
     "saned": (["sane-utils"], ["usr/sbin/saned"]),
     "xinetd": (["xinetd"], ["usr/sbin/xinetd"]),
     "openbsd-inetd": (["openbsd-inetd"], ["usr/sbin/inetd"]),
+    "inetutils-inetd": (["inetutils-inetd"], ["usr/sbin/inetutils-inetd"]),
     "fail2ban": (["fail2ban"], ["usr/bin/fail2ban-regex"]),
     "libwrap": (["libwrap0", "tcpd"], ["usr/sbin/tcpd"]),
 }

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""The table of differences: where superd does not do what the inetd in whose place it comes does, and why."""
+
+from differential import Difference
+
+XINETD = "xinetd"
+
+
+def each(services, *patterns):
+    """The patterns of keys for each of the services."""
+    return " | ".join(f"{service}.{pattern}" for service in services.split() for pattern in patterns)
+
+
+RELAYED = "chargen-stream discard-stream echo-stream daytime-stream time-stream tcpmux relayed unreachable"
+
+DIFFERENCES = (
+    # ---- the environment
+    Difference(XINETD, "*.env.SECRET | *.env.CHOSEN | *.env.LD_*", "*", "-",
+               "The environment of whoever started the daemon may hold secrets, and the loader obeys some of it: a "
+               "program gets one that is built for it, and what pass_environment names."),
+    Difference(XINETD, "*.env.PATH", "*", "/usr/local/sbin:*",
+               "PATH is superd's and the same however superd was started."),
+    Difference(XINETD, "*.env.HOME | *.env.USER | *.env.LOGNAME | *.env.SHELL | *.env.LANG | *.env.TZ", "-", "*",
+               "A program finds who it runs as, and the language and zone of the host, as after a login."),
+    Difference(XINETD, "*.env.PROTO | *.env.TCP* | *.env.REMOTE_ADDR | *.env.REMOTE_PORT | *.env.SO_COOKIE", "-", "*",
+               "The conversation's ends are told in the words of UCSPI and systemd besides."),
+    Difference(XINETD, "*.env.REMOTE_HOST", "::ffff:127.0.0.1", "127.0.0.1",
+               "An IPv4 client has its IPv4 address, whatever the family of the listener."),
+    Difference(XINETD, "accept.env.REMOTE_HOST | datagram*.env.REMOTE_HOST", "*", "-",
+               "Of a client of a socket that the program itself reads superd knows nothing: it reads no byte of it."),
+
+    # ---- descriptors
+    Difference(XINETD, "accept.fd.1 | accept.fd.2 | datagram*.fd.1 | datagram*.fd.2", "socket A", "socket B",
+               "A program that is given the listener has it on descriptor 0; what it prints goes to the log, not "
+               "onto a socket that has no peer."),
+    Difference(XINETD, "accept.fd.1.listening | accept.fd.2.listening", "1", "0",
+               "The same: descriptors 1 and 2 are not the listener."),
+
+    # ---- who comes in
+    Difference(XINETD, "both.in", "'' RST", "'hello\\n' FIN",
+               "The manual promises that of only_from and no_access the more specific entry wins; the program denies."),
+    Difference(XINETD, "both.log FAIL address from=127.0.0.1", "1", "-", "The same."),
+    Difference(XINETD, "banner.early", "* RST", "* FIN",
+               "No reset overtakes a banner: what the client sent is read and dropped until it has all of it."),
+    Difference(XINETD, "burst.third", "'' FIN", "'' open",
+               "Over the rate nobody is thrown out: the listener stays open and the client waits in its queue."),
+    Difference(XINETD, "burst.fourth", "refused", "'4\\n' FIN", "The same."),
+    Difference(XINETD, "burst.log START * | burst.log EXIT *", "3", "5", "The same: all five were served."),
+    Difference(XINETD, "burst.log FAIL connections per second *", "*", "-", "The same: nobody was refused."),
+
+    # ---- what the log says
+    Difference(XINETD, "plain.log addresses", "mapped", "plain",
+               "An IPv4 client has its IPv4 address in the log, which is what filters of logs look for."),
+    Difference(XINETD, each("closed nobody", "log START *", "log EXIT *") + " | " +
+               each("denied both banner", "log START * from=127.0.0.3", "log EXIT * of=127.0.0.3") + " | " +
+               "cat.log START * from=127.0.0.66 | cat.log EXIT * of=127.0.0.66 | " +
+               each("must", *(f"log * {word}=127.0.0.{n}" for word in ("from", "of") for n in (6, 7))), "*", "-",
+               "superd decides before it starts anything: who is refused has a FAIL line and no process."),
+    Difference(XINETD, "must.log FAIL ident *", "-", "1", "A refusal is a FAIL line, whatever its reason."),
+    Difference(XINETD, "who.log NOID *", "-", "1", "That the client's host did not tell the user is worth a line as well."),
+    Difference(XINETD, "broken.log START * | broken.log EXIT status=0 *", "1", "-",
+               "What could not be executed was not started and did not end well; superd logs the error instead."),
+    Difference(XINETD, "fenced.log FAIL * | fenced.log START * from=127.0.0.3 | fenced.log EXIT * of=127.0.0.3", "1", "-",
+               "The kernel keeps a denied client's datagrams from the socket; superctl status counts them."),
+    Difference(XINETD, each("datagram fenced", "log START * from=127.0.0.1", "log EXIT * of=127.0.0.1"), "*", "-",
+               "superd does not read the datagram that starts a program, so it cannot tell whose it was."),
+    Difference(XINETD, each("datagram fenced", "log * from=<no address>", "log * of=<no address>"), "-", "*",
+               "The same."),
+    Difference(XINETD, "*-dgram.log START *", "*", "-",
+               "A line for each datagram would let anybody fill the log."),
+    Difference(XINETD, each(RELAYED, "log START pid=N *", "log EXIT * pid=N *"), "*", "-",
+               "A builtin or redirect has no process of its own, so its pid is 0."),
+    Difference(XINETD, each(RELAYED + " trap", "log START pid=0 *", "log EXIT * pid=0 *"), "-", "*",
+               "The same; and each has an EXIT line."),
+    Difference(XINETD, "vanish.log EXIT status=0 *", "2", "1",
+               "libwrap reads the reset of a client that has gone; superd leaves it to the program."),
+    Difference(XINETD, "vanish.log EXIT signal=13 *", "-", "1", "The same: cat complains of it to the socket that is gone."),
+    Difference(XINETD, "own.log *", "-", "*",
+               "What superd has to say about a service stands where the service's lines stand; xinetd has a log for that."),
+    Difference(XINETD, "mux-*.log *", "-", "*", "A service behind tcpmux has its own lines, beside tcpmux's."),
+    Difference(XINETD, "trap.log FAIL *", "1", "-", "The sensor's client was let in, and is logged at CRIT."),
+
+    # ---- builtins
+    Difference(XINETD, "chargen.stream | chargen.turn", "*", "*",
+               "RFC 864 has 95 characters, the blank among them; xinetd leaves out the blank and the tilde."),
+    Difference(XINETD, "chargen.dgram.*", "*", "*",
+               "One line for a datagram: fourteen would make a weapon of it."),
+    Difference(XINETD, "daytime.*", "*9 AAA 9 9:9:9 UTC*", "*Aaa Aaa 9 9:9:9 9*",
+               "The form that every other inetd has and that clients read."),
+    Difference(XINETD, "echo.dgram.chargen | echo.dgram.low", "hello\n", "nothing",
+               "An answer to the port of another small service would begin a loop (xinetd lost its check in 2.3.14)."),
+    Difference(XINETD, "tcpmux.help", "'-Service name not found\\r\\n\\x00' FIN", "'mux-plain\\r\\nmux-plus\\r\\n' FIN",
+               "RFC 1078 has HELP."),
+    Difference(XINETD, "tcpmux.no-such | tcpmux.plain", "'-Service name not found\\r\\n\\x00' FIN", "'-Service * FIN",
+               "The answer ends with its line, not with a NUL behind it."),
+    Difference(XINETD, "tcpmux.mux-plus", "'+Go\\r\\n\\x00here\\n' FIN", "'+Go\\r\\nhere\\n' FIN", "The same."),
+
+    # ---- redirect
+    Difference(XINETD, "relayed.client", "'' FIN", "'hello\\n' FIN",
+               "A client that has ended its half still gets the answer."),
+    Difference(XINETD, "relayed.log TRAFFIC in=6(bytes) out=0(bytes)", "1", "-", "The same."),
+    Difference(XINETD, "relayed.log TRAFFIC in=6(bytes) out=6(bytes)", "-", "1", "The same."),
+)
