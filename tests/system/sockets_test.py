@@ -127,7 +127,7 @@ def test_abstract():
         expect(told["environment"].get("UNIXREMOTEPID"), str(os.getpid()))
         expect(told["environment"].get("UNIXREMOTEEUID"), "0")
         own = {name: told["environment"].get(f"UNIXLOCAL{name}") for name in ("UID", "GID", "PID")}
-        expect(own, {"UID": told["uid"].split()[0], "GID": told["gid"].split()[0],
+        expect(own, {"UID": str(told["uids"][0]), "GID": str(told["gids"][0]),
                      "PID": str(told["pid"])})
 
 
