@@ -67,7 +67,8 @@ void Supervisor::accept_batch(Service& service, Listener& listener) {
         if (i > 0 && is_full(service)) return;
         if (!may_accept(service)) return;
         Endpoint peer;
-        Accepted accepted = accept_connection(listener.fd.get(), listener.plan.kind, peer);
+        Accepted accepted = accept_connection(
+                listener.fd.get(), listener.plan.kind, peer, !is_given_away(*service.plan));
         switch (accepted.outcome) {
             case AcceptOutcome::accepted:
                 consider(service, listener, std::move(accepted.connection), peer);

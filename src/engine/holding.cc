@@ -169,6 +169,8 @@ void Supervisor::launch_held(Service& service, std::uint32_t index) {
     --service.active;
     if (record.kind != ProcessKind::relayed) --live_;
     if (!held.user.empty()) users_[index] = held.user;
+    // A reload may have made something else of its service.
+    set_blocking(held.connection.get(), !is_given_away(*service.plan));
     start_conversation(service, index, std::move(held.connection),
             {std::move(held.name), std::move(held.user)});
 }

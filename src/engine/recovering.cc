@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "engine/supervisor.h"
+#include "sys/accept.h"
 
 namespace superd {
 
@@ -171,6 +172,7 @@ void Supervisor::take_found_connections(const Recovery& recovery) {
                         return listener.record == found.listener;
                     });
             if (to == service->listeners.end()) continue;
+            set_blocking(connection.get(), !is_given_away(*service->plan));
             consider(*service, *to, std::move(connection), found.peer);
             break;
         }

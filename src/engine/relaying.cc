@@ -26,11 +26,6 @@ constexpr Nanoseconds usual_flow_idle = std::chrono::minutes(1);
 // For the line that says which service a tcpmux client wants.
 constexpr Nanoseconds preface_time = std::chrono::seconds(10);
 
-// superd keeps its own descriptor of these clients and goes on with it.
-bool is_preface(const ServicePlan& plan) {
-    return plan.builtin == Builtin::tcpmux;
-}
-
 std::string_view listener_address(const Service& service, const ProcessRecord& record) {
     const auto& listeners = service.plan->listeners;
     if (record.listener >= listeners.size()) return {};
@@ -41,6 +36,13 @@ std::string lower_case(std::string text) {
     for (char& c : text)
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     return text;
+}
+
+// The one that was opened last.
+bool is_tcp_target(const Service& service, const ProcessRecord& record) {
+    const auto& targets = service.plan->redirect;
+    return record.attempts > 0 && record.attempts <= targets.size() &&
+           targets[record.attempts - 1U].kind == ListenerKind::tcp;
 }
 
 bool is_for_tcpmux(const Service& service) {
@@ -67,10 +69,12 @@ void Supervisor::start_relayed(
             .user = user_of(index),
             .facts = service.plan->log.admitted});
     const ServicePlan& plan = *service.plan;
+    // accept_batch() has seen to it, for the plan of its time.
+    if (again) set_blocking(connection.get(), !is_given_away(plan));
     const ConnectionName name{index, record.id};
     const Nanoseconds idle = plan.idle_timeout.value_or(Nanoseconds{0});
     if (plan.mode == Mode::builtin) {
-        const bool keeps = is_preface(plan);
+        const bool keeps = !is_given_away(plan);
         Fd client(keeps ? ::fcntl(connection.get(), F_DUPFD_CLOEXEC, low_number)
                         : connection.release());
         if (keeps) (void)connection.release();  // the record has it
@@ -89,7 +93,8 @@ void Supervisor::start_relayed(
     }
     relays_.pump(index,
             {name, idle, plan.connect_timeout,
-                    make_proxy_header(plan.send_proxy, record.peer, record.local)},
+                    make_proxy_header(plan.send_proxy, record.peer, record.local),
+                    record.peer.family == Family::ip, is_tcp_target(service, record)},
             std::move(connection), std::move(*upstream), {.again = again});
 }
 
@@ -129,7 +134,7 @@ void Supervisor::on_unreached(std::uint32_t index, int error) {
         log_unreached(service, record, targets[record.attempts - 1U], error);
     auto upstream = open_upstream(service, index, error);
     if (upstream)
-        relays_.next_upstream(index, std::move(*upstream));
+        relays_.next_upstream(index, std::move(*upstream), is_tcp_target(service, record));
     else
         relays_.end(index, RelayEnd::connect, upstream.error().code);
 }
@@ -187,7 +192,7 @@ std::string Supervisor::tcpmux_help() const {
 void Supervisor::on_asked(std::uint32_t index, const AskedMessage& message) {
     ProcessRecord& record = processes_.records().at(index);
     Service& mux = *by_index_[record.service];
-    if (!is_preface(*mux.plan)) return relays_.end(index);
+    if (mux.plan->builtin != Builtin::tcpmux) return relays_.end(index);
     if (message.service == "help")
         return relays_.answer(index, tcpmux_help(), AnswerThen::close);
     Service* wanted = find_for_tcpmux(message.service);
@@ -241,9 +246,7 @@ bool Supervisor::admit_to(Service& wanted, std::uint32_t index) {
 void Supervisor::take_back(Service& service, std::uint32_t index) {
     ProcessRecord& record = processes_.records().at(index);
     Fd connection(record.connection.load());
-    // Whatever the relay did to it.
-    const int flags = ::fcntl(connection.get(), F_GETFL);
-    if (flags >= 0) ::fcntl(connection.get(), F_SETFL, flags & ~O_NONBLOCK);
+    set_blocking(connection.get(), true);  // whatever the relay did to it
     record.kind = ProcessKind::handler;
     record.attempts = 0;
     record.started = to_nanoseconds(loop_.now());

@@ -2,6 +2,7 @@
 #include "engine/relays.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <utility>
@@ -24,25 +25,28 @@ namespace {
 constexpr auto patience = std::chrono::seconds(10);
 // Connections that may wait in superd for one relay.
 constexpr std::size_t most_waiting = 64;
+// Connections that are collected before they are sent; the end of a turn sends what there is.
+constexpr std::size_t messages_a_packet = 8;
 // News of relays must not keep the rest of superd waiting.
-constexpr int messages_a_turn = 256;
+constexpr int packets_a_turn = 32;
 
 }  // namespace
 
-struct Relays::Relay {
-    struct Waiting {
-        std::string packet;
-        std::vector<Fd> descriptors;
-        std::uint32_t record = ~std::uint32_t{0};  // whose connection goes with it
-        bool keeps_client = false;
-    };
+// A message that no packet has taken yet.
+struct Relays::Waiting {
+    std::string message;
+    std::vector<Fd> descriptors;
+    std::uint32_t record = ~std::uint32_t{0};  // whose connection goes with it
+    bool keeps_client = false;
+};
 
+struct Relays::Relay {
     unsigned number = 0;
     std::uint32_t record = ~std::uint32_t{0};  // of its process; ~0: there is none
     Fd channel;
     Fd theirs;  // its end, until it has been started
     std::unique_ptr<Poll> poll;
-    std::deque<Waiting> waiting;
+    std::deque<Waiting> waiting;  // for the end of the turn, and room in the channel
     Mono waiting_since{};
     Mono not_before{};
     Mono started{};
@@ -76,6 +80,10 @@ Relays::Relays(
         relays_.push_back(std::make_unique<Relay>());
         relays_.back()->number = i;
     }
+    loop_.at_turn_end([this] {
+        for (const auto& relay : relays_)
+            if (!relay->waiting.empty() && !relay->writing) flush(*relay);
+    });
 }
 
 Relays::~Relays() = default;
@@ -95,10 +103,11 @@ bool Relays::ready() {
     return false;
 }
 
-// In turn, those in a back-off left out; a relay that is not there yet is started.
+// In turn, those in a back-off left out; a relay that is not there yet is started. The one that
+// a packet is being collected for is taken until that has been sent.
 Relays::Relay* Relays::choose() {
     for (std::size_t i = 0; i < relays_.size(); ++i) {
-        Relay& relay = *relays_[next_++ % relays_.size()];
+        Relay& relay = *relays_[(next_ + i) % relays_.size()];
         if (relay.usable() && relay.waiting.size() < most_waiting) return &relay;
         if (!relay.lives() && relay.not_before <= loop_.now() && start(relay)) return &relay;
     }
@@ -135,15 +144,16 @@ void Relays::give(std::uint32_t index, Packet packet, std::vector<Fd> descriptor
     record.relay = static_cast<std::uint8_t>(relay->number);
     relay->waiting.push_back(
             {std::move(*packet), std::move(descriptors), index, how.keeps_client});
-    flush(*relay);
+    if (relay->waiting.size() >= messages_a_packet && !relay->writing) flush(*relay);
 }
 
-void Relays::next_upstream(std::uint32_t index, Fd upstream) {
+void Relays::next_upstream(std::uint32_t index, Fd upstream, bool tcp) {
     const ProcessRecord& record = processes_.records().at(index);
     if (record.relay >= relays_.size()) return;
     std::vector<Fd> descriptors;
     descriptors.push_back(std::move(upstream));
-    send(*relays_[record.relay], encode_message(ToRelay{UpstreamMessage{{index, record.id}}}),
+    send(*relays_[record.relay],
+            encode_message(ToRelay{UpstreamMessage{{index, record.id}, tcp}}),
             std::move(descriptors));
 }
 
@@ -162,18 +172,37 @@ void Relays::send(Relay& relay, Packet packet, std::vector<Fd> descriptors) {
     if (!packet || !relay.usable()) return;
     relay.waiting.push_back(
             {std::move(*packet), std::move(descriptors), ~std::uint32_t{0}, false});
-    flush(relay);
+}
+
+// As many of the first ones as go into one packet.
+std::size_t Relays::collect(const Relay& relay, RelayPacket& packet) {
+    packet.clear();
+    std::size_t count = 0;
+    for (const Waiting& one : relay.waiting) {
+        std::array<int, 2> numbers{};
+        for (std::size_t i = 0; i < one.descriptors.size(); ++i)
+            numbers.at(i) = one.descriptors[i].get();
+        if (!packet.add(one.message, {numbers.data(), one.descriptors.size()})) break;
+        ++count;
+    }
+    return count;
+}
+
+// The relay has it: what superd still holds of it goes.
+void Relays::on_sent(const Waiting& one) {
+    if (one.record == ~std::uint32_t{0}) return;
+    ProcessRecord& record = processes_.records().at(one.record);
+    record.state.store(RecordState::running, std::memory_order_release);
+    if (!one.keeps_client) record.connection.store(-1, std::memory_order_relaxed);
 }
 
 // Never blocks: what the relay does not take waits here, and the services wait with it.
 void Relays::flush(Relay& relay) {
     if (!relay.usable()) return;
+    RelayPacket packet;
     while (!relay.waiting.empty()) {
-        Relay::Waiting& first = relay.waiting.front();
-        std::vector<int> numbers;
-        for (const Fd& fd : first.descriptors)
-            numbers.push_back(fd.get());
-        const auto sent = send_relay_packet(relay.channel.get(), first.packet, numbers);
+        std::size_t count = collect(relay, packet);
+        const auto sent = packet.send(relay.channel.get());
         if (!sent && (sent.error().code == EAGAIN || sent.error().code == ETOOMANYREFS)) {
             if (!std::exchange(relay.writing, true)) {
                 relay.waiting_since = loop_.now();
@@ -183,12 +212,11 @@ void Relays::flush(Relay& relay) {
             return;
         }
         if (!sent) return;  // it has gone: its end is on its way
-        if (first.record != ~std::uint32_t{0}) {
-            ProcessRecord& record = processes_.records().at(first.record);
-            record.state.store(RecordState::running, std::memory_order_release);
-            if (!first.keeps_client) record.connection.store(-1, std::memory_order_relaxed);
+        for (; count > 0; --count) {
+            on_sent(relay.waiting.front());
+            relay.waiting.pop_front();
         }
-        relay.waiting.pop_front();
+        next_ = relay.number + 1;
     }
     if (std::exchange(relay.writing, false)) relay.poll->start(Poll::readable);
     if (std::exchange(waited_for_, false)) sink_.on_relays_ready();
@@ -334,16 +362,17 @@ void Relays::on_channel(Relay& relay, int events) {
 }
 
 void Relays::read_all(Relay& relay) {
-    for (int i = 0; i < messages_a_turn && relay.poll; ++i) {
-        auto message = receive_from_relay(relay.channel.get());
-        if (message) {
-            handle(relay, {std::move(*message)});
+    for (int i = 0; i < packets_a_turn && relay.poll; ++i) {
+        auto messages = receive_from_relay(relay.channel.get());
+        if (messages) {
+            for (FromRelay& message : *messages)
+                handle(relay, {std::move(message)});
             continue;
         }
-        if (message.error().code == EAGAIN) return;
+        if (messages.error().code == EAGAIN) return;
         // Gone, or it speaks nonsense: nothing it says is believed any more.
         relay.poll.reset();
-        if (message.error().code == EBADMSG)
+        if (messages.error().code == EBADMSG)
             say(Level::error,
                     fmt::format("superd-relay {} does not keep to the protocol: killed",
                             relay.number));
@@ -459,7 +488,6 @@ void Relays::on_gone(Relay& relay) {
         }
         record.relay = static_cast<std::uint8_t>(other->number);
         other->waiting.push_back(std::move(one));
-        flush(*other);
     }
     if (waited_for_ && ready()) {
         waited_for_ = false;

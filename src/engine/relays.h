@@ -40,6 +40,7 @@ struct FlowMessage;
 struct FlowRefusedMessage;
 enum class RelayEnd : std::uint8_t;
 enum class AnswerThen : std::uint8_t;
+class RelayPacket;  // relay/channel.h
 
 // News of relays. Loop thread.
 class RelaySink {
@@ -99,7 +100,7 @@ public:
             Giving how);
     void answer(std::uint32_t record, std::string text, AnswerThen then);
     // After on_unreached().
-    void next_upstream(std::uint32_t record, Fd upstream);
+    void next_upstream(std::uint32_t record, Fd upstream, bool tcp);
     // The connection is to be closed; on_relayed_ended() follows.
     void end(std::uint32_t record);
     void end(std::uint32_t record, RelayEnd how, int error);
@@ -125,6 +126,7 @@ public:
     [[nodiscard]] std::size_t pending() const;
 
 private:
+    struct Waiting;
     struct Relay;
     struct News;
     using Packet = std::optional<std::string>;  // as encode_message() makes it
@@ -141,6 +143,8 @@ private:
     void send(Relay& relay, Packet packet, std::vector<Fd> descriptors = {});
     [[nodiscard]] bool has_given(const Relay& relay, const ConnectionName& name) const;
     void flush(Relay& relay);
+    [[nodiscard]] static std::size_t collect(const Relay& relay, RelayPacket& packet);
+    void on_sent(const Waiting& one);
     void on_channel(Relay& relay, int events);
     void read_all(Relay& relay);
     void handle(Relay& relay, const News& news);

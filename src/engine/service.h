@@ -33,6 +33,12 @@ namespace superd {
     return mode == Mode::builtin || mode == Mode::redirect;
 }
 
+// Its clients' sockets are superd-relay's alone. With tcpmux superd keeps one of its own and
+// goes on with it.
+[[nodiscard]] constexpr bool is_given_away(const ServicePlan& plan) {
+    return is_relayed(plan.mode) && plan.builtin != Builtin::tcpmux;
+}
+
 // What somebody said, kept over restarts of superd in ServiceRecord::orders.
 // `start`: although the file says enabled = false or start = "manual".
 enum class Order : std::uint32_t { none, start, stop, pause, drain };

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "relay/channel.h"
 
+#include <algorithm>
 #include <cerrno>
-
-#include "base/packet_socket.h"
+#include <optional>
 
 namespace superd {
 
@@ -11,31 +11,81 @@ namespace {
 
 constexpr const char* subject = "relay channel";
 
+// The next message, taken off packet; nothing where it is cut short or empty.
+std::optional<std::string_view> take_message(std::string_view& packet) {
+    if (packet.size() < 2) return std::nullopt;
+    const auto byte = [&](std::size_t place) {
+        return static_cast<std::size_t>(static_cast<unsigned char>(packet[place]));
+    };
+    const std::size_t size = byte(0) | byte(1) << 8;
+    packet.remove_prefix(2);
+    if (size == 0 || size > packet.size()) return std::nullopt;
+    const std::string_view message = packet.substr(0, size);
+    packet.remove_prefix(size);
+    return message;
+}
+
 }  // namespace
 
-Result<void> send_relay_packet(
-        int channel, std::string_view packet, std::span<const int> descriptors) {
-    if (descriptors.size() > relay_descriptor_limit) return fail(EINVAL, "sendmsg", subject);
-    return send_packet(channel, packet, descriptors, subject);
+bool RelayPacket::add(std::string_view message, std::span<const int> descriptors) {
+    const bool fits = bytes_.size() + 2 + message.size() <= relay_packet_limit &&
+                      used_ + descriptors.size() <= descriptors_.size();
+    if (!fits) return false;
+    bytes_ += static_cast<char>(message.size() & 0xff);
+    bytes_ += static_cast<char>(message.size() >> 8 & 0xff);
+    bytes_ += message;
+    std::copy(descriptors.begin(), descriptors.end(), descriptors_.begin() + used_);
+    used_ += descriptors.size();
+    return true;
 }
 
-Result<ToRelayPacket> receive_to_relay(int channel) {
+Result<void> RelayPacket::send(int channel) const {
+    return send_packet(channel, bytes_, {descriptors_.data(), used_}, subject);
+}
+
+void RelayPacket::clear() {
+    bytes_.clear();
+    used_ = 0;
+}
+
+Result<std::vector<ToRelayPacket>> receive_to_relay(int channel) {
     char data[relay_packet_limit + 1];
-    auto received = receive_packet(channel, data, relay_descriptor_limit, subject);
+    auto received = receive_packet(channel, data, packet_descriptor_limit, subject);
     if (!received) return tl::unexpected(received.error());
-    auto message = decode_to_relay({data, received->size});
-    if (!message || descriptor_count(*message) != received->descriptors.size())
+    std::string_view packet(data, received->size);
+    auto next = received->descriptors.begin();
+    std::vector<ToRelayPacket> messages;
+    while (!packet.empty()) {
+        const auto bytes = take_message(packet);
+        auto message = bytes ? decode_to_relay(*bytes) : std::nullopt;
+        if (!message) return fail(EBADMSG, "recvmsg", subject);
+        const auto count = static_cast<std::ptrdiff_t>(descriptor_count(*message));
+        if (received->descriptors.end() - next < count)
+            return fail(EBADMSG, "recvmsg", subject);
+        ToRelayPacket& taken = messages.emplace_back(std::move(*message));
+        taken.descriptors.assign(
+                std::move_iterator(next), std::move_iterator(std::next(next, count)));
+        std::advance(next, count);
+    }
+    if (messages.empty() || next != received->descriptors.end())
         return fail(EBADMSG, "recvmsg", subject);
-    return ToRelayPacket{std::move(*message), std::move(received->descriptors)};
+    return messages;
 }
 
-Result<FromRelay> receive_from_relay(int channel) {
+Result<std::vector<FromRelay>> receive_from_relay(int channel) {
     char data[relay_packet_limit + 1];
     const auto received = receive_packet(channel, data, 0, subject);
     if (!received) return tl::unexpected(received.error());
-    auto message = decode_from_relay({data, received->size});
-    if (!message) return fail(EBADMSG, "recvmsg", subject);
-    return std::move(*message);
+    std::string_view packet(data, received->size);
+    std::vector<FromRelay> messages;
+    while (!packet.empty()) {
+        const auto bytes = take_message(packet);
+        auto message = bytes ? decode_from_relay(*bytes) : std::nullopt;
+        if (!message) return fail(EBADMSG, "recvmsg", subject);
+        messages.push_back(std::move(*message));
+    }
+    if (messages.empty()) return fail(EBADMSG, "recvmsg", subject);
+    return messages;
 }
 
 }  // namespace superd

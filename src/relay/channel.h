@@ -1,30 +1,49 @@
 // SPDX-License-Identifier: MIT
-// The socket between superd and a superd-relay: packets with descriptors, never blocking.
+// The socket between superd and a superd-relay, never blocking. A packet holds one message or
+// several, each behind its 16-bit length, and their descriptors in the same order: what a turn
+// has collected goes with one call and wakes the other side once.
 #pragma once
 
+#include <array>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/fd.h"
+#include "base/packet_socket.h"
 #include "base/result.h"
 
 #include "relay/protocol.h"
 
 namespace superd {
 
-// One packet; errors as sendmsg(2)'s, EAGAIN included. descriptors are loans.
-[[nodiscard]] Result<void> send_relay_packet(
-        int channel, std::string_view packet, std::span<const int> descriptors = {});
+class RelayPacket {
+public:
+    // A message as encode_message() makes it. False: the packet is full, send it first; an
+    // empty one takes any message. descriptors are loans.
+    [[nodiscard]] bool add(std::string_view message, std::span<const int> descriptors = {});
+    // Errors as sendmsg(2)'s, EAGAIN included: nothing of it has been sent.
+    [[nodiscard]] Result<void> send(int channel) const;
+    void clear();
+
+    [[nodiscard]] bool empty() const { return bytes_.empty(); }
+
+private:
+    std::string bytes_;
+    std::array<int, packet_descriptor_limit> descriptors_{};
+    std::size_t used_ = 0;  // of descriptors_
+};
 
 struct ToRelayPacket {
     ToRelay message;
     std::vector<Fd> descriptors;
 };
 
-// One packet. EAGAIN: none there. EPIPE: the other side has closed. EBADMSG: none of ours, or
-// with another number of descriptors than it says; it is consumed.
-[[nodiscard]] Result<ToRelayPacket> receive_to_relay(int channel);
-[[nodiscard]] Result<FromRelay> receive_from_relay(int channel);
+// The messages of one packet. EAGAIN: none there. EPIPE: the other side has closed. EBADMSG:
+// one of them is none of ours, or there is another number of descriptors than they say; all of
+// it is consumed.
+[[nodiscard]] Result<std::vector<ToRelayPacket>> receive_to_relay(int channel);
+[[nodiscard]] Result<std::vector<FromRelay>> receive_from_relay(int channel);
 
 }  // namespace superd

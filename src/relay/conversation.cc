@@ -3,14 +3,11 @@
 
 #include <cerrno>
 
-#include <fcntl.h>
-#include <sys/epoll.h>
-
 namespace superd {
 
 Conversation::Conversation(
         ConversationOwner& owner, ConnectionName name, Fd client, Nanoseconds idle)
-        : client_{std::move(client)},
+        : client_{.fd = std::move(client)},
           owner_(owner),
           name_(name),
           idle_(idle),
@@ -20,19 +17,12 @@ Conversation::Conversation(
 Conversation::~Conversation() {
     if (!ended_) {
         owner_.poller().take_back(*this);
-        owner_.poller().remove(client_.fd.get(), *this);
+        owner_.poller().forget(*this);
     }
 }
 
-// splice(2) goes by the socket's own flag, which superd leaves as accept4(2) had it.
-bool Conversation::make_nonblocking() {
-    if (shares_client()) return true;
-    const int flags = ::fcntl(client_.fd.get(), F_GETFL);
-    return flags >= 0 && ::fcntl(client_.fd.get(), F_SETFL, flags | O_NONBLOCK) == 0;
-}
-
 void Conversation::start() {
-    if (!make_nonblocking() || !owner_.poller().add(client_.fd.get(), *this)) {
+    if (!owner_.poller().add(client_.fd.get(), *this)) {
         end(RelayEnd::client, errno);
         return;
     }
@@ -40,7 +30,7 @@ void Conversation::start() {
     on_start();
 }
 
-void Conversation::take_upstream(Fd) {
+void Conversation::take_upstream(Fd, bool) {
     end(RelayEnd::refused);
 }
 
@@ -49,9 +39,7 @@ void Conversation::take_answer(std::string, AnswerThen) {
 }
 
 void Conversation::on_events(std::uint32_t events) {
-    if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) client_.in = true;
-    if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) client_is_done_ = true;
-    if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) client_.out = true;
+    client_.note(events);
     work();
 }
 
@@ -61,7 +49,10 @@ void Conversation::on_turn() {
 
 void Conversation::leave() {
     owner_.poller().take_back(*this);
-    owner_.poller().remove(client_.fd.get(), *this);
+    if (shares_client())
+        owner_.poller().remove(client_.fd.get(), *this);
+    else
+        owner_.poller().forget(*this);
     idle_timer_.cancel();
 }
 

@@ -40,7 +40,7 @@ public:
     // Once, after construction.
     void start();
     // The next upstream to try; only a redirect has any.
-    virtual void take_upstream(Fd upstream);
+    virtual void take_upstream(Fd upstream, bool tcp);
     // What superd says to a question; only those that ask have any use for it.
     virtual void take_answer(std::string text, AnswerThen then);
     // Ends it from outside; nothing where it has ended.
@@ -78,7 +78,7 @@ protected:
     [[nodiscard]] ConversationOwner& owner() { return owner_; }
 
     // The client will send nothing more: all it has said is there to be read.
-    [[nodiscard]] bool client_is_done() const { return client_is_done_; }
+    [[nodiscard]] bool client_is_done() const { return client_.done; }
 
     StreamEnd client_;
 
@@ -91,7 +91,6 @@ private:
         Conversation& conversation;
     };
 
-    [[nodiscard]] bool make_nonblocking();
     void on_idle();
 
     ConversationOwner& owner_;
@@ -100,7 +99,6 @@ private:
     IdleTimer idle_timer_;
     Mono touched_;
     bool ended_ = false;
-    bool client_is_done_ = false;
 };
 
 [[nodiscard]] std::unique_ptr<Conversation> make_pump(

@@ -13,12 +13,6 @@ namespace {
 
 constexpr std::size_t events_a_turn = 256;
 
-bool watch(int epoll, int fd, Watcher& watcher, std::uint32_t events) {
-    epoll_event event{events, {nullptr}};
-    event.data.ptr = &watcher;
-    return ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) == 0;
-}
-
 }  // namespace
 
 Poller::Poller(const Clock& clock)
@@ -29,19 +23,43 @@ Poller::Poller(const Clock& clock)
     if (!epoll_) std::abort();  // no descriptors at the very start
 }
 
+bool Poller::watch(int fd, Watcher& watcher, std::uint32_t events) {
+    if (free_places_.empty()) {
+        free_places_.push_back(static_cast<std::uint32_t>(places_.size()));
+        places_.emplace_back();
+    }
+    const std::uint32_t number = free_places_.back();
+    epoll_event event{events, {nullptr}};
+    event.data.u64 = std::uint64_t{places_[number].generation} << 32 | number;
+    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) return false;
+    free_places_.pop_back();
+    places_[number].watcher = &watcher;
+    watcher.place_ = number;
+    return true;
+}
+
 bool Poller::add(int fd, Watcher& watcher) {
-    return watch(epoll_.get(), fd, watcher, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
+    return watch(fd, watcher, EPOLLIN | EPOLLOUT | EPOLLPRI | EPOLLRDHUP | EPOLLET);
 }
 
 bool Poller::add_level(int fd, Watcher& watcher) {
-    return watch(epoll_.get(), fd, watcher, EPOLLIN);
+    return watch(fd, watcher, EPOLLIN);
 }
 
 void Poller::remove(int fd, Watcher& watcher) {
-    // superd may have a copy of the descriptor: closing ours would not take it out of the set.
+    if (watcher.place_ == Watcher::nowhere) return;
+    // superd has a copy of the descriptor: closing ours would not take it out of the set.
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-    for (Told& told : told_)
-        if (told.watcher == &watcher) told.watcher = nullptr;
+    forget(watcher);
+}
+
+void Poller::forget(Watcher& watcher) {
+    if (watcher.place_ == Watcher::nowhere) return;
+    Place& place = places_[watcher.place_];
+    place.watcher = nullptr;
+    ++place.generation;
+    free_places_.push_back(watcher.place_);
+    watcher.place_ = Watcher::nowhere;
 }
 
 void Poller::again(Task& task) {
@@ -64,14 +82,14 @@ void Poller::turn(int max_ms) {
     if (!tasks_.empty()) wait = 0;
     const int count = ::epoll_wait(epoll_.get(), events.data(), events_a_turn, wait);
     now_ = clock_.now();
-    told_.clear();
-    for (int i = 0; i < count; ++i)
-        told_.push_back({static_cast<Watcher*>(events[static_cast<std::size_t>(i)].data.ptr),
-                events[static_cast<std::size_t>(i)].events});
-    // By index: a watcher that is told may remove others, never add to the list.
-    for (std::size_t i = 0; i < told_.size(); ++i)
-        if (told_[i].watcher != nullptr) told_[i].watcher->on_events(told_[i].events);
-    told_.clear();
+    for (std::size_t i = 0; i < static_cast<std::size_t>(std::max(count, 0)); ++i) {
+        const auto number = static_cast<std::uint32_t>(events[i].data.u64);
+        const auto generation = static_cast<std::uint32_t>(events[i].data.u64 >> 32);
+        // A copy: a watcher that is told may add others, and the table may move.
+        const Place place = places_[number];
+        if (place.generation == generation && place.watcher != nullptr)
+            place.watcher->on_events(events[i].events);
+    }
     running_.swap(tasks_);
     for (std::size_t i = 0; i < running_.size(); ++i) {
         Task* task = running_[i];

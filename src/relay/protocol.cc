@@ -64,11 +64,14 @@ void code_fields(Coder& c, PacketField<Coder, PumpMessage>& m) {
     c.value(m.idle);
     c.value(m.connect);
     c.text(m.header, relay_header_limit);
+    c.value(m.client_tcp);
+    c.value(m.upstream_tcp);
 }
 
 template <class Coder>
 void code_fields(Coder& c, PacketField<Coder, UpstreamMessage>& m) {
     code_fields(c, m.name);
+    c.value(m.tcp);
 }
 
 template <class Coder>
@@ -195,19 +198,19 @@ std::string_view relay_end_name(RelayEnd end) {
 }
 
 std::optional<std::string> encode_message(const ToRelay& message) {
-    return encode_packet(message, first_to_relay, relay_packet_limit);
+    return encode_packet(message, first_to_relay, relay_message_limit);
 }
 
 std::optional<std::string> encode_message(const FromRelay& message) {
-    return encode_packet(message, first_from_relay, relay_packet_limit);
+    return encode_packet(message, first_from_relay, relay_message_limit);
 }
 
 std::optional<ToRelay> decode_to_relay(std::string_view packet) {
-    return decode_packet<ToRelay>(packet, first_to_relay, relay_packet_limit);
+    return decode_packet<ToRelay>(packet, first_to_relay, relay_message_limit);
 }
 
 std::optional<FromRelay> decode_from_relay(std::string_view packet) {
-    return decode_packet<FromRelay>(packet, first_from_relay, relay_packet_limit);
+    return decode_packet<FromRelay>(packet, first_from_relay, relay_message_limit);
 }
 
 std::size_t descriptor_count(const ToRelay& message) {

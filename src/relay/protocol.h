@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What superd and a superd-relay say to each other: one bounded packet each on a SOCK_SEQPACKET
-// socket, descriptors beside it (SCM_RIGHTS) in one direction only.
+// What superd and a superd-relay say to each other: bounded messages, several in one packet of
+// a SOCK_SEQPACKET socket (relay/channel.h), descriptors beside them (SCM_RIGHTS) in one
+// direction only.
 //
 // The form is base/packet.h's; the place of a message in its variant is its type. Neither side
 // believes the other: a packet that the encoder would not have made is refused whole, and
@@ -24,9 +25,9 @@
 
 namespace superd {
 
-inline constexpr std::uint32_t relay_protocol_version = 3;
+inline constexpr std::uint32_t relay_protocol_version = 4;
 inline constexpr std::size_t relay_packet_limit = 16 * 1024;
-inline constexpr std::size_t relay_descriptor_limit = 2;
+inline constexpr std::size_t relay_message_limit = relay_packet_limit - 2;
 inline constexpr std::size_t relay_text_limit = 8 * 1024;
 inline constexpr std::size_t relay_header_limit = 256;  // of the PROXY protocol
 
@@ -67,6 +68,8 @@ struct GreetMessage {
     bool operator==(const GreetMessage&) const = default;
 };
 
+// Sockets that come are non-blocking, unless superd goes on with them (tcpmux).
+
 // Be this builtin to the client (one descriptor).
 struct ServeMessage {
     ConnectionName name;
@@ -82,12 +85,14 @@ struct PumpMessage {
     Nanoseconds idle{0};     // zero: none
     Nanoseconds connect{0};  // for the upstream to be connected; zero: none
     std::string header;      // to the upstream, before anything else
+    bool client_tcp = false, upstream_tcp = false;  // what they are besides streams
     bool operator==(const PumpMessage&) const = default;
 };
 
 // The next upstream to try (one descriptor), after an UnreachedMessage.
 struct UpstreamMessage {
     ConnectionName name;
+    bool tcp = false;
     bool operator==(const UpstreamMessage&) const = default;
 };
 

@@ -3,9 +3,6 @@
 // of file.
 #include <cerrno>
 
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -28,7 +25,9 @@ public:
               connect_timer_(*this),
               up_(owner.pipes()),
               down_(owner.pipes()) {
+        client_.tcp = message.client_tcp;
         upstream_.fd = std::move(upstream);
+        upstream_.tcp = message.upstream_tcp;
     }
 
     ~Pump() override { forget_upstream(); }
@@ -37,9 +36,10 @@ public:
 
     [[nodiscard]] std::uint64_t sent() const override { return down_.written(); }
 
-    void take_upstream(Fd upstream) override {
+    void take_upstream(Fd upstream, bool tcp) override {
         forget_upstream();
         upstream_.fd = std::move(upstream);
+        upstream_.tcp = tcp;
         begin_connect();
     }
 
@@ -60,30 +60,19 @@ private:
         Pump& pump;
     };
 
-    void on_start() override {
-        // What is passed on is as large as what came: waiting for more would only delay it.
-        const int on = 1;
-        ::setsockopt(client_.fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        begin_connect();
-    }
+    void on_start() override { begin_connect(); }
 
     void begin_connect() {
         connected_ = false;
-        // splice(2) goes by the socket's own flag.
-        const int flags = ::fcntl(upstream_.fd.get(), F_GETFL);
-        if (flags < 0 || ::fcntl(upstream_.fd.get(), F_SETFL, flags | O_NONBLOCK) != 0)
-            return end(RelayEnd::upstream, errno);
         if (!owner().poller().add(upstream_.fd.get(), upstream_watcher_))
             return end(RelayEnd::upstream, errno);
-        watched_ = true;
         if (connect_timeout_ > Nanoseconds::zero())
             owner().poller().wheel().set(
                     connect_timer_, owner().poller().now() + connect_timeout_);
     }
 
     void on_upstream(std::uint32_t events) {
-        if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) upstream_.in = true;
-        if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) upstream_.out = true;
+        upstream_.note(events);
         if (!connected_ && !on_connect_news(events)) return;
         work();
     }
@@ -93,7 +82,8 @@ private:
         if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) == 0) return false;
         int error = 0;
         socklen_t size = sizeof error;
-        ::getsockopt(upstream_.fd.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+        if ((events & (EPOLLHUP | EPOLLERR)) != 0)
+            ::getsockopt(upstream_.fd.get(), SOL_SOCKET, SO_ERROR, &error, &size);
         if (error != 0) {
             on_unreached(error);
             return false;
@@ -112,8 +102,7 @@ private:
 
     void forget_upstream() {
         connect_timer_.cancel();
-        if (watched_) owner().poller().remove(upstream_.fd.get(), upstream_watcher_);
-        watched_ = false;
+        owner().poller().forget(upstream_watcher_);
         upstream_ = {};
     }
 
@@ -140,9 +129,10 @@ private:
     // True when all of it has gone.
     bool send_header() {
         while (!header_.empty() && upstream_.out) {
-            const ssize_t n =
-                    ::send(upstream_.fd.get(), header_.data(), header_.size(), MSG_NOSIGNAL);
+            const ssize_t n = ::send(upstream_.fd.get(), header_.data(), header_.size(),
+                    MSG_DONTWAIT | MSG_NOSIGNAL);
             if (n > 0) {
+                upstream_.written = true;
                 header_.erase(0, static_cast<std::size_t>(n));
             } else if (errno == EAGAIN) {
                 upstream_.out = false;
@@ -162,7 +152,11 @@ private:
         switch (outcome) {
             case Conduit::Outcome::waits: return false;
             case Conduit::Outcome::used_up: return true;
-            case Conduit::Outcome::finished: over = true; return false;
+            case Conduit::Outcome::finished:
+                over = true;
+                // Closing, which comes next where both are over, says it as well.
+                if (!up_over_ || !down_over_) ::shutdown(to.fd.get(), SHUT_WR);
+                return false;
             case Conduit::Outcome::to_failed:
                 over = true;
                 note(&to == &client_ ? RelayEnd::client : RelayEnd::upstream, conduit.error());
@@ -190,7 +184,7 @@ private:
     Conduit up_, down_;  // from the client, to the client
     RelayEnd end_ = RelayEnd::finished;
     int error_ = 0;
-    bool watched_ = false, connected_ = false, up_over_ = false, down_over_ = false;
+    bool connected_ = false, up_over_ = false, down_over_ = false;
 };
 
 }  // namespace

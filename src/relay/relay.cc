@@ -10,7 +10,7 @@ namespace superd {
 namespace {
 
 // superd's messages must not keep the connections waiting.
-constexpr int messages_a_turn = 64;
+constexpr int packets_a_turn = 16;
 // While superd does not read, its channel is tried again.
 constexpr int retry_ms = 20;
 // How soon superd learns what came of datagrams.
@@ -48,10 +48,11 @@ void Relay::on_events(std::uint32_t) {
 }
 
 void Relay::take_messages() {
-    for (int i = 0; i < messages_a_turn && channel_; ++i) {
+    for (int i = 0; i < packets_a_turn && channel_; ++i) {
         auto packet = receive_to_relay(channel_.get());
         if (packet) {
-            handle(std::move(*packet));
+            for (ToRelayPacket& message : *packet)
+                handle(std::move(message));
             continue;
         }
         if (packet.error().code == EAGAIN) return;
@@ -93,7 +94,7 @@ void Relay::take(const PumpMessage& message, std::vector<Fd>& descriptors) {
 
 void Relay::take(const UpstreamMessage& message, std::vector<Fd>& descriptors) {
     if (Conversation* conversation = find(message.name))
-        conversation->take_upstream(std::move(descriptors[0]));
+        conversation->take_upstream(std::move(descriptors[0]), message.tcp);
 }
 
 void Relay::take(const EndMessage& message, std::vector<Fd>&) {
@@ -205,9 +206,13 @@ void Relay::tell(const FromRelay& message) {
 
 void Relay::flush() {
     while (!waiting_.empty() && channel_) {
-        const auto sent = send_relay_packet(channel_.get(), waiting_.front());
+        packet_.clear();
+        auto next = waiting_.begin();
+        while (next != waiting_.end() && packet_.add(*next))
+            ++next;
+        const auto sent = packet_.send(channel_.get());
         if (!sent) return;  // no room; or it has been closed, which reading finds out
-        waiting_.pop_front();
+        waiting_.erase(waiting_.begin(), next);
     }
     if (!channel_) waiting_.clear();
 }

@@ -71,7 +71,8 @@ private:
     Fd channel_;
     std::unordered_map<std::uint32_t, std::unique_ptr<Conversation>> conversations_;
     std::vector<std::unique_ptr<Conversation>> graveyard_;  // until the turn is over
-    std::deque<std::string> waiting_;                       // for room in the channel
+    std::deque<std::string> waiting_;  // for the end of the turn, and room in the channel
+    RelayPacket packet_;
     // The last ones taken: a superd that was killed between giving one and writing that down
     // gives it again.
     std::array<std::uint64_t, 64> taken_{};

@@ -60,7 +60,8 @@ protected:
     Heard hear() {
         std::array<char, 16 * 1024> scratch;
         for (std::size_t heard = 0; heard < share_of_turn && client_.in;) {
-            const ssize_t n = ::recv(client_.fd.get(), scratch.data(), scratch.size(), 0);
+            const ssize_t n =
+                    ::recv(client_.fd.get(), scratch.data(), scratch.size(), MSG_DONTWAIT);
             if (n > 0) {
                 heard += static_cast<std::size_t>(n);
                 received_ += static_cast<std::uint64_t>(n);
@@ -80,7 +81,8 @@ protected:
 
     // -1: failed, error_ says why. Otherwise how much of it was taken.
     ssize_t say(std::string_view text) {
-        const ssize_t n = ::send(client_.fd.get(), text.data(), text.size(), MSG_NOSIGNAL);
+        const ssize_t n =
+                ::send(client_.fd.get(), text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
         if (n > 0) {
             sent_ += static_cast<std::uint64_t>(n);
             touch();

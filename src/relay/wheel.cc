@@ -92,7 +92,8 @@ void Wheel::fire(Head& slot) {
 
 void Wheel::advance(Mono now) {
     const std::uint64_t until = tick_of(now);
-    if (timeout(now) < 0) now_ = std::max(now_, until);
+    if (until <= now_) return;
+    if (timeout(now) < 0) now_ = until;
     while (now_ < until) {
         ++now_;
         for (unsigned level = levels - 1; level > 0; --level)

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -58,13 +59,20 @@ AcceptOutcome classify_accept_error(int error) {
     }
 }
 
-Accepted accept_connection(int listener, ListenerKind kind, Endpoint& peer) {
+Accepted accept_connection(int listener, ListenerKind kind, Endpoint& peer, bool blocking) {
     SocketAddress address;
     address.length = sizeof address.storage;
-    const int fd = ::accept4(listener, address.get(), &address.length, SOCK_CLOEXEC);
+    const int flags = SOCK_CLOEXEC | (blocking ? 0 : SOCK_NONBLOCK);
+    const int fd = ::accept4(listener, address.get(), &address.length, flags);
     if (fd < 0) return {classify_accept_error(errno), errno, {}};
     peer = is_unix(kind) ? unix_peer(fd) : Endpoint::from(address.get(), address.length);
     return {AcceptOutcome::accepted, 0, Fd(fd)};
+}
+
+void set_blocking(int fd, bool blocking) {
+    const int flags = ::fcntl(fd, F_GETFL);
+    const int wanted = blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK;
+    if (flags >= 0 && wanted != flags) ::fcntl(fd, F_SETFL, wanted);
 }
 
 Endpoint local_endpoint(int fd) {

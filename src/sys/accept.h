@@ -25,11 +25,15 @@ enum class AcceptOutcome : std::uint8_t {
 struct Accepted {
     AcceptOutcome outcome = AcceptOutcome::empty;
     int error = 0;  // errno behind the outcome
-    Fd connection;  // close-on-exec, blocking
+    Fd connection;  // close-on-exec
 };
 
 // accept4(2). peer is filled in from the address that comes with it; for UNIX from SO_PEERCRED.
-[[nodiscard]] Accepted accept_connection(int listener, ListenerKind kind, Endpoint& peer);
+// The connection is a blocking one, as handlers want it, or one that a relay can have at once.
+[[nodiscard]] Accepted accept_connection(
+        int listener, ListenerKind kind, Endpoint& peer, bool blocking = true);
+// O_NONBLOCK of an open file, whoever shares it.
+void set_blocking(int fd, bool blocking);
 // What an errno of accept4(2) means.
 [[nodiscard]] AcceptOutcome classify_accept_error(int error);
 

@@ -7,7 +7,6 @@
 
 #include <net/if.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -68,9 +67,6 @@ Result<Fd> open_connection(const TargetPlan& target) {
     const int type = target.kind == ListenerKind::udp ? SOCK_DGRAM : SOCK_STREAM;
     Fd fd(::socket(address->storage.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd) return fail("socket", target.text);
-    const int on = 1;
-    if (target.kind == ListenerKind::tcp)
-        ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (::connect(fd.get(), address->get(), address->length) != 0 && errno != EINPROGRESS)
         return fail("connect", target.text);
     return fd;

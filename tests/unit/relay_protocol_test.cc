@@ -5,6 +5,7 @@
 #include "relay/channel.h"
 #include "relay/protocol.h"
 #include "support/catch.h"
+#include "support/relay_channel.h"
 
 using namespace superd;
 using namespace std::chrono_literals;
@@ -14,8 +15,9 @@ namespace {
 const std::vector<ToRelay> to_relay{GreetMessage{}, GreetMessage{7},
         ServeMessage{{3, 0x18f2}, Builtin::echo, 10min},
         ServeMessage{{0xffffffff, ~std::uint64_t{0}}, Builtin::sensor, 0ns},
-        PumpMessage{{3, 0x18f2}, 10min, 3s, "PROXY UNKNOWN\r\n"}, PumpMessage{},
-        UpstreamMessage{{3, 0x18f2}}, EndMessage{{3, 0x18f2}, RelayEnd::connect, ECONNREFUSED}};
+        PumpMessage{{3, 0x18f2}, 10min, 3s, "PROXY UNKNOWN\r\n", true, false}, PumpMessage{},
+        UpstreamMessage{{3, 0x18f2}, true},
+        EndMessage{{3, 0x18f2}, RelayEnd::connect, ECONNREFUSED}};
 const std::vector<ToRelay> more_to_relay{
         AnswerMessage{{3, 4}, "+Go\r\n", AnswerThen::hand_over},
         AnswerMessage{{3, 4}, "", AnswerThen::go_on}, ForwardMessage{7},
@@ -136,16 +138,57 @@ TEST_CASE("relay channel: a packet must bring the descriptors that it says") {
     const int number = file.get();
     const std::string serve = encode_message(ToRelay{to_relay[2]}).value();
     const std::string greet = encode_message(ToRelay{to_relay[0]}).value();
-    REQUIRE(send_relay_packet(pair.superd_end.get(), serve, {&number, 1}));
+    REQUIRE(send_relay_message(pair.superd_end.get(), serve, {&number, 1}));
     const auto got = receive_to_relay(pair.relay_end.get());
     REQUIRE(got);
-    CHECK(got->message == to_relay[2]);
-    CHECK(got->descriptors.size() == 1);
-    REQUIRE(send_relay_packet(pair.superd_end.get(), serve));
+    REQUIRE(got->size() == 1);
+    CHECK(got->front().message == to_relay[2]);
+    CHECK(got->front().descriptors.size() == 1);
+    REQUIRE(send_relay_message(pair.superd_end.get(), serve));
     CHECK(receive_to_relay(pair.relay_end.get()).error().code == EBADMSG);
-    REQUIRE(send_relay_packet(pair.superd_end.get(), greet, {&number, 1}));
+    REQUIRE(send_relay_message(pair.superd_end.get(), greet, {&number, 1}));
     CHECK(receive_to_relay(pair.relay_end.get()).error().code == EBADMSG);
     CHECK(receive_to_relay(pair.relay_end.get()).error().code == EAGAIN);
+}
+
+TEST_CASE("relay channel: a packet of several messages gives each its own descriptors") {
+    Pair pair;
+    const Fd file(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    const int numbers[] = {file.get(), file.get()};
+    RelayPacket packet;
+    REQUIRE(packet.add(encode_message(ToRelay{PumpMessage{}}).value(), numbers));
+    REQUIRE(packet.add(encode_message(ToRelay{GreetMessage{}}).value()));
+    REQUIRE(packet.add(encode_message(to_relay[2]).value(), {numbers, 1}));
+    REQUIRE(packet.send(pair.superd_end.get()));
+    const auto got = receive_to_relay(pair.relay_end.get());
+    REQUIRE(got);
+    REQUIRE(got->size() == 3);
+    CHECK((*got)[0].descriptors.size() == 2);
+    CHECK((*got)[1].message == ToRelay{GreetMessage{}});
+    CHECK((*got)[2].message == to_relay[2]);
+    CHECK((*got)[2].descriptors.size() == 1);
+    packet.clear();
+    CHECK(packet.empty());
+
+    // One bad message, and nothing of the packet is believed.
+    REQUIRE(packet.add(encode_message(from_relay[1]).value()));
+    REQUIRE(packet.add("nonsense"));
+    REQUIRE(packet.send(pair.relay_end.get()));
+    CHECK(receive_from_relay(pair.superd_end.get()).error().code == EBADMSG);
+}
+
+TEST_CASE("relay channel: a packet takes what fits, descriptors included, and then no more") {
+    RelayPacket packet;
+    const std::string message = encode_message(ToRelay{PumpMessage{}}).value();
+    const std::vector<int> two(2, 0);
+    std::size_t count = 0;
+    while (packet.add(message, two))
+        ++count;
+    CHECK(count == packet_descriptor_limit / 2);
+    CHECK(packet.add(encode_message(ToRelay{GreetMessage{}}).value()));
+    packet.clear();
+    CHECK(packet.add(std::string(relay_message_limit, 'x')));
+    CHECK_FALSE(packet.add("x"));
 }
 
 TEST_CASE("relay channel: superd takes no descriptor from a relay") {
@@ -153,12 +196,12 @@ TEST_CASE("relay channel: superd takes no descriptor from a relay") {
     const Fd file(::open("/dev/null", O_RDWR | O_CLOEXEC));
     const int number = file.get();
     const std::string ended = encode_message(FromRelay{from_relay[1]}).value();
-    REQUIRE(send_relay_packet(pair.relay_end.get(), ended, {&number, 1}));
+    REQUIRE(send_relay_message(pair.relay_end.get(), ended, {&number, 1}));
     CHECK(receive_from_relay(pair.superd_end.get()).error().code == EBADMSG);
-    REQUIRE(send_relay_packet(pair.relay_end.get(), ended));
+    REQUIRE(send_relay_message(pair.relay_end.get(), ended));
     const auto got = receive_from_relay(pair.superd_end.get());
     REQUIRE(got);
-    CHECK(*got == from_relay[1]);
+    CHECK(*got == std::vector{from_relay[1]});
     pair.relay_end.reset();
     CHECK(receive_from_relay(pair.superd_end.get()).error().code == EPIPE);
 }

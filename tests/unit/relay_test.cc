@@ -3,12 +3,14 @@
 #include "relay/relay.h"
 
 #include <csignal>
+#include <deque>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "relay/builtins.h"
 #include "support/catch.h"
+#include "support/relay_channel.h"
 
 using namespace superd;
 using namespace std::chrono_literals;
@@ -17,7 +19,7 @@ namespace {
 
 void make_pair_of(int type, Fd& one, Fd& other) {
     int ends[2];
-    REQUIRE(::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) == 0);
+    REQUIRE(::socketpair(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
     one.reset(ends[0]);
     other.reset(ends[1]);
 }
@@ -38,7 +40,7 @@ struct Bench {
         const int number = server.get();
         const auto packet = encode_message(
                 ToRelay{ServeMessage{{static_cast<std::uint32_t>(id), id}, builtin, idle}});
-        REQUIRE(send_relay_packet(channel.get(), *packet, {&number, 1}));
+        REQUIRE(send_relay_message(channel.get(), *packet, {&number, 1}));
         return client;
     }
 
@@ -53,12 +55,12 @@ struct Bench {
         make_pair_of(SOCK_STREAM, ends.server, upstream);
         message.name = {static_cast<std::uint32_t>(id), id};
         const int numbers[] = {client.get(), upstream.get()};
-        REQUIRE(send_relay_packet(channel.get(), *encode_message(ToRelay{message}), numbers));
+        REQUIRE(send_relay_message(channel.get(), *encode_message(ToRelay{message}), numbers));
         return ends;
     }
 
     void tell(const ToRelay& message) {
-        REQUIRE(send_relay_packet(channel.get(), *encode_message(message)));
+        REQUIRE(send_relay_message(channel.get(), *encode_message(message)));
     }
 
     void turn(int times = 4) {
@@ -69,11 +71,11 @@ struct Bench {
     template <class Message>
     Message said() {
         for (int i = 0; i < 100; ++i) {
-            going = relay->turn(0);
-            const auto message = receive_from_relay(channel.get());
-            if (!message) continue;
-            REQUIRE(std::holds_alternative<Message>(*message));
-            return std::get<Message>(*message);
+            if (!hear()) continue;
+            const FromRelay message = std::move(heard.front());
+            heard.pop_front();
+            REQUIRE(std::holds_alternative<Message>(message));
+            return std::get<Message>(message);
         }
         FAIL("the relay said nothing");
         throw std::logic_error("unreachable");
@@ -81,7 +83,16 @@ struct Bench {
 
     [[nodiscard]] bool silent() {
         turn();
-        return !receive_from_relay(channel.get());
+        return !hear();
+    }
+
+    // A turn, where nothing has been heard yet.
+    bool hear() {
+        if (!heard.empty()) return true;
+        going = relay->turn(0);
+        if (auto messages = receive_from_relay(channel.get()))
+            heard.insert(heard.end(), messages->begin(), messages->end());
+        return !heard.empty();
     }
 
     // Up to `size` bytes, or the end of file.
@@ -101,6 +112,7 @@ struct Bench {
     FakeClock clock;
     Fd channel;
     std::unique_ptr<Relay> relay;
+    std::deque<FromRelay> heard;
     bool going = true;
 };
 
@@ -305,13 +317,13 @@ TEST_CASE("relay: an upstream that cannot be reached is told, and the next one t
     Fd client, theirs, server, upstream;
     make_pair_of(SOCK_STREAM, client, theirs);
     const int numbers[] = {theirs.get(), refused.get()};
-    REQUIRE(send_relay_packet(bench.channel.get(),
+    REQUIRE(send_relay_message(bench.channel.get(),
             *encode_message(ToRelay{PumpMessage{{24, 24}, 0ns, 1s, ""}}), numbers));
     CHECK(bench.said<UnreachedMessage>() == UnreachedMessage{{24, 24}, ECONNREFUSED});
     theirs.reset();
     make_pair_of(SOCK_STREAM, server, upstream);
     const int number = upstream.get();
-    REQUIRE(send_relay_packet(bench.channel.get(),
+    REQUIRE(send_relay_message(bench.channel.get(),
             *encode_message(ToRelay{UpstreamMessage{{24, 24}}}), {&number, 1}));
     REQUIRE(::send(client.get(), "x", 1, 0) == 1);
     CHECK(bench.read(server, 1) == "x");
