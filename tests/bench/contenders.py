@@ -233,17 +233,18 @@ class Xinetd(Contender):
 
 
 class Redirecting:
-    """What the redirecting contenders have in common: where to, and that nothing is logged to a disk."""
+    """What the redirecting contenders have in common: where to, and that none logs its connections."""
 
     upstream = None  # port of the server behind
 
 
 class SuperdRedirect(Superd, Redirecting):
     name = "superd redirect"
+    note = "no lines of connections"
 
     def text(self):
         return (f'[superd]\nlog = "file:{self.path("superd.log")}"\n\n[defaults]\n'
-                'max_connections = "unlimited"\nmax_per_source = "unlimited"\n'
+                'max_connections = "unlimited"\nmax_per_source = "unlimited"\nlog_admitted = []\n'
                 f'[service.bench]\nlisten = "tcp:{ADDRESS}:{self.port}"\n'
                 f'redirect = "tcp:{ADDRESS}:{self.upstream}"\n')
 
