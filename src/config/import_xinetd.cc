@@ -16,6 +16,7 @@ namespace superd {
 namespace {
 
 constexpr std::string_view usual_file = "/etc/xinetd.conf";
+constexpr const char* inetd_file = "/etc/inetd.conf";  // of -inetd_compat
 
 // ---- the options that the host starts xinetd with
 
@@ -24,12 +25,15 @@ public:
     Options(ImportHost& host, Import& import) : host_(host), import_(import) {}
 
     void read() {
+        // Debian's script makes -inetd_compat of it.
+        read("/etc/default/xinetd", "INETD_COMPAT");
         read("/etc/default/xinetd", "XINETD_OPTS");
         read("/etc/sysconfig/xinetd", "EXTRAOPTIONS");
         read("/etc/sysconfig/xinetd", "XINETD_OPTIONS");
     }
 
-    std::string file;  // of -f; empty: the usual one
+    std::string file;     // of -f; empty: the usual one
+    bool compat = false;  // /etc/inetd.conf is read too
 
 private:
     void read(const std::string& path, std::string_view variable) {
@@ -46,7 +50,10 @@ private:
             text = trim(text.substr(sign + 1));
             std::string words(text);
             std::erase_if(words, [](char c) { return c == '"' || c == '\''; });
-            take({path, number}, xinetd_words(words));
+            if (variable == "INETD_COMPAT")
+                compat = words.starts_with('Y') || words.starts_with('y');
+            else
+                take({path, number}, xinetd_words(words));
         }
     }
 
@@ -92,8 +99,7 @@ private:
             note(ImportSeverity::warning, at, read, {},
                     "start superd with --pid-file " + value + " where something reads it");
         else if (option == "-inetd_compat")
-            note(ImportSeverity::lost, at, read, {},
-                    "/etc/inetd.conf is not read: superctl import inetd /etc/inetd.conf");
+            compat = true;
         else
             note(ImportSeverity::info, at, read, {}, "superd needs nothing of the kind");
     }
@@ -127,6 +133,11 @@ public:
         auto files = paths;
         if (files.empty()) files.emplace_back(options.file.empty() ? usual_file : options.file);
         text_ = scan_xinetd(files, host_, import_);
+        if (options.compat && paths.empty()) {
+            auto more = read_inetd_compat(inetd_file, host_, import_);
+            if (!more.empty()) files.emplace_back(inetd_file);
+            std::move(more.begin(), more.end(), std::back_inserter(text_.services));
+        }
         import_.comments.push_back(
                 "Made by superctl import xinetd from " + join(files, ", ") + ".");
         append(import_.comments, text_.comments);

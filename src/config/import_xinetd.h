@@ -44,6 +44,9 @@ struct XinetdText {
 
 [[nodiscard]] XinetdText scan_xinetd(
         const std::vector<std::string>& paths, ImportHost& host, Import& import);
+// The lines of an inetd.conf, an entry each.
+[[nodiscard]] std::vector<XinetdEntry> read_inetd_compat(
+        const std::string& path, ImportHost& host, Import& import);
 // "a  b\tc" → a, b, c: xinetd knows no quotes, no escapes and no continuation.
 [[nodiscard]] std::vector<std::string> xinetd_words(std::string_view text);
 [[nodiscard]] std::string lower_case(std::string_view text);

@@ -663,9 +663,43 @@ TEST_CASE("xinetd import: the options that the host starts it with") {
     CHECK(got.import.daemon[0].key == "max_processes");
     CHECK(got.import.daemon[0].value == "50");
     CHECK(got.import.daemon[1].value == "\"syslog:local3\"");
-    CHECK(got.says("superctl import inetd"));
     host.files["/etc/sysconfig/xinetd"] = "EXTRAOPTIONS='-filelog /var/log/xinetd'\n";
     CHECK(Imported(host).says("file:/var/log/xinetd"));
+}
+
+TEST_CASE("xinetd import: inetd.conf comes along where xinetd reads it too") {
+    FakeImportHost host;
+    host.files[main_file] = service("");
+    host.files["/etc/inetd.conf"] =
+            "# comment\n\n"
+            "telnet stream tcp nowait telnetd.tty /usr/sbin/tcpd in.telnetd -h\n"
+            "time stream tcp nowait root internal\n"
+            "time dgram udp wait root internal\n"
+            "rstatd/1-3 dgram rpc/udp wait root /usr/sbin/rpc.rstatd rpc.rstatd\n"
+            "ftp stream tcp nowait.40 root /usr/sbin/in.ftpd in.ftpd\n"
+            "short stream\n";
+    CHECK(import_xinetd({}, host).services.size() == 1);
+    for (const char* option : {"INETD_COMPAT=Yes\n", "XINETD_OPTS='-inetd_compat'\n"}) {
+        host.files["/etc/default/xinetd"] = option;
+        const Import got = import_xinetd({}, host);
+        REQUIRE(got.services.size() == 7);
+        const ImportService& telnet = got.services[1];
+        CHECK(telnet.name == "telnet");
+        CHECK(telnet.find("exec")->value == R"(["/usr/sbin/tcpd", "-h"])");
+        CHECK(telnet.find("argv0")->value == "\"in.telnetd\"");
+        CHECK(telnet.find("user")->value == "\"telnetd\"");
+        CHECK(telnet.find("group")->value == "\"tty\"");
+        CHECK(got.services[2].name == "time-stream");
+        CHECK(got.services[3].name == "time-dgram");
+        CHECK(got.services[3].find("builtin")->value == "\"time\"");
+        CHECK(got.services[4].find("rpc") != nullptr);
+        CHECK(got.services[5].disabled.front().find("nowait.40") != std::string::npos);
+        CHECK(got.services[6].disabled.front().find("too few fields") != std::string::npos);
+    }
+    // Who names a file wants that one.
+    CHECK(import_xinetd({main_file}, host).services.size() == 1);
+    host.files["/etc/default/xinetd"] = "INETD_COMPAT=No\n";
+    CHECK(import_xinetd({}, host).services.size() == 1);
 }
 
 TEST_CASE("xinetd import: comments are carried over") {
