@@ -25,7 +25,7 @@ LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader opti
 	report values values_special values_limits values_log nss host environment_file written inherit networks resolve resolve_listeners \
 	resolve_admission resolve_identity resolve_process resolve_relay resolve_daemon resolve_check resolve_log conflicts codec diff plan_json config \
 	import import_host import_report import_settle import_share import_write \
-	import_xinetd import_xinetd_scan import_xinetd_compat import_xinetd_read import_xinetd_values import_xinetd_map import_xinetd_run import_xinetd_admit \
+	import_hosts_access import_xinetd import_xinetd_scan import_xinetd_compat import_xinetd_read import_xinetd_values import_xinetd_map import_xinetd_run import_xinetd_admit \
 	import_inetd import_inetd_block import_inetd_fields import_inetd_program import_inetd_service import_inetd_text \
 	import_systemd import_systemd_keys import_systemd_service import_systemd_socket import_systemd_unit import_systemd_words
 LIB_policy  = access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan exec_spec client_filter \
@@ -55,7 +55,7 @@ TEST_PROGRAMS = report
 
 UNIT_base    = packet fd text units address \
 	host_name
-UNIT_config  = manual diagnostics toml loader address_spec target_spec options foreign resolve resolve_relay inheritance networks codec diff config import_xinetd import_samples import_write \
+UNIT_config  = manual diagnostics toml loader address_spec target_spec options foreign resolve resolve_relay inheritance networks codec diff config import_hosts_access import_xinetd import_samples import_write \
 	import_inetd import_inetd_samples import_systemd
 UNIT_policy  = access_index admission backoff hours log_limiter rate sources environment spawn_plan exec_spec \
 	denials

@@ -108,19 +108,6 @@ private:
     Import& import_;
 };
 
-// ---- hosts.allow and hosts.deny
-
-bool has_rule(ImportHost& host, const std::string& path) {
-    const auto content = host.read(path);
-    // What cannot be read may well have rules.
-    if (content.error != 0) return content.error != ENOENT;
-    for (const std::string_view line : split(content.text, '\n')) {
-        const std::string_view text = trim(line);
-        if (!text.empty() && !text.starts_with('#')) return true;
-    }
-    return false;
-}
-
 // ---- all services
 
 class XinetdImport {
@@ -145,8 +132,7 @@ public:
         read_services();
         look_at_lists();
         find_duplicates();
-        facts_.has_wrappers =
-                has_rule(host_, "/etc/hosts.allow") || has_rule(host_, "/etc/hosts.deny");
+        facts_.wrappers = HostsAccess(host_);
         for (const XinetdService& service : services_)
             import_.services.push_back(map_xinetd_service(service, facts_, host_, import_));
         write_beside();
@@ -321,7 +307,7 @@ private:
     }
 
     void say_about_wrappers() {
-        if (facts_.has_wrappers)
+        if (facts_.wrappers.has_rule())
             return say(ImportSeverity::info,
                     "hosts.allow or hosts.deny has a rule: tcp_wrappers is on for every "
                     "service "

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "config/import.h"
+#include "config/import_hosts_access.h"
 
 namespace superd {
 
@@ -111,7 +112,7 @@ struct XinetdAddress {
 
 // What holds for all services.
 struct XinetdHost {
-    bool has_wrappers = false;  // hosts.allow or hosts.deny has a rule
+    HostsAccess wrappers;  // hosts.allow and hosts.deny
 };
 
 [[nodiscard]] ImportService map_xinetd_service(const XinetdService& service,

@@ -109,9 +109,14 @@ void XinetdMapping::map_list(std::string_view attribute, const char* key) {
     for (const std::string& word : value->words)
         take_address(*value, word, allow, entries);
     if (!allow && refused_all_) return;  // nobody is let in as it is
-    if (!entries.empty()) return set(value, key, toml_list(entries));
+    if (!entries.empty()) {
+        set(value, key, toml_list(entries));
+        (allow ? lists_.allow : lists_.deny) = std::move(entries);
+        return;
+    }
     if (!allow) return;
     set(value, "deny", "\"all\"", "an empty only_from lets nobody in");
+    lists_.deny.assign({"all"});
     refused_all_ = true;
 }
 
@@ -163,7 +168,7 @@ void XinetdMapping::map_hours() {
 void XinetdMapping::map_wrappers() {
     const XinetdValue* name = source_.find("libwrap");
     if (has_flag("NOLIBWRAP")) return;
-    if (!facts_.has_wrappers) {
+    if (!facts_.wrappers.has_rule()) {
         if (name != nullptr)
             note(ImportSeverity::info, *name, {}, "hosts.allow and hosts.deny have no rule");
         return;
@@ -172,8 +177,40 @@ void XinetdMapping::map_wrappers() {
     const std::string program = server.substr(server.rfind('/') + 1);
     const std::string asked =
             name != nullptr ? name->words.front() : argv0_.substr(argv0_.rfind('/') + 1);
+    // Where no process of its own takes a connection, there is none that could ask libwrap.
+    if ((internal_ || redirect_ || waits_) && write_out_wrappers(asked)) return;
     const bool same = asked == program && !internal_ && !redirect_;
     set(name, "tcp_wrappers", same ? "true" : toml_text(asked));
+}
+
+bool XinetdMapping::write_out_wrappers(const std::string& asked) {
+    const bool names = protocol_ == "tcp" && !waits_;
+    const HostsVerdict verdict = facts_.wrappers.about(asked, names);
+    AccessLists lists = lists_;
+    if (!verdict.why_not.empty() || !restrict_access(lists, verdict.lists)) {
+        note_service(ImportSeverity::warning,
+                verdict.why_not.empty()
+                        ? "hosts.allow and hosts.deny with only_from and no_access "
+                          "come to more than two lists can say"
+                        : verdict.why_not);
+        return false;
+    }
+    if (verdict.lists.allow.empty() && verdict.lists.deny.empty()) {
+        note_service(ImportSeverity::warning,
+                "hosts.allow and hosts.deny keep nobody from it now; superd does not look "
+                "there "
+                "again");
+        return true;
+    }
+    std::erase_if(out_.settings, [](const ImportSetting& setting) {
+        return setting.key == "allow" || setting.key == "deny";
+    });
+    if (!lists.allow.empty()) set(nullptr, "allow", toml_list(lists.allow));
+    if (!lists.deny.empty()) set(nullptr, "deny", toml_list(lists.deny));
+    note_service(ImportSeverity::warning,
+            "what hosts.allow and hosts.deny say of " + quote_value(asked) +
+                    " is written out in allow and deny; superd does not look there again");
+    return true;
 }
 
 void XinetdMapping::map_banners() {

@@ -72,6 +72,8 @@ private:
             std::vector<std::string>& into);
     void map_hours();
     void map_wrappers();
+    // False: no lists can say it.
+    [[nodiscard]] bool write_out_wrappers(const std::string& asked);
     void map_banners();
 
     // ---- what is logged
@@ -89,6 +91,7 @@ private:
     bool waits_ = false, internal_ = false, redirect_ = false, tcpmux_ = false;
     bool switched_off_ = false;  // on purpose
     bool refused_all_ = false;   // deny = "all" stands for an empty only_from
+    AccessLists lists_;          // what allow and deny have been set to
 };
 
 }  // namespace superd

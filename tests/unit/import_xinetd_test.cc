@@ -651,6 +651,30 @@ TEST_CASE("xinetd import: libwrap is asked where hosts.allow or hosts.deny has a
     CHECK(Imported(host).find("ssh")->find("tcp_wrappers") == nullptr);
 }
 
+TEST_CASE("xinetd import: hosts.deny is written out for who cannot ask libwrap") {
+    FakeImportHost host;
+    host.files["/etc/hosts.allow"] = "tftpd echo-stream: 10.0.0.0/255.0.0.0\n";
+    host.files["/etc/hosts.deny"] = "ALL: ALL\n";
+    host.files[main_file] =
+            "service tftp\n{\n socket_type = dgram\n wait = yes\n user = root\n"
+            " server = /usr/sbin/tftpd\n only_from = 10.1.0.0/16 192.0.2.1\n}\n"
+            "service echo\n{\n id = echo-stream\n type = INTERNAL\n socket_type = stream\n"
+            " wait = no\n}\n"
+            "service ftp\n{\n socket_type = stream\n wait = no\n user = nobody\n"
+            " redirect = 192.0.2.9 21\n}\n";
+    Imported got(host);
+    INFO(got.notes);
+    CHECK(got.find("tftp")->find("allow")->value == "\"10.1.0.0/16\"");
+    CHECK(got.find("tftp")->find("tcp_wrappers") == nullptr);
+    CHECK(got.find("ftp")->find("deny")->value == "\"all\"");
+    CHECK(got.says("is written out in allow and deny"));
+    // An own list and a name: more than two lists can say.
+    host.files["/etc/hosts.allow"] = "tftpd: trusted.example.org\n";
+    Imported named(host);
+    CHECK(named.find("tftp")->find("tcp_wrappers")->value == "true");
+    CHECK(named.says("\"tftpd: trusted.example.org\" goes by more than addresses"));
+}
+
 TEST_CASE("xinetd import: the options that the host starts it with") {
     FakeImportHost host;
     host.files[main_file] = service("");
