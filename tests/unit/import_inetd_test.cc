@@ -82,7 +82,7 @@ TEST_CASE("inetd: what tcp and udp mean is the dialect's", "[import][inetd]") {
             {D::openbsd, "tcp6", "tcp6:79"}, {D::openbsd, "tcp46", "tcp:79"},
             {D::netbsd, "tcp", "tcp4:79"}, {D::netbsd, "tcp6", "tcp6:79"},
             {D::freebsd, "tcp", "tcp4:79"}, {D::freebsd, "tcp46", "tcp:79"},
-            {D::gnu, "tcp", "tcp4:79"}, {D::gnu, "tcp6only", "tcp6:79"},
+            {D::gnu, "tcp", "tcp4:79"}, {D::gnu, "tcp6", "tcp:79"}, {D::gnu, "tcp6only", "tcp6:79"},
             {D::busybox, "tcp", "tcp4:79"}, {D::busybox, "tcp6", "tcp:79"}};
     for (const Row& row : rows) {
         CAPTURE(static_cast<int>(row.dialect), row.protocol);
