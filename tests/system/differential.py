@@ -72,6 +72,13 @@ def listening():
     return found
 
 
+def wait_listening(ports, who):
+    try:
+        wait_until(lambda: ports <= listening(), 30)
+    except AssertionError:
+        raise AssertionError(f"{who} does not listen on {sorted(ports - listening())}") from None
+
+
 def careless(command):
     """A command, started by a parent that left much behind."""
     here = "/run/tests" if os.path.isdir("/run/tests") else HERE
@@ -81,8 +88,8 @@ def careless(command):
 class Peer:
     """A foreign inetd in the foreground."""
 
-    def __init__(self, package, command, ports):
-        self.package, self.command, self.ports = package, command, ports
+    def __init__(self, package, command, ports, pid_file=None):
+        self.package, self.command, self.ports, self.pid_file = package, command, ports, pid_file
         self.process, self.seen = None, {}
 
     def __enter__(self):
@@ -90,15 +97,17 @@ class Peer:
             self.process = subprocess.Popen(
                 careless(self.command), stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
                 env={**ENVIRONMENT, "LD_LIBRARY_PATH": peers.library_path(self.package)}, start_new_session=True)
-        wait_until(lambda: self.ports <= listening(), 6, f"{self.package}: {sorted(self.ports - listening())}")
+        wait_listening(self.ports, self.package)
         return self
 
     def __exit__(self, *_):
-        self.process.send_signal(signal.SIGKILL)
+        for pid in self.pids():
+            os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
     def pids(self):
-        return [self.process.pid]
+        """The daemon; one that has a file for it does not stay in the foreground."""
+        return [int(read_text(self.pid_file))] if self.pid_file else [self.process.pid]
 
     def log(self):
         return read_text(LOG) if os.path.exists(LOG) else ""
@@ -113,7 +122,7 @@ class Ours(Superd):
 
     def __enter__(self):
         self.start()
-        wait_until(lambda: self.ports <= listening(), 6, f"superd: {sorted(self.ports - listening())}")
+        wait_listening(self.ports, "superd")
         return self
 
     def pids(self):

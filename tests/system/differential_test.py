@@ -11,6 +11,7 @@ from differential_table import DIFFERENCES
 from harness import expect, write_text
 from registry import needs_peer, needs_root
 
+import differential_inetd
 import differential_visits
 import differential_xinetd
 
@@ -30,3 +31,29 @@ def test_xinetd():
     expect((theirs.seen["cat.half-close"], theirs.seen["denied.in"]), ("'half' FIN", "'hello\\n' FIN"))
     expect(theirs.seen["plain.uid"], "65534 65534 65534")
     compare("xinetd", theirs.seen, ours.seen, DIFFERENCES)
+
+
+def inetd(package, dialect, command, pid_file=None):
+    """One of the inetds and superd with its file."""
+    source, ports = differential_inetd.write(dialect), differential_inetd.ports(dialect)
+    with Peer(package, [*command, source], ports, pid_file) as theirs:
+        differential_inetd.everything(theirs, dialect)
+    with Ours(imported("inetd", "--dialect", dialect, source), ports) as ours:
+        differential_inetd.everything(ours, dialect)
+    expect((theirs.seen["cat.half-close"], theirs.seen["plain.uid"]), ("'half' FIN", "65534 65534 65534"))
+    compare(package, theirs.seen, ours.seen, DIFFERENCES)
+
+
+@needs_root
+@needs_peer("openbsd-inetd")
+def test_openbsd_inetd():
+    """Debian's openbsd-inetd and superd with its file: clients and programs are alike, or listed"""
+    inetd("openbsd-inetd", "openbsd", [peers.path("openbsd-inetd", "usr/sbin/inetd"), "-i"])
+
+
+@needs_root
+@needs_peer("inetutils-inetd")
+def test_inetutils_inetd():
+    """GNU's inetd and superd with its file: clients and programs are alike, or listed"""
+    program, pid_file = peers.path("inetutils-inetd", "usr/sbin/inetutils-inetd"), "/run/test/inetd.pid"
+    inetd("inetutils-inetd", "gnu", [program, f"--pidfile={pid_file}"], pid_file)

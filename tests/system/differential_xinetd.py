@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The configuration that the differential test gives to xinetd and, through import, to superd."""
 
-import os
 import time
 
 from differential import LOG
@@ -62,43 +61,43 @@ def not_now():
     return "12:00-12:01" if time.localtime().tm_hour not in (11, 12) else "02:00-02:01"
 
 
-def stream(name, port, lines):
-    text = lines if "user =" in lines else "user = nobody\n" + lines
-    body = f"type = UNLISTED\nsocket_type = stream\nprotocol = tcp\nwait = no\nport = {port}\n{text}"
-    return block(name, body)
+TCP = "socket_type = stream\nprotocol = tcp\nwait = no\n"
+UDP = "socket_type = dgram\nprotocol = udp\nwait = yes\n"
 
 
 def block(name, body):
     return f"service {name}\n{{\n" + "".join(f"\t{line}\n" for line in body.splitlines()) + "}\n"
 
 
+def stream(name, port, lines):
+    user = "" if "user =" in lines else "user = nobody\n"
+    return block(name, f"type = UNLISTED\n{TCP}port = {port}\n{user}{lines}")
+
+
 def builtin(name, port, kind):
-    protocol, wait = ("tcp", "no") if kind == "stream" else ("udp", "yes")
-    return block(name, f"id = {name}-{kind}\ntype = INTERNAL UNLISTED\nsocket_type = {kind}\nprotocol = {protocol}\n"
-                 f"wait = {wait}\nuser = root\nport = {port}")
+    words = TCP if kind == "stream" else UDP
+    return block(name, f"id = {name}-{kind}\ntype = INTERNAL UNLISTED\n{words}user = root\nport = {port}")
 
 
 def others():
     """What is not a plain stream."""
-    return block("datagram", "type = UNLISTED\nsocket_type = dgram\nprotocol = udp\nwait = yes\nport = 3040\n"
-                 f"user = nobody\nserver = {REPORT}\nserver_args = datagram") + \
-        block("fenced", "type = UNLISTED\nsocket_type = dgram\nprotocol = udp\nwait = yes\nport = 3045\n"
-              f"user = nobody\nserver = {REPORT}\nserver_args = datagram\nno_access = {DENIED}") + \
-        block("accept", "type = UNLISTED\nsocket_type = stream\nprotocol = tcp\nwait = yes\nport = 3041\n"
-              f"user = nobody\nserver = {REPORT}\nserver_args = accept") + \
-        block("tcpmux", "type = INTERNAL UNLISTED\nsocket_type = stream\nprotocol = tcp\nwait = no\nuser = root\n"
-              "port = 3042") + \
-        block("mux-plain", "type = TCPMUX UNLISTED\nsocket_type = stream\nprotocol = tcp\nwait = no\nuser = nobody\n"
-              f"server = {REPORT}\nserver_args = answer here") + \
-        block("mux-plus", "type = TCPMUXPLUS UNLISTED\nsocket_type = stream\nprotocol = tcp\nwait = no\nuser = nobody\n"
-              f"server = {REPORT}\nserver_args = answer here") + \
-        block("trap", "type = INTERNAL UNLISTED\nsocket_type = stream\nprotocol = tcp\nwait = no\nuser = nobody\nport = 3043\n"
-              "flags = SENSOR\ndeny_time = FOREVER")
+    program = f"user = nobody\nserver = {REPORT}\nserver_args ="
+    accept = TCP.replace("wait = no", "wait = yes")
+    bodies = {
+        "datagram": f"type = UNLISTED\n{UDP}port = 3040\n{program} datagram",
+        "fenced": f"type = UNLISTED\n{UDP}port = 3045\n{program} datagram\nno_access = {DENIED}",
+        "accept": f"type = UNLISTED\n{accept}port = 3041\n{program} accept",
+        "tcpmux": f"type = INTERNAL UNLISTED\n{TCP}user = root\nport = 3042",
+        "mux-plain": f"type = TCPMUX UNLISTED\n{TCP}{program} answer here",
+        "mux-plus": f"type = TCPMUXPLUS UNLISTED\n{TCP}{program} answer here",
+        "trap": f"type = INTERNAL UNLISTED\n{TCP}user = nobody\nport = 3043\nflags = SENSOR\ndeny_time = FOREVER",
+    }
+    return "".join(block(name, body) for name, body in bodies.items())
 
 
 def ports():
-    return ({f"tcp {port}" for port, _ in STREAMS.values()} | {"tcp 3013", "udp 3040", "udp 3045", "tcp 3041", "tcp 3042", "tcp 3043"} |
-            {f"{kind} {port}" for port in BUILTINS.values() for kind in ("tcp", "udp")})
+    return ({f"tcp {port}" for port, _ in STREAMS.values()} | {f"tcp {port}" for port in (3013, 3041, 3042, 3043)} |
+            {"udp 3040", "udp 3045"} | {f"{kind} {port}" for port in BUILTINS.values() for kind in ("tcp", "udp")})
 
 
 def write():
