@@ -3,10 +3,12 @@
 
 import re
 import socket
+import time
 
 from clients import connect, read_all, talk
-from differential_clients import (PATIENCE, ask_datagram, drain, early, finished, gone, log_lines, read_exactly,
-                                  report, served, unanswered, visit, without_time, words)
+from differential import listening
+from differential_clients import (LONG_PATIENCE, PATIENCE, Stopped, answer_before, ask_datagram, drain, early, finished,
+                                  gone, log_lines, read_exactly, report, served, visit, without_time, words)
 from differential_xinetd import BUILTINS, DENIED, STREAMS, TRAPPED
 from harness import wait_until
 from name_servers import IdentServer
@@ -43,7 +45,7 @@ def access(side):
     seen["bound.elsewhere"] = visit(port_of("bound"), b"hello\n", host="127.0.0.2")
     seen["bound.client"] = visit(port_of("bound"), b"hello\n")
     seen["fenced.in"] = str("end=1" in ask_datagram(side, 3045))
-    seen["fenced.out"] = unanswered(side, 3045, source=(DENIED, 0))
+    seen["fenced.out"] = answer_before(side, 3045, lambda: ask_datagram(side, 3045), (DENIED, 0))
 
 
 def limits(side):
@@ -67,10 +69,28 @@ def ended(side, name, client):
 def burst(side):
     """cps: the third within a second, and one who comes after it."""
     seen, port = side.seen, port_of("burst")
-    seen["burst.first"], seen["burst.second"] = visit(port, b"1\n"), visit(port, b"2\n")
-    seen["burst.third"] = visit(port, half_close=False, patience=PATIENCE)
-    seen["burst.fourth"] = visit(port, b"4\n")
+    with Stopped(side):
+        first, second, third = (connect(port) for _ in range(3))
+        first.sendall(b"1\n")
+        second.sendall(b"2\n")
+    with first, second, third:
+        seen["burst.third"] = words(*drain(third, LONG_PATIENCE))
+        seen["burst.listens"] = str(not closes(port))
+        seen["burst.fourth"] = visit(port, b"4\n")
+        for name, client in (("first", first), ("second", second)):
+            client.shutdown(socket.SHUT_WR)
+            seen[f"burst.{name}"] = words(*drain(client))
     wait_until(lambda: visit(port, b"5\n") == words(b"5\n", "FIN"), what="the end of the pause")
+
+
+def closes(port):
+    """Nobody listens on the port, now or soon."""
+    end = time.monotonic() + LONG_PATIENCE / 2
+    while time.monotonic() < end:
+        if f"tcp {port}" not in listening():
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def shapes(side):
@@ -112,8 +132,9 @@ def small(side):
         streams(side, name)
         datagrams(side, name)
     seen = side.seen
-    seen["echo.dgram.chargen"] = unanswered(side, BUILTINS["echo"], source=("127.0.0.1", 19))
-    seen["echo.dgram.low"] = unanswered(side, BUILTINS["echo"], source=("127.0.0.1", 600))
+    for word, source in (("chargen", 19), ("low", 600)):
+        seen[f"echo.dgram.{word}"] = answer_before(
+            side, BUILTINS["echo"], lambda: ask_datagram(side, BUILTINS["echo"]), ("127.0.0.1", source))
 
 
 def streams(side, name):
@@ -134,7 +155,7 @@ def streams(side, name):
 def datagrams(side, name):
     seen, port = side.seen, BUILTINS[name]
     if name == "discard":
-        seen["discard.dgram"] = unanswered(side, port)
+        seen["discard.dgram"] = answer_before(side, port, lambda: ask_datagram(side, BUILTINS["echo"]))
         return
     for family, host in (("v4", "127.0.0.1"), ("v6", "::1")):
         answer = ask_datagram(side, port, host=host)
@@ -159,7 +180,7 @@ def relays(side):
     seen["relayed.client"] = visit(port_of("relayed"), b"hello\n")
     with served(port_of("relayed")) as client:
         client.sendall(b"more")
-        seen["relayed.open"] = words(*drain(client, PATIENCE))
+        seen["relayed.more"] = read_exactly(client, 4).decode()
     seen["unreachable.client"] = visit(port_of("unreachable"), half_close=False)
 
 
