@@ -62,6 +62,9 @@ std::optional<std::string> limit_value(std::string_view name, std::string_view t
         const auto number = parse_decimal(text);
         return number ? std::optional(std::to_string(*number)) : std::nullopt;
     }
+    constexpr std::array<std::string_view, 8> sizes{
+            "as", "core", "data", "fsize", "memlock", "msgqueue", "rss", "stack"};
+    if (std::find(sizes.begin(), sizes.end(), name) == sizes.end()) return std::nullopt;
     const auto bytes = parse_unit_size(text);
     return bytes ? std::optional(format_size(*bytes)) : std::nullopt;
 }

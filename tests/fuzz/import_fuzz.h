@@ -17,7 +17,8 @@ inline void must(bool holds) {
     if (!holds) std::abort();
 }
 
-// Every name is there but "no…"; the input is each file, so that includes meet themselves.
+// Every name is there but "no…"; the input is each file, so that includes meet themselves, and
+// after a few files no more are there, for what fills 100,000 takes a second and teaches little.
 class FuzzHost final : public ImportHost {
 public:
     explicit FuzzHost(std::string text) : text_(std::move(text)) {}
@@ -26,7 +27,7 @@ public:
         if (path.starts_with("/etc/hosts.")) return {"ALL: ALL\n", 0};
         if (path.starts_with("/etc/default") || path.starts_with("/etc/sysconfig"))
             return {"XINETD_OPTS=\"" + text_.substr(0, 80) + "\"\n", 0};
-        if (path.size() > 40) return {{}, ENOENT};
+        if (path.size() > 40 || ++read_ > 12) return {{}, ENOENT};
         return {text_, 0};
     }
 
@@ -64,6 +65,7 @@ public:
 
 private:
     std::string text_;
+    int read_ = 0;
 };
 
 class FuzzNames final : public NameService {

@@ -287,6 +287,7 @@ TEST_CASE("systemd: limits, priorities and directories", "[import][systemd]") {
             "StandardError=append:/var/log/x\n");
     CHECK(pair.value("rlimits") ==
             R"({ nofile = "256:1024", core = "unlimited", cpu = "5m", as = "1G", nproc = 50 })");
+    CHECK(service("ExecStart=/bin/x\nLimitNOSUCH=3\n").value("rlimits").empty());
     CHECK(pair.value("umask") == R"("0077")");
     CHECK(pair.value("nice") == "-5");
     CHECK(pair.value("oom_score_adjust") == "-100");
