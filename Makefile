@@ -351,6 +351,10 @@ PLACED = etc/superd.service $(unitdir)/superd.service \
 	etc/superd.tmpfiles $(tmpfilesdir)/superd.conf \
 	etc/superd.toml $(exampledir)/superd.toml \
 	etc/superd-demo.toml $(exampledir)/superd-demo.toml \
+	contrib/from-xinetd $(docdir)/from-xinetd \
+	contrib/fail2ban/superd.conf $(exampledir)/fail2ban/filter.d/superd.conf \
+	contrib/fail2ban/action-superd.conf $(exampledir)/fail2ban/action.d/superd.conf \
+	contrib/nagios/check_superd $(exampledir)/nagios/check_superd \
 	man/superd.8 $(mandir)/man8/superd.8 \
 	man/superctl.8 $(mandir)/man8/superctl.8 \
 	man/superd-relay.8 $(mandir)/man8/superd-relay.8 \
@@ -371,7 +375,8 @@ install-files:
 	$(INSTALL_DATA) README LICENSE '$(DESTDIR)$(docdir)'
 	@set -e; set -- $(PLACED); while [ $$# -gt 0 ]; do \
 		echo "placing $$1 as $(DESTDIR)$$2"; $(INSTALL) -d "$(DESTDIR)$${2%/*}"; \
-		$(place) "$$1" >"$(DESTDIR)$$2"; chmod 0644 "$(DESTDIR)$$2"; shift 2; done
+		$(place) "$$1" >"$(DESTDIR)$$2"; mode=0644; if [ -x "$$1" ]; then mode=0755; fi; \
+		chmod $$mode "$(DESTDIR)$$2"; shift 2; done
 	@set -e; to='$(DESTDIR)$(sysconfdir)/superd.toml'; if [ -e "$$to" ]; then echo "keeping $$to"; \
 		else $(place) etc/superd.toml >"$$to"; chmod 0644 "$$to"; fi
 
@@ -382,7 +387,8 @@ uninstall:
 	@to='$(DESTDIR)$(sysconfdir)/superd.toml'; if $(place) etc/superd.toml | cmp -s - "$$to"; \
 		then rm -f "$$to"; else echo "keeping $$to"; fi
 	@set -- $(PLACED); while [ $$# -gt 0 ]; do rm -f "$(DESTDIR)$$2"; shift 2; done
-	-@rmdir '$(DESTDIR)$(HELPERS_DIR)/zen' '$(DESTDIR)$(HELPERS_DIR)' '$(DESTDIR)$(exampledir)' \
+	-@rmdir '$(DESTDIR)$(HELPERS_DIR)/zen' '$(DESTDIR)$(HELPERS_DIR)' \
+		'$(DESTDIR)$(exampledir)/fail2ban'/*.d '$(DESTDIR)$(exampledir)'/* '$(DESTDIR)$(exampledir)' \
 		'$(DESTDIR)$(docdir)' '$(DESTDIR)$(sysconfdir)/superd.d' 2>/dev/null || true
 
 dist:

@@ -306,6 +306,15 @@ void HostsAccess::read(ImportHost& host, const std::string& path, bool allow) {
     }
 }
 
+std::string HostsAccess::command_at() const {
+    for (const Rule& rule : rules_)
+        for (const char* word : {"spawn", "twist", "aclexec"})
+            if (rule.fields.size() > 2 &&
+                    lower_case(rule.fields[2]).find(word) != std::string::npos)
+                return rule.place;
+    return {};
+}
+
 HostsVerdict HostsAccess::about(std::string_view daemon, bool names) const {
     std::vector<const Rule*> rules;
     for (const Rule& rule : rules_) {

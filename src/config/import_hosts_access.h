@@ -35,6 +35,9 @@ public:
 
     [[nodiscard]] bool has_rule() const { return !rules_.empty(); }
 
+    // Where the first rule stands that runs a command (spawn, twist, aclexec); empty: none does.
+    [[nodiscard]] std::string command_at() const;
+
     // daemon: the name that libwrap is asked about. names: "host:" and "domain:" may stand in
     // the lists.
     [[nodiscard]] HostsVerdict about(std::string_view daemon, bool names) const;

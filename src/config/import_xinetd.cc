@@ -307,11 +307,17 @@ private:
     }
 
     void say_about_wrappers() {
-        if (facts_.wrappers.has_rule())
-            return say(ImportSeverity::info,
+        if (facts_.wrappers.has_rule()) {
+            say(ImportSeverity::info,
                     "hosts.allow or hosts.deny has a rule: tcp_wrappers is on for every "
                     "service "
                     "without NOLIBWRAP");
+            const std::string place = facts_.wrappers.command_at();
+            if (!place.empty())
+                say(ImportSeverity::warning, place + ": its command runs as the service's "
+                                                     "user, under xinetd as root");
+            return;
+        }
         const bool asked = std::any_of(services_.begin(), services_.end(),
                 [](const XinetdService& one) { return !one.has_word("flags", "NOLIBWRAP"); });
         if (asked)

@@ -42,13 +42,20 @@ def test_install():
                      "opt/x/lib/systemd/system/superd.service", "opt/x/lib/sysusers.d/superd.conf",
                      "opt/x/lib/tmpfiles.d/superd.conf", "opt/x/share/man/man8/superd.8",
                      "opt/x/share/man/man8/superctl.8", "opt/x/share/man/man5/superd.toml.5",
-                     "opt/x/share/man/man7/superd-import.7"):
+                     "opt/x/share/man/man7/superd-import.7", "opt/x/share/doc/superd/from-xinetd",
+                     "opt/x/share/doc/superd/examples/fail2ban/filter.d/superd.conf",
+                     "opt/x/share/doc/superd/examples/fail2ban/action.d/superd.conf",
+                     "opt/x/share/doc/superd/examples/nagios/check_superd"):
             assert path in found, f"{path} is not among {found}"
+        assert os.access(os.path.join(root, "opt/x/share/doc/superd/examples/nagios/check_superd"), os.X_OK)
+        expect_in("/opt/x/bin/superctl",
+                  read_text(os.path.join(root, "opt/x/share/doc/superd/examples/fail2ban/action.d/superd.conf")))
         unit = read_text(os.path.join(root, "opt/x/lib/systemd/system/superd.service"))
         expect_in("ExecStart=/opt/x/sbin/superd -c /etc/superd.toml", unit)
 
         make("uninstall", "DESTDIR=" + root, "prefix=/opt/x")
         expect(files_below(root), [], "files left by make uninstall")
+        assert not os.path.exists(os.path.join(root, "opt/x/share/doc/superd")), "a folder is left"
 
         make("install-files", "DESTDIR=" + root, "prefix=/opt/x")
         mine = os.path.join(root, "etc/superd.toml")
@@ -62,31 +69,50 @@ def test_install():
         shutil.rmtree(root)
 
 
+class Demonstration:
+    """contrib/demo, until it has tried everything."""
+
+    def __init__(self):
+        directory = test_directory()
+        os.chmod(directory, 0o755)
+        self.path = os.path.join(directory, "output")
+        with open(self.path, "wb") as output:
+            self.process = subprocess.Popen(
+                ["/bin/sh", "contrib/demo", build()], cwd=TREE, stdin=subprocess.DEVNULL, stdout=output,
+                stderr=output, env={**os.environ, "TMPDIR": directory, "NO_COLOR": "1"},
+                start_new_session=True)
+
+    def text(self):
+        return read_text(self.path)
+
+    def __enter__(self):
+        wait_until(lambda: "superd stays until" in self.text() or self.process.poll() is not None,
+                   what="the end of what the demonstration tries")
+        return self
+
+    def end(self, number):
+        self.process.send_signal(number)
+        expect(self.process.wait(timeout=60), 0, f"its exit status after {number!r}: {self.text()}")
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.end(signal.SIGTERM)
+
+
 def test_demonstration():
-    """the demonstration answers on all four ports and ends with 0 after TERM"""
-    directory = test_directory()
-    os.chmod(directory, 0o755)
-    path = os.path.join(directory, "output")
-    with open(path, "wb") as output:
-        demo = subprocess.Popen(
-            ["/bin/sh", "contrib/demo", build()], cwd=TREE, stdin=subprocess.DEVNULL, stdout=output,
-            stderr=output, env={**os.environ, "TMPDIR": directory, "NO_COLOR": "1"},
-            start_new_session=True)
-    wait_until(lambda: "superd stays until" in read_text(path) or demo.poll() is not None,
-               what="the end of what the demonstration tries")
-    text = read_text(path)
-    try:
-        expect(demo.poll(), None, text)
+    """the demonstration answers on all four ports and ends with 0 after TERM and after INT"""
+    with Demonstration() as demo:
+        text = demo.text()
+        expect(demo.process.poll(), None, text)
         for port, answer in ((1060, "Ugly.\nImplicit.\nError: unknown aphorism."), (1061, "Complex."),
                              (1062, "Implicit."), (1063, "Ugly.")):
             said = text.split(f"$ zen_ask {port} ", 1)[1].split("\n$ ", 1)[0]
             lines = [line for line in said.splitlines()[1:] if not re.match(r"\d{4}-\d\d-\d\dT", line)]
             expect("\n".join(lines).strip(), answer, f"port {port}")
         expect_in("refused, not_allowed", text)
-    finally:
-        demo.send_signal(signal.SIGTERM)
-        code = demo.wait(timeout=60)
-    expect(code, 0, "the demonstration's exit status after TERM: " + read_text(path))
+        demo.end(signal.SIGTERM)
+    with Demonstration() as demo:
+        demo.end(signal.SIGINT)
 
 
 def test_shipped_file():

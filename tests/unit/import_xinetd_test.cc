@@ -647,6 +647,9 @@ TEST_CASE("xinetd import: libwrap is asked where hosts.allow or hosts.deny has a
     CHECK(with.find("ssh")->find("tcp_wrappers")->value == "true");
     CHECK(with.find("ftp")->find("tcp_wrappers") == nullptr);
     CHECK(with.find("telnet")->find("tcp_wrappers")->value == "\"mine\"");
+    CHECK_FALSE(with.says("its command"));
+    host.files["/etc/hosts.deny"] = "ALL: ALL\nsshd: ALL: spawn (/bin/logger no) &\n";
+    CHECK(Imported(host).says("/etc/hosts.deny:2: its command runs as the service's user"));
     host.files["/etc/hosts.deny"] = "# ALL: ALL\n";
     CHECK(Imported(host).find("ssh")->find("tcp_wrappers") == nullptr);
 }
