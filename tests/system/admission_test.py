@@ -8,7 +8,7 @@ import time
 import namespace
 from clients import DEADLINE, ask, ask_unix, connect, refused_or_closed
 from harness import Superd, as_user, expect, expect_in, run, wait_until, write_text
-from registry import covers, needs_root
+from registry import covers, needs_root, pitfall
 
 ECHO = 'exec = ["/bin/cat"]\nuser = "nobody"\n'
 
@@ -85,6 +85,7 @@ def refused_or_closed_quick(source):
 
 
 @needs_root
+@pitfall("mapped addresses")
 def test_ipv6_and_mapped():
     """IPv6 blocks match IPv6 clients; an IPv4 client of a dual socket is matched and shown as IPv4"""
     for address in ("fd00:1::1/64", "fd00:2::1/64"):
@@ -182,6 +183,7 @@ def test_per_source():
 
 @needs_root
 @covers("rate")
+@pitfall("looping")
 def test_rate():
     """rate: at the limit superd stops accepting for the pause, says so once, and comes back"""
     lines = 'rate = { limit = "30/min", burst = 3, pause = "2s" }'
@@ -197,6 +199,7 @@ def test_rate():
 
 @needs_root
 @covers("rate_per_source")
+@pitfall("looping")
 def test_rate_per_source():
     """rate_per_source: that source waits its pause out, the others notice nothing"""
     lines = 'rate_per_source = { limit = "1/min", burst = 2, pause = "2s" }'

@@ -12,7 +12,7 @@ import time
 from clients import ask, connect, refused_or_closed
 from harness import Gate, Superd, build, expect, expect_in, forever, holds_for, run, shell, wait_until, write_text
 from hanging_fs import HangingFs
-from registry import needs_root, skip, timeout
+from registry import needs_root, pitfall, skip, timeout
 from reload_test import echo, says
 
 GOOD = '[service.one]\nlisten = "tcp:2000"\nexec = ["/bin/echo", "one"]\nuser = "nobody"\n'
@@ -118,6 +118,7 @@ def test_missing_program():
 
 
 @needs_root
+@pitfall("exec failure")
 def test_not_a_program():
     """A program that cannot be executed: a directory, no permission, no format"""
     write_text("/srv/plain", "\x00\x01 no program\n", 0o644)
@@ -164,6 +165,7 @@ def test_hangs():
 
 
 @needs_root
+@pitfall("reaping")
 def test_leaves_children():
     """A handler that leaves a child behind: superd reaps it when it ends, and no zombie stays"""
     gate = Gate()
@@ -220,6 +222,7 @@ def test_lingering_socket():
 
 
 @needs_root
+@pitfall("accept errors")
 def test_vanishing_clients():
     """Clients that reset their connection before it is accepted"""
     with Superd(GOOD + 'max_per_source = "unlimited"\n') as d:
@@ -235,6 +238,7 @@ def test_vanishing_clients():
 
 
 @needs_root
+@pitfall("no descriptors left")
 def test_no_descriptors():
     """At the end of its descriptors superd pauses without spinning, and recovers"""
     with Superd(echo("one", 2000)) as d:

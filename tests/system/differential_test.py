@@ -8,8 +8,8 @@ error, and so is a row without its difference.
 import peers
 from differential import Ours, Peer, compare, forget_log, imported
 from differential_table import DIFFERENCES
-from harness import expect, write_text
-from registry import needs_peer, needs_root
+from harness import expect
+from registry import needs_peer, needs_root, pitfall
 
 import differential_inetd
 import differential_visits
@@ -18,6 +18,7 @@ import differential_xinetd
 
 @needs_root
 @needs_peer("xinetd")
+@pitfall("log of denials")
 def test_xinetd():
     """Debian's xinetd and superd with its file: clients, programs and log lines are alike, or listed"""
     source, ports = differential_xinetd.write(), differential_xinetd.ports()

@@ -13,7 +13,7 @@ import namespace
 from clients import ask, connect
 from hanging_fs import HangingFs
 from harness import FOREVER, Superd, build, executable, expect, expect_in, processes, program, read_text, wait_until, write_text
-from registry import covers, needs_root, skip
+from registry import covers, needs_root, pitfall, skip
 
 INFINITY = -1
 
@@ -27,6 +27,7 @@ def tell(lines, env=None):
 
 @needs_root
 @covers("user")
+@pitfall("privileges")
 def test_user():
     """user: uid, gid and supplementary groups are the user's, and root cannot come back"""
     told = tell("")
@@ -63,6 +64,7 @@ def test_numbers():
 
 
 @needs_root
+@pitfall("umask, directory, limits")
 def test_defaults():
     """Without options: umask 0022, nice 0, oom score 0, directory /, superd's own limits"""
     told = tell("")
@@ -138,6 +140,7 @@ def test_directories():
 
 @needs_root
 @covers("environment", "pass_environment", "environment_file")
+@pitfall("environment")
 def test_environment():
     """The environment is built: PATH, HOME, USER …, then what is passed, the file's, the table's"""
     write_text("/run/test/secret.env", '# comment\nFROM_FILE=file\nBOTH=file\nQUOTED="two words"\n', 0o600)
@@ -206,6 +209,7 @@ def test_credentials():
 
 @needs_root
 @covers("argv0")
+@pitfall("argv[0]")
 def test_argv0():
     """argv0: what the program sees as its name"""
     expect(tell('argv0 = "another-name"')["arguments"][0], "another-name")

@@ -8,7 +8,7 @@ import socket
 
 from clients import ask, connect, udp_socket
 from harness import Superd, expect, expect_in, run, wait_until, write_text
-from registry import build, needs_root, timeout
+from registry import build, needs_root, pitfall, timeout
 
 # Without these bpf(2) is not permitted, even to root.
 NO_BPF = ("setpriv", "--bounding-set", "-bpf,-sys_admin", "--inh-caps", "-bpf,-sys_admin", "--")
@@ -87,6 +87,7 @@ def asked(client, port, word=b"word", host="127.0.0.1"):
 
 @needs_root
 @timeout(60)
+@pitfall("wait-mode stream")
 def test_tcp():
     """A worker's allow: others get no answer, refusals are counted, explain agrees, a reload changes the list in place"""
     text = worker("one", "tcp:2000", 'allow = ["127.0.0.2", "127.0.1.0/24"]\ndeny = "127.0.1.9"\n')

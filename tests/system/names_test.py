@@ -10,7 +10,7 @@ from clients import ask, connect, refused_or_closed
 from crash_test import UNBOUNDED, Load, finish, kill_superd
 from harness import Superd, descendants, expect, expect_in, shell, wait_until
 from name_servers import IdentServer, NameServer, reverse
-from registry import build, covers, needs_root, timeout
+from registry import build, covers, needs_root, pitfall, timeout
 
 NAMES = {"127.0.0.2": "db.example.org", "127.0.0.3": "a.lab.example.org", "127.0.0.4": "db.example.org",
          "127.0.0.6": "other.example.net"}
@@ -65,6 +65,7 @@ def test_allow_by_name():
 
 
 @needs_root
+@pitfall("CVE-2000-0536")
 def test_deny_by_name_fails_closed():
     """CVE-2000-0536: deny by name keeps out who has no confirmed name, and whose name servers are silent"""
     lines = 'deny = "domain:lab.example.org"'

@@ -18,6 +18,16 @@ def covers(*keys):
     return mark
 
 
+def pitfall(*names):
+    """What went wrong in inetds before superd, and does not here (pitfalls.py)."""
+
+    def mark(function):
+        function.pitfalls = tuple(getattr(function, "pitfalls", ())) + names
+        return function
+
+    return mark
+
+
 def timeout(seconds):
     """The bound of the whole test; 150 s where nothing is said."""
 

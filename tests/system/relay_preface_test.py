@@ -8,7 +8,7 @@ import socket
 
 from clients import connect, read_all, read_line, talk
 from harness import Superd, expect, expect_in, program, shell, wait_until
-from registry import covers, needs_root
+from registry import covers, needs_root, pitfall
 from relay_test import builtin, relays
 
 MUX = builtin("mux", "tcpmux", "tcp:127.0.0.1:0")
@@ -21,6 +21,7 @@ def marked(name, script, mark, lines=""):
 
 @needs_root
 @covers("tcpmux")
+@pitfall("CVE-2012-0862")
 def test_tcpmux():
     """A marked service is reached by its name in any case, with its own user, log line and exactly its bytes"""
     text = MUX + marked("Lines", "echo +mine; id -un; cat", "plain") + marked("plus", "cat", "plus") + \

@@ -14,7 +14,7 @@ import tempfile
 
 from clients import connect, read_all, talk
 from harness import Superd, descendants, expect, expect_in, processes, read_text, wait_until
-from registry import build, covers, needs_root, skip, timeout
+from registry import build, covers, needs_root, pitfall, skip, timeout
 
 
 def builtin(name, word, listen, lines=""):
@@ -395,6 +395,7 @@ def test_send_proxy():
                        struct.pack("!HH", client.getsockname()[1], d.port("two")))
 
 
+@pitfall("time of resolution")
 def test_redirect_name():
     """A target may be a name; one that has no address now is a warning and closes its clients"""
     with Upstream() as server:

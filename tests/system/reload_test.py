@@ -7,7 +7,7 @@ import socket
 
 from clients import ask, connect, refused_or_closed
 from harness import Superd, expect, expect_in, shell, wait_until, write_text
-from registry import needs_root
+from registry import needs_root, pitfall
 
 
 def says(name, port, word, lines=""):
@@ -31,6 +31,7 @@ def inode(port):
 
 
 @needs_root
+@pitfall("reload")
 def test_add_change_remove():
     """Services come, change and go; the one that did not change keeps its socket and its connection"""
     with Superd(echo("kept", 2000) + says("changed", 2001, "old") + says("gone", 2002, "gone")) as d:

@@ -9,7 +9,7 @@ import stat
 import namespace
 from clients import DEADLINE, ask, ask_udp, ask_unix, connect_unix, talk
 from harness import Superd, expect, forever, program, read_text, run, shell, wait_until, write_text
-from registry import covers, needs_root, skip
+from registry import covers, needs_root, pitfall, skip
 
 
 def echo(listen, lines=""):
@@ -35,6 +35,7 @@ def closed(port, host="127.0.0.1"):
 
 @needs_root
 @covers("listen")
+@pitfall("address family")
 def test_tcp_families():
     """tcp: serves both families on one socket, tcp4: and tcp6: one each"""
     for listen, four, six in (("tcp:2000", True, True), ("tcp4:2000", True, False), ("tcp6:2000", False, True)):

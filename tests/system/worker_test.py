@@ -8,7 +8,7 @@ import signal
 from clients import ask, ask_udp, connect, udp_socket
 from harness import FOREVER, Superd, expect, holds_for, program, shell, wait_until
 from hanging_fs import HangingFs
-from registry import covers, needs_root
+from registry import covers, needs_root, pitfall
 
 
 def worker(name, listen, words=("1", "0"), lines=""):
@@ -126,6 +126,7 @@ def test_start():
 
 
 @needs_root
+@pitfall("wait-mode datagram")
 def test_unread_datagram():
     """A datagram that three starts left unread is dropped and counted, without a busy loop"""
     text = '[service.deaf]\nlisten = "udp:2000"\nexec = ["/bin/true"]\nuser = "nobody"\n'
