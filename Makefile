@@ -23,7 +23,7 @@ endif
 LIB_base    = result fd text units address host_name packet packet_socket
 LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader options options_render foreign address_spec target_spec \
 	report values values_special values_limits values_log nss host environment_file written inherit networks resolve resolve_listeners \
-	resolve_admission resolve_identity resolve_process resolve_relay resolve_daemon resolve_check resolve_log conflicts codec diff plan_json config \
+	resolve_admission resolve_identity resolve_process resolve_relay resolve_daemon resolve_check resolve_log resolve_announce conflicts codec diff plan_json config \
 	import import_host import_report import_settle import_share import_write \
 	import_hosts_access import_xinetd import_xinetd_scan import_xinetd_compat import_xinetd_read import_xinetd_values import_xinetd_map import_xinetd_run import_xinetd_admit \
 	import_inetd import_inetd_block import_inetd_fields import_inetd_program import_inetd_service import_inetd_text \
@@ -32,11 +32,12 @@ LIB_policy  = access admission authorize backoff hours log_limiter rate refusal 
 	denials
 LIB_log     = json format xinetd writer channel hub reader lines ring sinks file_sink sink_set journal server collector
 LIB_sys     = notify background accept descriptors holder listen_socket node repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state connect_socket socket_owner farewell peer_label sealed_file step_in wrappers bpf client_filter classic_filter \
-	confine ident ident_client lookups resolve_channel resolve_server take_over
+	confine ident ident_client lookups resolve_channel resolve_server take_over \
+	announce_channel announce_server rpc_registry rpc_backend rpcbind
 LIB_relay   = protocol channel wheel poller builtins conduit conversation talk asking preface access_list source_rates datagrams flows pump proxy_header sandbox relay
 LIB_loop    = loop
 LIB_engine  = records watches config_reader service doors directories outputs processes relays supervisor accepting relaying workers ending reloading last_good orders status recovering farewells \
-	resolver holding deny_list denying
+	resolver holding deny_list denying announcer announcing
 LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_import ctl_logs ctl_look ctl_tell ctl_try documents endpoint frame_gate install names object render server session switches wait_for \
 	ctl_deny
 
@@ -44,8 +45,10 @@ LAYERS = base config policy log sys relay loop engine control
 LIB_SOURCES = $(foreach layer,$(LAYERS),$(patsubst %,src/$(layer)/%.cc,$(LIB_$(layer))))
 
 # program: its main, src/cmd/NAME.cc. superd goes to sbin, superctl to bin, others to libexec/superd.
-PROGRAMS = superd superctl superd-log superd-relay superd-resolve superd-exec
+PROGRAMS = superd superctl superd-log superd-relay superd-resolve superd-exec superd-announce
 PROGRAM_LIBS = $(UV_LIBS) $(TOML_LIBS) $(SYSTEMD_LIBS) $(FMT_LIBS) -lpthread
+# libtirpc is for superd-announce alone; -l is taken where something asks for it.
+$(BUILD)/superd-announce: PROGRAM_LIBS += $(TIRPC_LIBS)
 
 # Servers of the demonstration: contrib/zen/NAME.cc, one source each and nothing of src.
 ZEN = zen_handler zen_worker zen_threads zen_loop zen_ask
@@ -55,17 +58,17 @@ TEST_PROGRAMS = report
 
 UNIT_base    = packet fd text units address \
 	host_name
-UNIT_config  = manual diagnostics toml loader address_spec target_spec options foreign resolve resolve_relay inheritance networks codec diff config import_hosts_access import_xinetd import_samples import_write \
+UNIT_config  = manual diagnostics toml loader address_spec target_spec options foreign resolve resolve_relay resolve_announce inheritance networks codec diff config import_hosts_access import_xinetd import_samples import_write \
 	import_inetd import_inetd_samples import_systemd
 UNIT_policy  = access_index admission backoff hours log_limiter rate sources environment spawn_plan exec_spec \
 	denials
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer log_xinetd
 UNIT_sys     = accept listen_socket probe repair guard launch_queue reaper recovery spawner state closer client_filter step_in \
-	ident resolve_channel resolve_server take_over
+	ident resolve_channel resolve_server take_over announce_channel rpc_backend
 UNIT_relay   = relay_protocol wheel relay sandbox proxy_header preface access_list
 UNIT_loop    = loop
 UNIT_engine  = watches config_reader directories doors records service_view supervisor reloading farewells \
-	resolver deny_list
+	resolver deny_list announcer
 UNIT_control = control ctl frame_gate endpoint
 UNIT_TESTS = $(foreach layer,$(LAYERS),$(UNIT_$(layer)))
 
@@ -85,7 +88,7 @@ PATHS = -DSUPERD_LIBEXECDIR='"$(HELPERS_DIR)"' -DSUPERD_SYSCONFDIR='"$(sysconfdi
 	-DSUPERD_LOCALSTATEDIR='"$(localstatedir)"' -DSUPERD_RUNSTATEDIR='"$(runstatedir)"'
 system_headers = $(patsubst -I%,-isystem %,$(1))
 ALL_CXXFLAGS = -std=c++20 -D_GNU_SOURCE -Isrc \
-	$(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(SYSTEMD_CFLAGS) $(FMT_CFLAGS)) \
+	$(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(SYSTEMD_CFLAGS) $(TIRPC_CFLAGS) $(FMT_CFLAGS)) \
 	$(WARNINGS) $(HARDENING) $(ASSERTIONS) -MMD -MP $(CXXFLAGS) $(SANITIZE)
 ALL_LDFLAGS = $(LINK_HARDENING) $(SANITIZE) $(LDFLAGS)
 
@@ -232,7 +235,7 @@ check-system: all $(TEST_PROGRAM_FILES)
 FUZZERS = toml_fuzz address_fuzz log_fuzz codec_fuzz relay_fuzz import_xinetd_fuzz \
 	resolve_fuzz import_inetd_fuzz import_systemd_fuzz
 FUZZ_LIB = $(LIB_base:%=src/base/%.cc) \
-	$(patsubst %,src/sys/%.cc,ident resolve_channel) \
+	$(patsubst %,src/sys/%.cc,ident resolve_channel announce_channel) \
 	$(patsubst %,src/log/%.cc,channel format json lines reader xinetd) \
 	$(patsubst %,src/relay/%.cc,protocol preface) \
 	$(patsubst %,src/config/%.cc,$(filter-out import_host config loader diff,$(LIB_config)))
@@ -316,7 +319,7 @@ CXX_FILES = $(wildcard src/*/*.cc src/*/*.h tests/*/*.cc tests/*/*.h contrib/zen
 LINT_FILES = $(filter src/%.cc contrib/%.cc,$(CXX_FILES))
 lint: config.mk
 	@sh tests/support/lint $(LINT_FILES) -- \
-		-std=c++20 -D_GNU_SOURCE -Isrc $(PATHS) $(UV_CFLAGS) $(TOML_CFLAGS) $(SYSTEMD_CFLAGS) $(FMT_CFLAGS)
+		-std=c++20 -D_GNU_SOURCE -Isrc $(PATHS) $(UV_CFLAGS) $(TOML_CFLAGS) $(SYSTEMD_CFLAGS) $(TIRPC_CFLAGS) $(FMT_CFLAGS)
 
 format:
 	clang-format -i $(CXX_FILES)
@@ -333,7 +336,7 @@ unitdir = $(prefix)/lib/systemd/system
 sysusersdir = $(prefix)/lib/sysusers.d
 tmpfilesdir = $(prefix)/lib/tmpfiles.d
 exampledir = $(docdir)/examples
-MANUALS = man/superd.8 man/superctl.8 man/superd-relay.8 man/superd.toml.5 man/superd-import.7
+MANUALS = man/superd.8 man/superctl.8 man/superd-relay.8 man/superd-announce.8 man/superd.toml.5 man/superd-import.7
 
 # The option list of superd.toml(5), from the options table.
 .PHONY: manual
@@ -358,6 +361,7 @@ PLACED = etc/superd.service $(unitdir)/superd.service \
 	man/superd.8 $(mandir)/man8/superd.8 \
 	man/superctl.8 $(mandir)/man8/superctl.8 \
 	man/superd-relay.8 $(mandir)/man8/superd-relay.8 \
+	man/superd-announce.8 $(mandir)/man8/superd-announce.8 \
 	man/superd.toml.5 $(mandir)/man5/superd.toml.5 \
 	man/superd-import.7 $(mandir)/man7/superd-import.7
 

@@ -266,6 +266,8 @@ SupervisorOptions supervisor_options(const Options& options, const Notify& notif
     result.log_identity = own_identity("superd-log");
     result.resolve_program = find_own_program("superd-resolve");
     result.resolve_identity = own_identity("superd-resolve");
+    result.announce_program = find_own_program("superd-announce");
+    result.announce_identity = own_identity("superd-announce");
     result.exec_program = find_own_program("superd-exec");
     result.relay.program = find_own_program("superd-relay");
     result.relay.identity = own_identity("superd-relay");

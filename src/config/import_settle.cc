@@ -19,8 +19,8 @@ namespace {
 constexpr std::array<std::string_view, 6> harmless{
         "log", "log_admitted", "log_refused", "log_format", "mdns", "description"};
 // Without these there is no service.
-constexpr std::array<std::string_view, 7> essential{
-        "exec", "user", "group", "mode", "builtin", "redirect", "tcpmux"};
+constexpr std::array<std::string_view, 8> essential{
+        "exec", "user", "group", "mode", "builtin", "redirect", "tcpmux", "rpc"};
 
 template <std::size_t N>
 bool is_one_of(std::string_view key, const std::array<std::string_view, N>& keys) {
@@ -55,6 +55,12 @@ protected:
             const std::string& service, const char* protocol) override {
         return host_.port_of(service, protocol);
     }
+
+    std::optional<std::uint32_t> ask_rpc_program(const std::string& name) override {
+        return host_.rpc_number_of(name);
+    }
+
+    std::vector<std::string> ask_rpc_programs() override { return {}; }
 
 private:
     // Whose numbers they are matters to nobody here.

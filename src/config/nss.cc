@@ -79,6 +79,15 @@ const std::vector<IpAddress>& NameService::addresses(const std::string& host) {
     return remembered(addresses_, host, [&] { return ask_addresses(host); });
 }
 
+std::optional<std::uint32_t> NameService::rpc_program(const std::string& name) {
+    return remembered(rpc_programs_, name, [&] { return ask_rpc_program(name); });
+}
+
+const std::vector<std::string>& NameService::rpc_programs() {
+    if (!rpc_names_) rpc_names_ = ask_rpc_programs();
+    return *rpc_names_;
+}
+
 std::vector<IpAddress> NameService::ask_addresses(const std::string& host) {
     std::vector<IpAddress> found;
     addrinfo hints{};
@@ -142,6 +151,35 @@ std::optional<std::uint16_t> NameService::ask_port(
     });
     if (error != 0 || found == nullptr) return std::nullopt;
     return ntohs(static_cast<std::uint16_t>(entry.s_port));
+}
+
+std::optional<std::uint32_t> NameService::ask_rpc_program(const std::string& name) {
+    rpcent entry{};
+    rpcent* found = nullptr;
+    std::vector<char> buffer;
+    const int error = with_buffer(buffer, [&](std::vector<char>& b) {
+        return getrpcbyname_r(name.c_str(), &entry, b.data(), b.size(), &found);
+    });
+    if (error != 0 || found == nullptr || entry.r_number <= 0) return std::nullopt;
+    return static_cast<std::uint32_t>(entry.r_number);
+}
+
+std::vector<std::string> NameService::ask_rpc_programs() {
+    std::vector<std::string> names;
+    setrpcent(1);
+    rpcent entry{};
+    rpcent* found = nullptr;
+    std::vector<char> buffer;
+    const auto next = [&](std::vector<char>& b) {
+        return getrpcent_r(&entry, b.data(), b.size(), &found);
+    };
+    while (with_buffer(buffer, next) == 0 && found != nullptr) {
+        names.emplace_back(entry.r_name);
+        for (char** alias = entry.r_aliases; alias != nullptr && *alias != nullptr; ++alias)
+            names.emplace_back(*alias);
+    }
+    endrpcent();
+    return names;
 }
 
 }  // namespace superd

@@ -34,6 +34,11 @@ public:
     [[nodiscard]] std::optional<std::uint16_t> port(
             const std::string& service, const char* protocol);
 
+    // The number of an RPC program by its name in rpc(5).
+    [[nodiscard]] std::optional<std::uint32_t> rpc_program(const std::string& name);
+    // All names there, for suggestions.
+    [[nodiscard]] const std::vector<std::string>& rpc_programs();
+
     // IPv4 and IPv6, in the resolver's order; empty where there is none or it cannot be told.
     [[nodiscard]] const std::vector<IpAddress>& addresses(const std::string& host);
 
@@ -45,6 +50,8 @@ protected:
             const std::string& user, std::uint32_t gid);
     [[nodiscard]] virtual std::optional<std::uint16_t> ask_port(
             const std::string& service, const char* protocol);
+    [[nodiscard]] virtual std::optional<std::uint32_t> ask_rpc_program(const std::string& name);
+    [[nodiscard]] virtual std::vector<std::string> ask_rpc_programs();
 
 private:
     std::unordered_map<std::string, std::optional<UserEntry>> users_;
@@ -52,6 +59,8 @@ private:
     std::unordered_map<std::string, std::vector<std::uint32_t>> memberships_;
     std::unordered_map<std::string, std::optional<std::uint16_t>> ports_;
     std::unordered_map<std::string, std::vector<IpAddress>> addresses_;
+    std::unordered_map<std::string, std::optional<std::uint32_t>> rpc_programs_;
+    std::optional<std::vector<std::string>> rpc_names_;
 };
 
 }  // namespace superd

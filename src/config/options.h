@@ -52,7 +52,8 @@ enum class ValueType : std::uint8_t {
     ionice,
     cpus,
     multicast,
-    wrappers  // tcp_wrappers: true, false or a name
+    wrappers,  // tcp_wrappers: true, false or a name
+    rpc        // { program, versions }
 };
 
 // Where a key may stand, as bits.

@@ -44,7 +44,8 @@ constexpr std::array type_names{TypeName{T::text, "text"},
         TypeName{T::workers, "a number or \"cores\""}, TypeName{T::ionice, "a disk priority"},
         TypeName{T::cpus, "a list of numbers and ranges"},
         TypeName{T::multicast, "a list of multicast groups"},
-        TypeName{T::wrappers, "true, false or a name"}};
+        TypeName{T::wrappers, "true, false or a name"},
+        TypeName{T::rpc, "{ program, versions }"}};
 
 struct ScopeName {
     Scope scope;

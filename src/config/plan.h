@@ -48,13 +48,14 @@ enum class SendProxy : std::uint8_t { no, v1, v2 };
 // A program number registered with rpcbind (RFC 1833) for versions low to high.
 struct RpcPlan {
     std::uint32_t program = 0, low = 0, high = 0;
+    Origin origin;
 
     bool operator==(const RpcPlan&) const = default;
 
     template <class P = RpcPlan>
     static constexpr auto fields() {
-        return std::tuple{
-                Field{"program", &P::program}, Field{"low", &P::low}, Field{"high", &P::high}};
+        return std::tuple{Field{"program", &P::program}, Field{"low", &P::low},
+                Field{"high", &P::high}, Field{"origin", &P::origin}};
     }
 };
 

@@ -300,6 +300,7 @@ std::shared_ptr<const ServicePlan> resolve_service(
     drop_meaningless(context, input, *plan);
     resolve_running(context, input, *plan);
     resolve_listeners(context, input, *plan);
+    resolve_announcements(context, input, *plan);
     resolve_admission(context, input, *plan);
     if (plan->mode == Mode::builtin || plan->mode == Mode::redirect)
         resolve_relay(context, input, *plan);
@@ -397,6 +398,7 @@ Plan resolve_document(const Document& document, const ReadOptions& options, Name
     for (const Section& section : config.services)
         plan.services.push_back(resolve_service(context, section));
     check_conflicts(plan.services, report);
+    check_rpc_conflicts(plan.services, report);
     check_log_files(plan, report);
     std::sort(plan.services.begin(), plan.services.end(),
             [](const auto& a, const auto& b) { return a->name < b->name; });

@@ -84,10 +84,17 @@ void resolve_log(ResolveContext& context, ServiceInput& input, ServicePlan& plan
 void resolve_process(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
 // Builtins and redirects: what superd-relay is told.
 void resolve_relay(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
+// rpc: what others are told of the service. After its listeners.
+void resolve_announcements(
+        ResolveContext& context, const ServiceInput& input, ServicePlan& plan);
 [[nodiscard]] IdentityPlan resolve_identity(ResolveContext& context, const ServiceInput& input);
 
 // Reports two enabled listeners, of one or two services, on one address.
 void check_conflicts(
+        const std::vector<std::shared_ptr<const ServicePlan>>& services, Report& report);
+
+// Reports two enabled services that register one version of a program over one protocol.
+void check_rpc_conflicts(
         const std::vector<std::shared_ptr<const ServicePlan>>& services, Report& report);
 
 // The places of a log; none where nothing is written.

@@ -97,6 +97,10 @@ Json head_json(const ServiceStatus& service, const ServicePlan* plan) {
     json["listeners"] = Json::array();
     for (const auto& listener : service.listeners)
         json["listeners"].push_back(listener_json(listener));
+    json["announcements"] = Json::array();
+    for (const auto& announcement : service.announcements)
+        json["announcements"].push_back(Json{{"how", announcement.how},
+                {"state", announcement.state}, {"text", announcement.text}});
     return json;
 }
 

@@ -283,6 +283,8 @@ std::string render_service(const Json& service, const RenderStyle& style) {
     add_line(out, "Mode", mode);
     add_line(out, "Defined at", text(service, "defined_at"));
     add_lines(out, "Sockets", listener_lines(service, style));
+    for (const auto& announcement : child(service, "announcements"))
+        add_line(out, text(announcement, "how"), text(announcement, "text"));
     if (text(service, "mode") == "handler")
         add_line(out, "Connections",
                 fmt::format("{} now, {} accepted", connections_of(service),

@@ -45,6 +45,10 @@ void Supervisor::on_started(std::uint32_t index) {
         relays_.on_started(index);
         return;
     }
+    if (record.kind == ProcessKind::announce) {
+        announcer_of(index).on_started();
+        return;
+    }
     if (is_own_program(record.kind)) {
         (record.kind == ProcessKind::log ? log_channel_ : resolve_channel_).reset();
         return;
@@ -158,6 +162,14 @@ void Supervisor::on_launch_failed(std::uint32_t index, const LaunchResult& resul
                 .error = result.error});
         return;
     }
+    if (record.kind == ProcessKind::announce) {
+        outputs_.log().log(FailEvent{.service = "superd-announce",
+                .stage = stage_name(result.stage),
+                .subject = options_.announce_program,
+                .error = result.error});
+        announcer_of(index).on_ended();
+        return;
+    }
     if (record.kind == ProcessKind::relay) {
         relays_.on_launch_failed(index, result);
         return;
@@ -207,6 +219,7 @@ void Supervisor::on_ended(std::uint32_t index, int status) {
     const ProcessRecord& record = processes_.records().at(index);
     if (record.kind == ProcessKind::log) on_log_program_gone(index);
     if (record.kind == ProcessKind::relay) relays_.on_ended(index);
+    if (record.kind == ProcessKind::announce) announcer_of(index).on_ended();
     if (is_own_program(record.kind)) return;
     Service& service = *by_index_[record.service];
     const ProcessKind kind = record.kind;

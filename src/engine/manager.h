@@ -39,6 +39,13 @@ struct ProcessStatus {
     Wall since;
 };
 
+// What others were told of where the service is.
+struct AnnouncementStatus {
+    std::string how;      // "rpc"
+    std::string state{};  // "announced", "waiting", "refused", "withdrawn"
+    std::string text{};   // "registered 100001 v1-3 udp port 40001"
+};
+
 struct ServiceStatus {
     std::string name, description;
     ServiceState state = ServiceState::stopped;
@@ -51,6 +58,7 @@ struct ServiceStatus {
     std::vector<ProcessStatus> processes;
     std::uint32_t connections = 0;  // now
     std::uint64_t accepted = 0, started = 0, failed = 0, exited = 0, dropped_datagrams = 0;
+    std::vector<AnnouncementStatus> announcements;
     std::vector<std::pair<std::string, std::uint64_t>>
             refused;           // by reason, only those not zero
     std::string last_exit;     // "status 1", "signal TERM"; empty: none yet

@@ -87,7 +87,7 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
         const bool starts = found.action == Recovered::start;
         if (found.action == Recovered::forget ||
                 (starts && record.kind != ProcessKind::handler && !relayed)) {
-            if (record.kind == ProcessKind::relay) Fd(record.connection.load()).reset();
+            if (keeps_channel(record.kind)) Fd(record.connection.load()).reset();
             processes_.records().give_back(found.record);
             continue;
         }
@@ -128,6 +128,8 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
             continue;
         }
         if (record.kind == ProcessKind::relay) relays_.adopt(found.record);
+        if (record.kind == ProcessKind::announce)
+            announcer_of(found.record).adopt(Fd(record.connection.load()));
         if (service != nullptr && found.action == Recovered::failed) {
             log_launch_failure(*service, record,
                     {.record = found.record,

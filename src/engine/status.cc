@@ -37,7 +37,8 @@ std::string_view kind_name(ProcessKind kind) {
         case ProcessKind::relayed: return "relayed";
         case ProcessKind::relay:
         case ProcessKind::log:
-        case ProcessKind::resolve: break;
+        case ProcessKind::resolve:
+        case ProcessKind::announce: break;
     }
     return "log";
 }
@@ -103,6 +104,7 @@ ServiceStatus Supervisor::status_of(const Service& service) const {
             .failed = record.failed,
             .exited = record.exited,
             .dropped_datagrams = record.dropped_datagrams,
+            .announcements = {},
             .refused = {},
             .last_exit = record.exited > 0 ? exit_text(record.last_status) : "",
             .last_failure = service.last_failure};
@@ -110,6 +112,10 @@ ServiceStatus Supervisor::status_of(const Service& service) const {
         status.listeners.push_back({listener.plan.name, listener.plan.address,
                 std::string(condition_name(service, listener)), listener.detail,
                 bound_text(listener.fd.get(), listener.plan.kind), listener.fd.get()});
+    }
+    for (std::size_t i = 0; i < announcing_count; ++i) {
+        if (auto one = announcement_of(service, static_cast<Announcing>(i)))
+            status.announcements.push_back(std::move(*one));
     }
     for (std::size_t i = 0; i < refusal_count; ++i) {
         if (record.refused[i] > 0)
@@ -140,6 +146,8 @@ std::optional<std::string> Supervisor::why(std::string_view name) const {
         text += fmt::format("{} is {}{}{}.\n", listener.address, listener.state,
                 listener.detail.empty() ? "" : ": ", listener.detail);
     }
+    for (const AnnouncementStatus& announcement : status.announcements)
+        text += fmt::format("{}: {}.\n", announcement.how, announcement.text);
     if (!status.enabled)
         text += "enabled = false: superctl enable it, or superctl start it for now.\n";
     if (status.state == ServiceState::paused && service->order() == Order::pause)

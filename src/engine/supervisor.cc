@@ -60,6 +60,7 @@ Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
           deny_list_(options_.state_directory + "/denied"),
           resolver_(loop,
                   [this](Fd channel) { return start_resolve_program(std::move(channel)); }),
+          announcers_{make_announcer(Announcing::rpc)},
           held_look_(loop, [this] { look_at_held(); }) {
     loop_.at_turn_end([this] { graveyard_.clear(); });
     if (!options_.exec_program.empty())
@@ -178,7 +179,9 @@ void Supervisor::compile_access(Service& service) {
 }
 
 void Supervisor::renew_filters(Service& service) {
-    if (!doors_.renew_filters(service)) return;
+    const bool replaced = doors_.renew_filters(service);
+    announce(service);
+    if (!replaced) return;
     if (service.active == 0 || takes_connections(service.plan->mode)) return;
     service.again = true;
     end_processes(service);
@@ -211,6 +214,7 @@ void Supervisor::open_doors(Service& service) {
 void Supervisor::remove_service(Service& service) {
     doors_.close_all(service, true);
     service.removed = true;
+    announce(service);
     if (service.active > 0) {
         if (!takes_connections(service.plan->mode)) end_processes(service);
         return;
@@ -286,6 +290,8 @@ void Supervisor::begin_stop(bool leave_all) {
         longest = std::max(longest, service->plan->stop_timeout);
         end_processes(*service);
     }
+    for (const auto& one : announcers_)
+        one->withdraw();
     // A process that even KILL does not end (in the kernel, on a dead disk) is not waited for.
     stop_deadline_.start(longest + std::chrono::seconds(5));
     maybe_finish();
@@ -294,7 +300,10 @@ void Supervisor::begin_stop(bool leave_all) {
 void Supervisor::maybe_finish() {
     const bool busy = std::any_of(services_.begin(), services_.end(),
             [](const auto& entry) { return entry.second->stopping; });
-    if (stopping_ && !busy && processes_.spawner().pending() == 0 && relays_.pending() == 0)
+    const bool withdrawn = std::all_of(announcers_.begin(), announcers_.end(),
+            [](const auto& one) { return one->withdrawn(); });
+    if (stopping_ && !busy && withdrawn && processes_.spawner().pending() == 0 &&
+            relays_.pending() == 0)
         loop_.stop();
     else if (stopping_ && !busy)
         stop_poll_.start(std::chrono::milliseconds(5));
@@ -306,6 +315,7 @@ void Supervisor::notify(std::string_view text) const {
 
 void Supervisor::changed(Service& service) {
     if (by_index_[service.index] != &service) return;  // it has gone in this turn
+    announce(service);
     const StateView view = view_of(service, loop_.now());
     auto [known, fresh] = logged_states_.try_emplace(service.index, view.state);
     if (known->second != view.state || fresh) {

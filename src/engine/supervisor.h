@@ -6,9 +6,11 @@
 // signals), accepting.cc (knock → admission → launch), holding.cc (connections whose client's
 // name or user is asked for first), denying.cc (addresses kept out for a time), workers.cc
 // (workers and daemons), ending.cc (exits), reloading.cc (file → plan → commit), recovering.cc
-// (after a kill), orders.cc and status.cc (what control asks for).
+// (after a kill), announcing.cc (what others are told of services), orders.cc and status.cc
+// (what control asks for).
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -19,6 +21,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "engine/announcer.h"
 #include "engine/config_reader.h"
 #include "engine/deny_list.h"
 #include "engine/directories.h"
@@ -47,6 +50,8 @@ struct SupervisorOptions {
     IdentityPlan log_identity;    // of superd-log
     std::string resolve_program;  // superd-resolve; empty: every name and user stays unknown
     IdentityPlan resolve_identity;
+    std::string announce_program;  // superd-announce; empty: nothing is announced
+    IdentityPlan announce_identity;
     RelayOptions relay;
     int log_stderr = 2;  // its stderr, a loan; -1: /dev/null, for the caller's is not kept
     Prefixes prefixes;
@@ -230,10 +235,22 @@ private:
     struct OwnProgram {
         std::string name, path;
         IdentityPlan identity;
+        std::vector<std::string> arguments{};
     };
 
     void launch_own_program(
             std::uint32_t index, ProcessKind kind, const OwnProgram& program, int channel);
+    // ---- announcing
+    [[nodiscard]] std::unique_ptr<Announcer> make_announcer(Announcing where);
+    [[nodiscard]] Announcer& announcer(Announcing where) const;
+    [[nodiscard]] Announcer& announcer_of(std::uint32_t index) const;  // a process's
+    // Where the service is to be found has changed, perhaps. Costs nothing for most.
+    void announce(const Service& service);
+    [[nodiscard]] bool start_announce_program(Announcing where, int theirs, int ours);
+    void on_announced(Announcing where, std::uint32_t id);
+    [[nodiscard]] std::optional<AnnouncementStatus> announcement_of(
+            const Service& service, Announcing where) const;
+
     // Replies when the service has settled: with its failure where it failed.
     void wait_for_start(std::string_view name, Reply reply);
 
@@ -341,8 +358,9 @@ private:
     Fd log_channel_;   // superd-log's end, until it has been started
     DenyList deny_list_;
     Resolver resolver_;
-    Fd resolve_channel_;                                    // superd-resolve's end, the same
-    std::unordered_map<std::uint32_t, Held> held_;          // by record
+    Fd resolve_channel_;  // superd-resolve's end, the same
+    std::array<std::unique_ptr<Announcer>, announcing_count> announcers_;  // by Announcing
+    std::unordered_map<std::uint32_t, Held> held_;                         // by record
     std::unordered_map<std::uint32_t, std::string> users_;  // by record: those that are known
     Timer held_look_;
     std::uint32_t live_ = 0;   // handlers, workers and daemons that hold a record

@@ -199,6 +199,7 @@ void Supervisor::launch_own_program(
     plan->service = program.name;
     plan->program = program.path;
     plan->argv = {program.name};
+    plan->argv.insert(plan->argv.end(), program.arguments.begin(), program.arguments.end());
     plan->fixed_environment = {"PATH=/usr/bin:/bin"};
     plan->mode = Mode::worker;
     plan->identity = program.identity;

@@ -154,8 +154,7 @@ LaunchResult Launcher::run(Launch& launch) {
         ::close(launch.connection);
     }
     launch.connection = -1;
-    // A relay's record keeps superd's end of the channel to it.
-    if (record.kind != ProcessKind::relay) record.connection.store(-1);
+    if (!keeps_channel(record.kind)) record.connection.store(-1);
     return result;
 }
 

@@ -147,9 +147,9 @@ void prepare(ProcessRecord& record, Recovered& action) {
         ++record.deaths;
         if (!move_above_slots(record)) action = Recovered::give_up;
     }
-    // The channel to a relay stays superd's, and so does its copy of a client that a relay
-    // reads a first line from.
-    const bool keeps = record.kind == ProcessKind::relay || record.kind == ProcessKind::relayed;
+    // The channel to a relay or to superd-announce stays superd's, and so does its copy of a
+    // client that a relay reads a first line from.
+    const bool keeps = keeps_channel(record.kind) || record.kind == ProcessKind::relayed;
     if (action == Recovered::start || (keeps && action == Recovered::running)) return;
     // A child has it, or nobody is to have it.
     close_connection(record);

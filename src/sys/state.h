@@ -23,12 +23,27 @@ namespace superd {
 
 // relay: a superd-relay; `connection` is superd's end of the channel to it for as long as the
 // record is held, `listener` its number. relayed: a connection that a relay serves, with no
-// process of its own: `accepted` until the relay has it, `running` from then on.
-enum class ProcessKind : std::uint8_t { handler, worker, daemon, relayed, log, resolve, relay };
+// process of its own: `accepted` until the relay has it, `running` from then on. announce: a
+// superd-announce, with its channel as a relay's; `listener` is whom it speaks to (Announcing).
+enum class ProcessKind : std::uint8_t {
+    handler,
+    worker,
+    daemon,
+    relayed,
+    log,
+    resolve,
+    relay,
+    announce
+};
 
 // superd-log and its like: of no service, and not counted as processes.
 constexpr bool is_own_program(ProcessKind kind) {
     return kind >= ProcessKind::log;
+}
+
+// superd's end of the channel to it stays in its record, so that the next superd has it too.
+constexpr bool keeps_channel(ProcessKind kind) {
+    return kind == ProcessKind::relay || kind == ProcessKind::announce;
 }
 
 // free -> accepted -> left -> running -> free. `accepted` is written by the loop as soon as

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// What superd reads of superd-resolve, superd-resolve of superd, and of ident servers: what is
-// accepted reads back the same and keeps its bounds.
+// What superd reads of superd-resolve and superd-announce, these of superd, and of ident
+// servers: what is accepted reads back the same and keeps its bounds.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "base/host_name.h"
+#include "sys/announce_channel.h"
 #include "sys/ident.h"
 #include "sys/resolve_channel.h"
 
@@ -29,6 +30,21 @@ void check_answer(std::string_view bytes) {
         must(addresses->addresses.size() <= resolved_address_limit);
 }
 
+void check_announcements(std::string_view bytes) {
+    if (const auto list = decode_announcements(bytes)) {
+        must(encode_announcements(*list) == bytes);
+        must(list->wanted.size() <= announcement_limit);
+        for (const Announcement& announcement : list->wanted)
+            must(announcement.ports.size() <= announced_port_limit);
+    }
+    const auto news = decode_announce_news(bytes);
+    if (!news) return;
+    must(encode_announce_news(*news) == bytes);
+    if (const auto* report = std::get_if<AnnounceReport>(&*news))
+        must(report->text.size() <= announce_text_limit &&
+                report->text.find_first_of("\n\r\x1b") == std::string::npos);
+}
+
 void check_reply(std::string_view bytes) {
     const IdentReply reply = parse_ident_reply(bytes, 6193, 23);
     must(reply.text.size() <= ident_user_limit);
@@ -43,6 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view bytes(reinterpret_cast<const char*>(data), size);
     check_answer(bytes);
     if (const auto query = decode_query(bytes)) must(encode_query(*query) == bytes);
+    check_announcements(bytes);
     check_reply(bytes);
     check_reply("6193, 23 : USERID : UNIX : " + std::string(bytes));
     return 0;

@@ -43,6 +43,14 @@ protected:
         return std::nullopt;
     }
 
+    std::optional<std::uint32_t> ask_rpc_program(const std::string& name) override {
+        if (name == "rstatd") return 100001;
+        if (name == "rusersd") return 100002;
+        return std::nullopt;
+    }
+
+    std::vector<std::string> ask_rpc_programs() override { return {"rstatd", "rusersd"}; }
+
 private:
     static const std::vector<UserEntry>& users() {
         static const std::vector<UserEntry> made{{0, 0, "root", "/root", "/bin/bash"},

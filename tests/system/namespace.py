@@ -29,6 +29,8 @@ USERS = (
     "telnetd:x:9104:9104::/nonexistent:/usr/sbin/nologin",
     "tftp:x:9105:9105::/srv/tftp:/usr/sbin/nologin",
     "Debian-exim:x:9106:9106::/var/spool/exim4:/usr/sbin/nologin",
+    "_rpc:x:9107:65534::/run/rpcbind:/usr/sbin/nologin",
+    "superd-announce:x:9108:65534::/nonexistent:/usr/sbin/nologin",
     "alice:x:9111:9111:Alice:/srv/alice:/bin/sh",
     "bob:x:9112:9112:Bob:/srv/bob:/bin/sh",
 )

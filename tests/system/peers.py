@@ -42,6 +42,7 @@ PEERS = {
     "openbsd-inetd": (["openbsd-inetd"], ["usr/sbin/inetd"]),
     "inetutils-inetd": (["inetutils-inetd"], ["usr/sbin/inetutils-inetd"]),
     "fail2ban": (["fail2ban"], ["usr/bin/fail2ban-regex"]),
+    "rpcbind": (["rpcbind", "rstatd"], ["sbin/rpcbind", "usr/bin/rpcinfo", "usr/sbin/rpc.rstatd"]),
     "libwrap": (["libwrap0", "tcpd"], ["usr/sbin/tcpd"]),
 }
 

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// superd-announce: tells others where superd's services are to be found. See
+// superd-announce(8).
+//
+// Started by superd when a service asks for it, with its own identity and the channel on
+// descriptor 0.
+#include <csignal>
+#include <cstdio>
+#include <string_view>
+
+#include <getopt.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "sys/announce_server.h"
+#include "sys/confine.h"
+#include "sys/descriptors.h"
+#include "sys/rpc_backend.h"
+
+#include "config.h"
+
+namespace superd {
+
+namespace {
+
+constexpr int usage_error = 2;
+
+void tell_rpcbind(AnnounceServer& server) {
+    RpcBackend backend(
+            server, {.socket = rpcbind_socket,
+                            .connect = [] { return connect_rpcbind(rpcbind_socket); },
+                            .owner = rpc_owner(::geteuid())});
+    server.run(backend);
+}
+
+int serve(std::string_view where) {
+    Fd channel = take_channel();
+    if (where != announcing_word(Announcing::rpc) || !channel) {
+        std::fputs(
+                "usage: superd-announce rpc, with superd's channel on descriptor 0: superd "
+                "starts this program\n",
+                stderr);
+        return usage_error;
+    }
+    // A terminal's signals are for superd, which then closes the channel.
+    for (const int signal : {SIGINT, SIGHUP, SIGQUIT, SIGPIPE})
+        ::signal(signal, SIG_IGN);
+    if (const auto confined = confine_network_client(); !confined)
+        std::fprintf(stderr, "superd-announce: %s\n", confined.error().text().c_str());
+    AnnounceServer server(std::move(channel));
+    tell_rpcbind(server);
+    return 0;
+}
+
+}  // namespace
+
+}  // namespace superd
+
+int main(int argc, char** argv) {
+    const option options[] = {{"version", no_argument, nullptr, 'V'}, {nullptr, 0, nullptr, 0}};
+    for (int c = 0; (c = ::getopt_long(argc, argv, "V", options, nullptr)) != -1;) {
+        if (c != 'V') return superd::usage_error;
+        std::printf("superd-announce %s\n", PACKAGE_VERSION);
+        return 0;
+    }
+    return superd::serve(optind + 1 == argc ? argv[optind] : "");
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+// Which services are announced where, and what is said of it.
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include "base/text.h"
+#include "engine/supervisor.h"
+
+namespace superd {
+
+namespace {
+
+bool takes_both_families(int socket) {
+    int only_v6 = 0;
+    socklen_t size = sizeof only_v6;
+    return ::getsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &only_v6, &size) == 0 &&
+           only_v6 == 0;
+}
+
+void add_ports(const Listener& listener, std::vector<AnnouncedPort>& ports) {
+    SocketAddress local;
+    local.length = sizeof local.storage;
+    if (::getsockname(listener.fd.get(), local.get(), &local.length) != 0) return;
+    const Endpoint bound = Endpoint::from(local.get(), local.length);
+    if (bound.family != Family::ip || bound.port == 0) return;
+    AnnouncedPort port{.datagrams = listener.plan.kind == ListenerKind::udp,
+            .ip = bound.ip,
+            .port = static_cast<std::uint16_t>(bound.port)};
+    if (!bound.ip.is_v4() && bound.ip.is_unspecified() &&
+            takes_both_families(listener.fd.get())) {
+        ports.push_back({port.datagrams, IpAddress::v4(0), port.port});
+    }
+    ports.push_back(port);
+}
+
+// Clients are not sent to a service that nobody wants to serve. One that is busy, or held back
+// by a limit, comes back by itself and stays.
+std::vector<AnnouncedPort> announced_ports(const Service& service) {
+    std::vector<AnnouncedPort> ports;
+    if (!service.wants_listeners() || service.order() == Order::pause) return ports;
+    for (const Listener& listener : service.listeners) {
+        const bool ip = listener.plan.kind == ListenerKind::tcp ||
+                        listener.plan.kind == ListenerKind::udp;
+        if (ip && listener.condition == Listener::Condition::open) add_ports(listener, ports);
+    }
+    if (ports.size() > announced_port_limit) ports.resize(announced_port_limit);
+    return ports;
+}
+
+std::string ports_text(const std::vector<AnnouncedPort>& ports) {
+    std::vector<std::string> said;
+    for (const AnnouncedPort& port : ports) {
+        std::string text = fmt::format("{} port {}", port.datagrams ? "udp" : "tcp", port.port);
+        if (std::find(said.begin(), said.end(), text) == said.end())
+            said.push_back(std::move(text));
+    }
+    return join(said, ", ");
+}
+
+std::string text_of(const RpcAnnouncement& rpc, const std::vector<AnnouncedPort>& ports,
+        const AnnounceReport& report) {
+    switch (report.state) {
+        case AnnounceState::announced:
+            return fmt::format("registered {} v{} {}", rpc.program,
+                    rpc.low == rpc.high ? std::to_string(rpc.low)
+                                        : fmt::format("{}-{}", rpc.low, rpc.high),
+                    ports_text(ports));
+        case AnnounceState::refused: return "refused by rpcbind: " + report.text;
+        case AnnounceState::waiting: break;
+    }
+    return "waiting for rpcbind: " + errno_text(static_cast<int>(report.error));
+}
+
+std::string_view state_word(const AnnounceReport* report) {
+    if (report == nullptr || report->state == AnnounceState::waiting) return "waiting";
+    return report->state == AnnounceState::announced ? "announced" : "refused";
+}
+
+}  // namespace
+
+std::unique_ptr<Announcer> Supervisor::make_announcer(Announcing where) {
+    return std::make_unique<Announcer>(
+            loop_,
+            [this, where](int theirs, int ours) {
+                return start_announce_program(where, theirs, ours);
+            },
+            [this, where](std::uint32_t id) { on_announced(where, id); });
+}
+
+Announcer& Supervisor::announcer(Announcing where) const {
+    return *announcers_[static_cast<std::size_t>(where)];
+}
+
+void Supervisor::announce(const Service& service) {
+    if (stopping_) return;
+    Announcer& rpc = announcer(Announcing::rpc);
+    if (!service.plan->rpc || service.removed)
+        rpc.drop(service.index);
+    else
+        rpc.set({.id = service.index,
+                .what = RpcAnnouncement{service.plan->rpc->program, service.plan->rpc->low,
+                        service.plan->rpc->high},
+                .ports = announced_ports(service)});
+}
+
+bool Supervisor::start_announce_program(Announcing where, int theirs, int ours) {
+    if (stopping_ || options_.announce_program.empty()) return false;
+    const auto index = processes_.records().take();
+    if (!index) return false;
+    ProcessRecord& record = processes_.records().at(*index);
+    record.listener = static_cast<std::uint32_t>(where);
+    record.connection.store(ours, std::memory_order_relaxed);
+    launch_own_program(*index, ProcessKind::announce,
+            {"superd-announce", options_.announce_program, options_.announce_identity,
+                    {std::string(announcing_word(where))}},
+            theirs);
+    return true;
+}
+
+Announcer& Supervisor::announcer_of(std::uint32_t index) const {
+    const std::size_t number = processes_.records().at(index).listener;
+    return *announcers_[std::min(number, announcers_.size() - 1)];
+}
+
+std::optional<AnnouncementStatus> Supervisor::announcement_of(
+        const Service& service, Announcing where) const {
+    const Announcement* announcement = announcer(where).find(service.index);
+    if (announcement == nullptr) return std::nullopt;
+    AnnouncementStatus status{.how = std::string(announcing_word(where))};
+    const AnnounceReport* report = announcer(where).report_of(service.index);
+    status.state = state_word(report);
+    if (announcement->ports.empty()) {
+        status.state = "withdrawn";
+        status.text = "not registered: it has no open listener";
+    } else if (options_.announce_program.empty()) {
+        status.text = "there is no superd-announce";
+    } else if (report == nullptr) {
+        status.text = "waiting for superd-announce";
+    } else {
+        status.text = std::visit(
+                [&](const auto& what) { return text_of(what, announcement->ports, *report); },
+                announcement->what);
+    }
+    return status;
+}
+
+void Supervisor::on_announced(Announcing where, std::uint32_t id) {
+    const Service* service = id < by_index_.size() ? by_index_[id] : nullptr;
+    if (service == nullptr) return;
+    const auto status = announcement_of(*service, where);
+    const AnnounceReport* report = announcer(where).report_of(id);
+    if (!status || report == nullptr) return;
+    const bool fine = report->state == AnnounceState::announced;
+    outputs_.log().log(NoticeEvent{.level = fine ? Level::notice : Level::warning,
+            .service = service->name(),
+            .text = status->how + ": " + status->text});
+}
+
+}  // namespace superd
