@@ -278,7 +278,7 @@ fuzz:
 
 .PHONY: asan bench lint format format-check
 asan:
-	@$(MAKE) BUILD=$(BUILD)/asan FORTIFY= WERROR= CXXFLAGS='-O1 -g' \
+	@$(MAKE) $(PARALLEL) BUILD=$(BUILD)/asan FORTIFY= WERROR= CXXFLAGS='-O1 -g' \
 		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer' \
 		check-all
 

@@ -133,6 +133,11 @@ Facts facts_of(const Dumped& dumped) {
     facts["argv"] = dumped_arguments(
             get("server argv"), get("flags").find("NAMEINARGS") != std::string::npos);
     facts["groups"] = facts["internal"].empty() ? get("groups") : "";
+    // A builtin has no process of its own, and no user.
+    facts["user"] = facts["internal"].empty() ? get("user") : "";
+    facts["group"] = facts["internal"].empty() ? get("group") : "";
+    facts["umask"] = get("umask");
+    facts["log"] = get("log_on_success flags") + get("log_on_failure flags");
     facts["nice"] = get("nice");
     facts["instances"] = get("instances");
     facts["per_source"] = get("per_source") == "-1" ? "" : get("per_source");
@@ -141,6 +146,19 @@ Facts facts_of(const Dumped& dumped) {
                               ? ""
                               : get("only from") + "|" + get("no access");
     return facts;
+}
+
+using Numbers = std::initializer_list<std::pair<const char*, int>>;
+const Numbers people{{"root", 0}, {"lp", 7}, {"news", 9}, {"nobody", 0}, {"amandabackup", 0}};
+const Numbers folk{{"root", 0}, {"disk", 6}};
+
+// The number in the dump for a name of the file: who was not known there had become root.
+std::string number_of(std::string name, const Numbers& known) {
+    std::erase(name, '"');
+    if (name.empty()) return {};
+    for (const auto& [one, number] : known)
+        if (name == one) return std::to_string(number);
+    return name;
 }
 
 std::string bound_text(const std::string& value) {
@@ -179,6 +197,10 @@ Facts facts_of(const ImportService& service) {
     facts["groups"] = !builtin.empty()                      ? ""
                       : value_of(service, "groups") == "[]" ? "no"
                                                             : "yes";
+    facts["user"] = number_of(value_of(service, "user"), people);
+    facts["group"] = number_of(value_of(service, "group"), folk);
+    facts["umask"] = value_of(service, "umask");
+    facts["log"] = value_of(service, "log_admitted") + value_of(service, "log_refused");
     facts["nice"] = value_of(service, "nice");
     facts["instances"] = bound_text(value_of(service, "max_connections"));
     facts["per_source"] = bound_text(value_of(service, "max_per_source"));
