@@ -164,6 +164,8 @@ public:
     void finish(const std::string& path);
 
 private:
+    bool has_two_sockets(const InetdEntry& entry) const;
+    void add_service(InetdEntry entry);
     void note(const InetdEntry& entry, const ImportService& service, ImportSeverity severity,
             std::string read, std::string made, std::string message);
     void lose(const InetdEntry& entry, ImportService& service, std::string read,

@@ -71,7 +71,27 @@ std::string InetdServices::name_for(const InetdEntry& entry) {
     return names_.make(name);
 }
 
+// A socket of each family, so that a program for IPv4 alone gets what it knows. A program that
+// is given the socket itself gets one, so there are two of it.
+bool InetdServices::has_two_sockets(const InetdEntry& entry) const {
+    return rules_.both_families && !entry.internal() && entry.versions.empty() &&
+           (entry.protocol == "tcp" || entry.protocol == "udp");
+}
+
 void InetdServices::add(InetdEntry entry) {
+    if (entry.wait && is_any(trim(entry.hosts)) && has_two_sockets(entry)) {
+        InetdEntry six = entry;
+        entry.protocol += '4';
+        six.protocol += '6';
+        six.comments.clear();
+        add_service(std::move(entry));
+        add_service(std::move(six));
+    } else {
+        add_service(std::move(entry));
+    }
+}
+
+void InetdServices::add_service(InetdEntry entry) {
     ImportService service;
     service.name = name_for(entry);
     service.at = entry.at;
@@ -184,8 +204,12 @@ std::string InetdServices::family_of(const InetdEntry& entry) const {
 void InetdServices::listen_on(const InetdEntry& entry, ImportService& service,
         std::string_view host, const std::string& port) {
     if (is_any(host)) {
-        service.listeners.push_back(
-                {entry.protocol.substr(0, 3) + family_of(entry) + ":" + port, {}});
+        const std::string base = entry.protocol.substr(0, 3);
+        if (has_two_sockets(entry))
+            for (const char* family : {"4:", "6:"})
+                service.listeners.push_back({base + family + port, {}});
+        else
+            service.listeners.push_back({base + family_of(entry) + ":" + port, {}});
         return;
     }
     if (address_text(host)) return listen_on_address(entry, service, host, port);

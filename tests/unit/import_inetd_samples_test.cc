@@ -87,9 +87,11 @@ constexpr Verdict verdicts[] = {{"01", D::openbsd, 6, 6, ""}, {"03", D::busybox,
         {"05", D::openbsd, 0, 0, "1 2 3 4"}, {"07", D::openbsd, 7, 7, ""},
         {"09", D::openbsd, 1, 0, ""}, {"13", D::openbsd, 0, 0, ""},
         {"15", D::openbsd, 0, 0, ""}, {"17", D::openbsd, 1, 0, ""},
-        {"19", D::openbsd, 1, 1, ""}, {"21", D::openbsd, 15, 15, ""},
+        {"19", D::openbsd, 1, 1, ""},
+        // A line that waits is two services, one for each family.
+        {"21", D::openbsd, 17, 17, ""},
         // OpenBSD's inetd has no tcpmux.
-        {"23", D::openbsd, 24, 23, ""}, {"23", D::netbsd, 24, 24, ""},
+        {"23", D::openbsd, 27, 26, ""}, {"23", D::netbsd, 24, 24, ""},
         {"25", D::openbsd, 1, 0, ""},
         // No path before the program, and two of them let nobody in.
         {"29", D::netbsd, 6, 0, ""}, {"31", D::freebsd, 12, 12, ""}};

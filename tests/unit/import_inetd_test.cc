@@ -59,7 +59,7 @@ TEST_CASE("inetd: a line is a service with inetd's habits", "[import][inetd]") {
     const ImportService& ftp = import.services[0];
     CHECK(ftp.name == "ftp");
     CHECK(ftp.at.line == 1);
-    CHECK(listen_text(ftp) == "tcp:21");
+    CHECK(listen_text(ftp) == "tcp4:21 tcp6:21");
     CHECK(value_of(ftp, "exec") == R"(["/usr/sbin/in.ftpd", "-l", "-a"])");
     CHECK(value_of(ftp, "argv0") == R"("in.ftpd")");
     CHECK(value_of(ftp, "user") == R"("root")");
@@ -78,12 +78,13 @@ TEST_CASE("inetd: what tcp and udp mean is the dialect's", "[import][inetd]") {
         const char *protocol, *listen;
     };
 
-    const Row rows[] = {{D::openbsd, "tcp", "tcp:79"}, {D::openbsd, "tcp4", "tcp4:79"},
+    const Row rows[] = {{D::openbsd, "tcp", "tcp4:79 tcp6:79"}, {D::openbsd, "tcp4", "tcp4:79"},
             {D::openbsd, "tcp6", "tcp6:79"}, {D::openbsd, "tcp46", "tcp:79"},
             {D::netbsd, "tcp", "tcp4:79"}, {D::netbsd, "tcp6", "tcp6:79"},
             {D::freebsd, "tcp", "tcp4:79"}, {D::freebsd, "tcp46", "tcp:79"},
-            {D::gnu, "tcp", "tcp4:79"}, {D::gnu, "tcp6", "tcp:79"}, {D::gnu, "tcp6only", "tcp6:79"},
-            {D::busybox, "tcp", "tcp4:79"}, {D::busybox, "tcp6", "tcp:79"}};
+            {D::gnu, "tcp", "tcp4:79"}, {D::gnu, "tcp6", "tcp:79"},
+            {D::gnu, "tcp6only", "tcp6:79"}, {D::busybox, "tcp", "tcp4:79"},
+            {D::busybox, "tcp6", "tcp:79"}};
     for (const Row& row : rows) {
         CAPTURE(static_cast<int>(row.dialect), row.protocol);
         CHECK(listen_text(one("finger stream " + std::string(row.protocol) +
@@ -92,6 +93,20 @@ TEST_CASE("inetd: what tcp and udp mean is the dialect's", "[import][inetd]") {
     }
     CHECK(listen_text(one("tftp dgram udp46 wait root /usr/sbin/t t\n")) == "udp:69");
     CHECK(error_lines(read("finger stream tcp6only nowait nobody /f f\n")) == "1");
+}
+
+TEST_CASE("inetd: where tcp is two sockets a program that is given one is two services",
+        "[import][inetd]") {
+    const Import import = read("# files\ntftp dgram udp wait root /usr/sbin/t t\n");
+    REQUIRE(import.services.size() == 2);
+    CHECK(listen_text(import.services[0]) == "udp4:69");
+    CHECK(listen_text(import.services[1]) == "udp6:69");
+    CHECK(import.services[0].name == "tftp");
+    CHECK(import.services[1].name == "tftp-udp6");
+    CHECK(import.services[0].comments.size() == 1);
+    CHECK(import.services[1].comments.empty());
+    CHECK(listen_text(one("echo dgram udp wait root internal\n")) == "udp:7");
+    CHECK(listen_text(one("rstatd/1 dgram rpc/udp wait root /r r\n")) == "udp:0");
 }
 
 TEST_CASE("inetd: starts a minute are the line's or the dialect's", "[import][inetd]") {
@@ -138,12 +153,12 @@ TEST_CASE("inetd: FreeBSD's numbers are bounds and a rate", "[import][inetd]") {
 
 TEST_CASE("inetd: waiting services are workers with the socket on descriptor 0",
         "[import][inetd]") {
-    const ImportService stream = one("auth stream tcp wait root /usr/sbin/identd identd\n");
+    const ImportService stream = one("auth stream tcp4 wait root /usr/sbin/identd identd\n");
     CHECK(value_of(stream, "mode") == R"("worker")");
     CHECK(value_of(stream, "pass") == R"("stdin")");
     CHECK(value_of(stream, "stderr").empty());
     CHECK(value_of(stream, "max_connections").empty());
-    const ImportService datagrams = one("tftp dgram udp wait root /usr/sbin/t t\n");
+    const ImportService datagrams = one("tftp dgram udp4 wait root /usr/sbin/t t\n");
     CHECK(value_of(datagrams, "mode").empty());
     CHECK(value_of(datagrams, "pass").empty());
     CHECK(has_note(
@@ -195,9 +210,9 @@ rsync stream tcp nowait root /f f
     CHECK(listen_text(import.services[0]) == "tcp:127.0.0.1:21");
     CHECK(listen_text(import.services[1]) == "tcp:[::1]:21");
     CHECK(import.services[1].name == "ftp-tcp");
-    CHECK(listen_text(import.services[2]) == "tcp:10.0.0.1:23 tcp:10.0.0.2:23 tcp:23");
+    CHECK(listen_text(import.services[2]) == "tcp:10.0.0.1:23 tcp:10.0.0.2:23 tcp4:23 tcp6:23");
     CHECK(listen_text(import.services[3]) == "tcp:192.0.2.9:79");
-    CHECK(listen_text(import.services[4]) == "tcp:873");
+    CHECK(listen_text(import.services[4]) == "tcp4:873 tcp6:873");
     CHECK(listen_text(import.services[5]) == "tcp4:8000");
     CHECK(listen_text(import.services[6]) == "udp4:8000");
     CHECK_FALSE(import.has_losses());
@@ -221,7 +236,7 @@ TEST_CASE(
 
 TEST_CASE("inetd: ports are numbers or names of this host", "[import][inetd]") {
     CHECK(listen_text(one("2323 stream tcp nowait root /usr/sbin/telnetd telnetd\n")) ==
-            "tcp:2323");
+            "tcp4:2323 tcp6:2323");
     CHECK(one("2323 stream tcp nowait root /usr/sbin/telnetd telnetd\n").name == "telnetd");
     const Import import = read("kshell stream tcp nowait root /usr/sbin/kshd kshd\n");
     REQUIRE(import.services.size() == 1);
@@ -245,10 +260,10 @@ TEST_CASE("inetd: UNIX sockets are nodes with an owner and a mode", "[import][in
 }
 
 TEST_CASE("inetd: buffer sizes are the listener's", "[import][inetd]") {
-    CHECK(listen_text(one("ftp stream tcp,sndbuf=64k,rcvbuf=1m nowait root /f f\n")) ==
-            R"(tcp:21{send_buffer="64K", receive_buffer="1M"})");
-    CHECK(listen_text(one("ftp stream tcp,rcvbuf=16384 nowait root /f f\n")) ==
-            R"(tcp:21{receive_buffer="16K"})");
+    CHECK(listen_text(one("ftp stream tcp4,sndbuf=64k,rcvbuf=1m nowait root /f f\n")) ==
+            R"(tcp4:21{send_buffer="64K", receive_buffer="1M"})");
+    CHECK(listen_text(one("ftp stream tcp6,rcvbuf=16384 nowait root /f f\n")) ==
+            R"(tcp6:21{receive_buffer="16K"})");
     for (const char* wrong : {"tcp,sndbuf=", "tcp,sndbuf=0", "tcp,size=4k", "tcp,sndbuf=1g",
                  "tcp,sndbuf=99999999m"})
         CHECK(error_lines(read("ftp stream " + std::string(wrong) + " nowait root /f f\n")) ==
@@ -446,7 +461,7 @@ TEST_CASE("inetd: a later line takes an earlier one's place", "[import][inetd]")
     CHECK(import.services[1].disabled.empty());
     CHECK_FALSE(import.services[2].disabled.empty());
     CHECK_FALSE(import.services[3].disabled.empty());
-    CHECK(has_note(import, S::warning, "tcp:21 belongs to ftp-tcp"));
+    CHECK(has_note(import, S::warning, "tcp4:21 belongs to ftp-tcp"));
 }
 
 TEST_CASE("inetd: historic and foreign things are named", "[import][inetd]") {
