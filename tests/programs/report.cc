@@ -23,6 +23,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -62,6 +64,26 @@ std::string first_line_of(const char* path) {
     return line;
 }
 
+// What is not 0 of a socket's options.
+void say_option(const std::string& key, int fd, int level, int option) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    if (::getsockopt(fd, level, option, &value, &length) == 0 && value != 0) say(key, value);
+}
+
+void say_socket(const std::string& key, int fd) {
+    int listening = 0;
+    socklen_t length = sizeof listening;
+    if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) != 0) return;
+    say(key + ".listening", listening);
+    say_option(key + ".family", fd, SOL_SOCKET, SO_DOMAIN);
+    say_option(key + ".type", fd, SOL_SOCKET, SO_TYPE);
+    say_option(key + ".keepalive", fd, SOL_SOCKET, SO_KEEPALIVE);
+    say_option(key + ".error", fd, SOL_SOCKET, SO_ERROR);
+    say_option(key + ".no_delay", fd, IPPROTO_TCP, TCP_NODELAY);
+    say_option(key + ".v6only", fd, IPPROTO_IPV6, IPV6_V6ONLY);
+}
+
 void say_descriptors() {
     DIR* const directory = ::opendir("/proc/self/fd");
     if (directory == nullptr) return say("fds", "unknown");
@@ -73,10 +95,7 @@ void say_descriptors() {
         say(key, link_of("/proc/self/fd/" + std::to_string(fd)));
         const int flags = ::fcntl(fd, F_GETFL);
         if ((flags & O_NONBLOCK) != 0) say(key + ".nonblocking", 1);
-        int listening = 0;
-        socklen_t length = sizeof listening;
-        if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) == 0)
-            say(key + ".listening", listening);
+        say_socket(key, fd);
     }
     ::closedir(directory);
 }

@@ -8,11 +8,13 @@ of the table of differences must say so; a row that no longer says the truth is 
 import os
 import re
 import signal
+import socket
 import subprocess
 from dataclasses import dataclass
 
 import peers
 from harness import HERE, PYTHON, Superd, build, expect, read_text, run, wait_until, write_text
+from log_test import make_dev
 
 NOTHING = "-"  # what is not there
 LOG = "/run/test/peer.log"
@@ -85,12 +87,31 @@ def careless(command):
     return [PYTHON, "-ISB", os.path.join(here, "programs", "careless.py"), *command]
 
 
+class SystemLog:
+    """What comes to /dev/log, in a /dev of the test's own."""
+
+    def __init__(self):
+        self.receiver = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.receiver.bind("/run/test/devlog")
+        self.receiver.settimeout(60)
+        os.chmod("/run/test/devlog", 0o666)
+        os.symlink("/run/test/devlog", make_dev() + "/log")
+
+    def until(self, word):
+        """The lines up to one with the word, without their time and what differs from run to run."""
+        lines = []
+        while not lines or word not in lines[-1]:
+            line = self.receiver.recv(65536).decode().rstrip("\n\0").replace("::ffff:", "")
+            lines.append(re.sub(r"^(<\d+>)\w{3} [ \d]\d [\d:]+ ", r"\1", re.sub(r"\[\d+\]", "[N]", line)))
+        return "\n      ".join(line for line in lines if ": told" in line)
+
+
 class Peer:
     """A foreign inetd in the foreground."""
 
     def __init__(self, package, command, ports, pid_file=None):
         self.package, self.command, self.ports, self.pid_file = package, command, ports, pid_file
-        self.process, self.seen = None, {}
+        self.process, self.seen, self.system_log = None, {}, None
 
     def __enter__(self):
         with open("/run/test/peer.err", "wb") as errors:
@@ -118,7 +139,7 @@ class Ours(Superd):
 
     def __init__(self, text, ports):
         super().__init__(text, prefix=careless([]), env=ENVIRONMENT)
-        self.ports, self.seen = ports, {}
+        self.ports, self.seen, self.system_log = ports, {}, None
 
     def __enter__(self):
         self.start()

@@ -67,6 +67,8 @@ def everything(side, dialect):
     small(side)
     waits(side)
     if dialect == "openbsd":
+        report(side, "plain6", talk(connect(3000, "::1")).decode())
+        report(side, "datagram6", ask_datagram(side, 3006, host="::1"))
         local(side)
     else:
         muxes(side)

@@ -6,7 +6,7 @@ error, and so is a row without its difference.
 """
 
 import peers
-from differential import Ours, Peer, compare, forget_log, imported
+from differential import Ours, Peer, SystemLog, compare, forget_log, imported
 from differential_table import DIFFERENCES
 from harness import expect
 from registry import needs_peer, needs_root, pitfall
@@ -22,11 +22,14 @@ import differential_xinetd
 def test_xinetd():
     """Debian's xinetd and superd with its file: clients, programs and log lines are alike, or listed"""
     source, ports = differential_xinetd.write(), differential_xinetd.ports()
+    system_log = SystemLog()
     forget_log()
     with Peer("xinetd", differential_xinetd.command(peers.path("xinetd", "usr/sbin/xinetd")), ports) as theirs:
+        theirs.system_log = system_log
         differential_visits.everything(theirs)
     forget_log()
     with Ours(imported("xinetd", source), ports) as ours:
+        ours.system_log = system_log
         differential_visits.everything(ours)
     # The clients did what they were to do, or two equal failures would pass for likeness.
     expect((theirs.seen["cat.half-close"], theirs.seen["denied.in"]), ("'half' FIN", "'hello\\n' FIN"))

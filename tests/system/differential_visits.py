@@ -117,6 +117,7 @@ def families(side):
 def endings(side):
     for name in ("broken", "status", "killed"):
         side.seen[f"{name}.client"] = visit(port_of(name), half_close=False)
+    side.seen["leaves.early"] = early(side, port_of("leaves"))
 
 
 def banners(side):
@@ -211,4 +212,6 @@ def logs(side):
     visit(port_of("plain"), source="127.0.0.9")
     wait_until(lambda: ended(side, "plain", "127.0.0.9") and finished(side), what="the end of the log")
     side.seen.update({key: str(count) for key, count in log_lines(side).items()})
+    side.seen["told.client"] = visit(port_of("told"), b"hello\n")
+    side.seen["told.syslog"] = side.system_log.until("EXIT: told")
     side.seen["plain.log addresses"] = "mapped" if "=::ffff:" in side.log() else "plain"

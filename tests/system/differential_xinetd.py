@@ -39,6 +39,8 @@ STREAMS = {
     "burst": (3011, "server = /bin/cat\ncps = 2 3"),
     "banner": (3012, "server = /bin/cat\nbanner = /run/test/banner\nbanner_success = /run/test/yes\n"
                f"banner_fail = /run/test/no\nno_access = {DENIED}"),
+    "told": (3046, "server = /bin/cat\nlog_type = SYSLOG local4 notice\nlog_on_success = HOST EXIT"),
+    "leaves": (3047, "server = /bin/true"),
     "vanish": (3044, "server = /bin/cat"),
     "six": (3014, "server = /bin/cat\nflags = IPv6"),
     "six-only": (3015, "server = /bin/cat\nflags = IPv6\nv6only = yes"),
