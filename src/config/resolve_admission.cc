@@ -295,6 +295,8 @@ void take_wrappers(ResolveContext& context, const ServiceInput& input, ServicePl
 // ---- banners
 
 constexpr std::size_t largest_banner = std::size_t{64} << 10;
+// superd itself sends these, at once: what the socket of a new connection has room for.
+constexpr std::size_t largest_greeting = std::size_t{4} << 10;
 
 // A file that is not there is sent to nobody, as though nothing were written; what is there and
 // cannot be sent is a mistake.
@@ -326,6 +328,21 @@ BannerPlan read_banner(ResolveContext& context, const Layers& layers, std::strin
     else
         banner.text = std::move(content->text);
     return banner;
+}
+
+void take_banners(ResolveContext& context, const ServiceInput& input, ServicePlan& plan) {
+    AdmissionPlan& admission = plan.admission;
+    admission.banner = read_banner(context, input.layers, "banner");
+    admission.banner_admitted = read_banner(context, input.layers, "banner_admitted");
+    admission.banner_refused = read_banner(context, input.layers, "banner_refused");
+    if (plan.mode != Mode::builtin && plan.mode != Mode::redirect) return;
+    const std::size_t banner = admission.banner.text.size();
+    if (banner + admission.banner_admitted.text.size() <= largest_greeting) return;
+    const Written* written =
+            input.layers.last(banner > largest_greeting ? "banner" : "banner_admitted");
+    context.report.error(written->node->at,
+            "banner and banner_admitted together are larger than 4K, which is as much as a "
+            "builtin or a redirect sends");
 }
 
 }  // namespace
@@ -377,9 +394,7 @@ void resolve_admission(ResolveContext& context, ServiceInput& input, ServicePlan
     if (const auto word = choice_of(context, input.layers, "on_limit"))
         admission.on_limit = static_cast<OnLimit>(*word);
     admission.refuse_text = line_of(context, input.layers, "refuse_text").value_or("");
-    admission.banner = read_banner(context, input.layers, "banner");
-    admission.banner_admitted = read_banner(context, input.layers, "banner_admitted");
-    admission.banner_refused = read_banner(context, input.layers, "banner_refused");
+    take_banners(context, input, plan);
     take_wrappers(context, input, plan);
 }
 

@@ -9,6 +9,7 @@
 #include "engine/supervisor.h"
 #include "sys/accept.h"
 #include "sys/connect_socket.h"
+#include "sys/farewell.h"
 #include "sys/repair.h"
 #include "sys/socket_owner.h"
 
@@ -72,6 +73,11 @@ void Supervisor::start_relayed(
     // accept_batch() has seen to it, for the plan of its time.
     if (again) set_blocking(connection.get(), !is_given_away(plan));
     const ConnectionName name{index, record.id};
+    if (!greet(service, record, connection.get())) {
+        record.connection.store(-1, std::memory_order_relaxed);
+        connection.reset();
+        return on_relayed_ended(index, {.name = name, .end = RelayEnd::client});
+    }
     const Nanoseconds idle = plan.idle_timeout.value_or(Nanoseconds{0});
     if (plan.mode == Mode::builtin) {
         const bool keeps = !is_given_away(plan);
@@ -96,6 +102,19 @@ void Supervisor::start_relayed(
                     make_proxy_header(plan.send_proxy, record.peer, record.local),
                     record.peer.family == Family::ip, is_tcp_target(service, record)},
             std::move(connection), std::move(*upstream), {.again = again});
+}
+
+// banner, then banner_admitted; both are small enough for the socket of a client that is there.
+bool Supervisor::greet(const Service& service, ProcessRecord& record, int connection) {
+    if (!send_banner(service, record, connection)) return false;
+    const std::string_view admitted = service.plan->admission.banner_admitted.text;
+    if (admitted.empty()) return true;
+    const auto before = static_cast<std::uint32_t>(service.plan->admission.banner.text.size());
+    const std::size_t sent = std::max(record.banner_sent, before) - before;
+    if (sent >= admitted.size()) return true;
+    const auto more = send_some(connection, admitted.substr(sent));
+    record.banner_sent += static_cast<std::uint32_t>(more.value_or(0));
+    return more && sent + *more == admitted.size();
 }
 
 // The next target, in order, that can be tried at all; `attempts` counts those that were.

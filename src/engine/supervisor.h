@@ -154,6 +154,7 @@ private:
     void refuse(Service& service, Listener& listener, Fd connection, const Endpoint& peer,
             const Refuse& why, std::uint32_t banner_sent = 0);
     bool send_banner(const Service& service, ProcessRecord& record, int connection);
+    bool greet(const Service& service, ProcessRecord& record, int connection);
 
     // What is known of a client beside its address; empty where it is not.
     struct PeerFacts {

@@ -67,6 +67,23 @@ def test_banner_admitted():
 
 
 @needs_root
+def test_relayed_banners():
+    """A builtin's and a redirect's clients get the same banners; what is too long for them is an error"""
+    banners()
+    lines = ('banner = "/run/test/banner"\nbanner_admitted = "/run/test/admitted"\n'
+             'banner_refused = "/run/test/refused"\ndeny = "127.0.0.9"\n')
+    text = (f'[service.echo]\nlisten = "tcp:2000"\nbuiltin = "echo"\n{lines}'
+            f'[service.through]\nlisten = "tcp:2001"\nredirect = "tcp:127.0.0.1:2002"\n{lines}'
+            + service("behind", 2002, ""))
+    with Superd(text) as d:
+        for port in (2000, 2001):
+            expect(ask(port, b"hello\n"), b"the banner\nthe admitted\nhello\n")
+            expect(noisy(port, "127.0.0.9"), b"the banner\nthe refused\n")
+        write_text("/run/test/admitted", "x" * 4090)
+        expect_in("together are larger than 4K", d.ctl("check").err)
+
+
+@needs_root
 @covers("banner_refused")
 def test_banner_refused():
     """banner_refused: only for those refused, then refuse_text; no reset though they have sent data"""
