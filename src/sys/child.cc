@@ -24,6 +24,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/ioprio.h>
+#include <netinet/in.h>
 #include <sys/resource.h>
 
 #include "sys/raw_syscall.h"
@@ -113,6 +114,16 @@ SUPERD_CHILD_CODE void make_blocking(const ChildWork& work, long number) {
                 raw_call(SYS_fcntl, number, F_SETFL, flags & ~static_cast<long>(O_NONBLOCK)));
 }
 
+// An IPv4 client of a socket for both families has an IPv6 address to whoever asks the socket,
+// which programs that know only IPv4 cannot read. Refused where the client has already ended
+// its half, and where the socket is of IPv4: both leave it as it is (ipv6(7)).
+SUPERD_CHILD_CODE void make_ipv4(const ChildWork& work) {
+    if (work.ipv4_client < 0) return;
+    const int family = AF_INET;
+    raw_call(SYS_setsockopt, work.ipv4_client, IPPROTO_IPV6, IPV6_ADDRFORM,
+            raw_address(&family), sizeof family);
+}
+
 // Everything above what the program gets. Where close_range(2) is refused, close-on-exec does
 // it a little later.
 SUPERD_CHILD_CODE void close_rest(long count, int exec_pipe) {
@@ -135,6 +146,7 @@ SUPERD_CHILD_CODE void install_descriptors(const ChildWork& work) {
         place(work, work.sources[n], n);
     for (std::size_t i = 0; i < work.blocking_count; ++i)
         make_blocking(work, static_cast<long>(work.blocking_from + i));
+    make_ipv4(work);
     // In a slot everything else is close-on-exec and nobody's but this child's.
     if (work.sharing != Sharing::memory_and_table) close_rest(count, exec_pipe);
 }

@@ -22,6 +22,7 @@ struct ChildWork {
     std::size_t source_count = 0;   // at least 3
     std::size_t blocking_from = 0;  // descriptors of which O_NONBLOCK is taken away
     std::size_t blocking_count = 0;
+    int ipv4_client = -1;  // a TCP connection that is to be of IPv4 where it is of IPv6; or -1
     char* const* argv = nullptr;
     char* const* environment = nullptr;
     char* listen_pid = nullptr;      // behind "LISTEN_PID="; room for 11 bytes; or null

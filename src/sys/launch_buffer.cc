@@ -85,6 +85,10 @@ void LaunchBuffer::map_descriptors(const Launch& launch, const LaunchNumbers& nu
     }
     work_.sources = sources_.data();
     work_.source_count = sources_.size();
+    const Endpoint& peer = launch.facts.peer;
+    if (handler && launch.facts.kind == ListenerKind::tcp && peer.family == Family::ip &&
+            peer.ip.is_v4())
+        work_.ipv4_client = in_stdin ? 0 : 3;
     if (launch.listeners_blocking && !launch.listeners.empty()) {
         work_.blocking_from = in_stdin ? 0 : 3;
         work_.blocking_count = in_stdin ? 1 : launch.listeners.size();

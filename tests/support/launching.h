@@ -118,9 +118,10 @@ public:
         return next_++;
     }
 
-    std::uint32_t submit(
-            std::shared_ptr<const SpawnPlan> plan, int connection, std::uint32_t service = 0) {
+    std::uint32_t submit(std::shared_ptr<const SpawnPlan> plan, int connection,
+            std::uint32_t service = 0, const Endpoint& peer = {}) {
         Launch launch;
+        launch.facts.peer = peer;
         launch.record = take_record();
         launch.service = service;
         launch.plan = std::move(plan);

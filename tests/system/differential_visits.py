@@ -30,7 +30,7 @@ def everything(side):
 def handlers(side):
     """What a program finds about itself."""
     for name in ("plain", "rich", "named", "root"):
-        report(side, name, talk(connect(port_of(name))).decode())
+        report(side, name, talk(connect(port_of(name)), half_close=False).decode())
 
 
 def access(side):

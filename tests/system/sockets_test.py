@@ -75,9 +75,12 @@ def test_services_database():
 
 @needs_root
 def test_mapped():
-    """A client of IPv4 on a dual socket is shown as IPv4 everywhere"""
+    """A client of IPv4 on a dual socket is shown as IPv4 everywhere, also by the program's own socket"""
     with Superd(tell("tcp:2000")) as d:
-        told = json.loads(ask(2000))
+        told = json.loads(ask(2000, half_close=False))
+        of_socket = told["sockets"]["0"]
+        expect((of_socket["family"], of_socket["peer"][0]), (socket.AF_INET, "127.0.0.1"))
+        expect(of_socket["local"], ["127.0.0.1", 2000])
         for name in ("TCPREMOTEIP", "TCPLOCALIP", "REMOTE_ADDR", "REMOTE_HOST"):
             expect(told["environment"].get(name), "127.0.0.1", name)
         told = json.loads(ask(2000, host="::1"))

@@ -19,6 +19,7 @@
 #include "support/catch.h"
 #include "support/launching.h"
 #include "support/skip.h"
+#include "support/sockets.h"
 #include "support/wait_until.h"
 
 namespace {
@@ -329,6 +330,28 @@ TEST_CASE("spawner: with listen_fds a handler has its connection on 3 and only t
         check.equal(report.at("env.LISTEN_FDS"), "1", "LISTEN_FDS");
         check.equal(report.at("env.LISTEN_FDNAMES"), "connection", "LISTEN_FDNAMES");
         check.equal(report.at("env.LISTEN_PID"), report.at("pid"), "LISTEN_PID");
+    });
+}
+
+TEST_CASE("spawner: an IPv4 client of a socket for both families is one to the program too") {
+    with_every_method([](Checker& check, SpawnMethod method) {
+        Bench bench(method);
+        const int listener = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        const int off = 0;
+        ::setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+        check.need(::listen(listener, 4) == 0, "a listener on some port");
+        const Fd client = connect_v4(port_of(listener));
+        const int connection = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+        check.equal(int_option(connection, SOL_SOCKET, SO_DOMAIN), AF_INET6, "before");
+        Endpoint peer;
+        peer.family = Family::ip;
+        peer.ip = IpAddress::parse("127.0.0.1").value();
+        bench.submit(report_plan({"to", "1"}), connection, 0, peer);
+        bench.results(1);
+        const auto report = parse_report(read_to_end(::dup(client.get())));
+        bench.ends(1);
+        check.equal(report.at("fd.0.family"), std::to_string(AF_INET), "the program's");
+        ::close(listener);
     });
 }
 
