@@ -33,7 +33,8 @@ LIB_policy  = access admission authorize backoff hours log_limiter rate refusal 
 LIB_log     = json format xinetd writer channel hub reader lines ring sinks file_sink sink_set journal server collector
 LIB_sys     = notify background accept descriptors holder listen_socket node repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state connect_socket socket_owner farewell peer_label sealed_file step_in wrappers bpf client_filter classic_filter \
 	confine ident ident_client lookups resolve_channel resolve_server take_over \
-	announce_channel announce_server rpc_registry rpc_backend rpcbind
+	announce_channel announce_server rpc_registry rpc_backend rpcbind \
+	avahi_services avahi_bus avahi_backend
 LIB_relay   = protocol channel wheel poller builtins conduit conversation talk asking preface access_list source_rates datagrams flows pump proxy_header sandbox relay
 LIB_loop    = loop
 LIB_engine  = records watches config_reader service doors directories outputs processes relays supervisor accepting relaying workers ending reloading last_good orders status recovering farewells \
@@ -54,7 +55,7 @@ $(BUILD)/superd-announce: PROGRAM_LIBS += $(TIRPC_LIBS)
 ZEN = zen_handler zen_worker zen_threads zen_loop zen_ask
 
 # Programs that tests start: tests/programs/NAME.cc, one source each and nothing of src.
-TEST_PROGRAMS = report
+TEST_PROGRAMS = report fake_avahi
 
 UNIT_base    = packet fd text units address \
 	host_name
@@ -64,7 +65,7 @@ UNIT_policy  = access_index admission backoff hours log_limiter rate sources env
 	denials
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer log_xinetd
 UNIT_sys     = accept listen_socket probe repair guard launch_queue reaper recovery spawner state closer client_filter step_in \
-	ident resolve_channel resolve_server take_over announce_channel rpc_backend
+	ident resolve_channel resolve_server take_over announce_channel rpc_backend avahi_services
 UNIT_relay   = relay_protocol wheel relay sandbox proxy_header preface access_list
 UNIT_loop    = loop
 UNIT_engine  = watches config_reader directories doors records service_view supervisor reloading farewells \
@@ -170,10 +171,11 @@ $(BUILD)/tests/report: tests/programs/report.cc
 	$(call say,LD)
 	$(Q)$(CXX) -std=c++20 -D_GNU_SOURCE $(WARNINGS) -O1 -static -o $@ $<
 
+$(BUILD)/tests/fake_avahi: TEST_LIBS = $(SYSTEMD_LIBS)
 $(BUILD)/tests/%: $(BUILD)/obj/tests/programs/%.o
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $< -lpthread
+	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $< $(TEST_LIBS) -lpthread
 
 # The test framework itself, which the sanitizers would compile for many minutes.
 $(BUILD)/obj/tests/unit/main.o: private override SANITIZE =

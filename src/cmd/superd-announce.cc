@@ -6,6 +6,7 @@
 // descriptor 0.
 #include <csignal>
 #include <cstdio>
+#include <optional>
 #include <string_view>
 
 #include <getopt.h>
@@ -13,6 +14,7 @@
 
 #include "base/fd.h"
 #include "sys/announce_server.h"
+#include "sys/avahi_backend.h"
 #include "sys/confine.h"
 #include "sys/descriptors.h"
 #include "sys/rpc_backend.h"
@@ -33,11 +35,24 @@ void tell_rpcbind(AnnounceServer& server) {
     server.run(backend);
 }
 
-int serve(std::string_view where) {
+void tell_avahi(AnnounceServer& server) {
+    AvahiBackend backend(server);
+    server.run(backend);
+}
+
+std::optional<Announcing> parse_where(std::string_view word) {
+    for (const Announcing where : {Announcing::rpc, Announcing::mdns})
+        if (word == announcing_word(where)) return where;
+    return std::nullopt;
+}
+
+int serve(std::string_view word) {
     Fd channel = take_channel();
-    if (where != announcing_word(Announcing::rpc) || !channel) {
+    const auto where = parse_where(word);
+    if (!where || !channel) {
         std::fputs(
-                "usage: superd-announce rpc, with superd's channel on descriptor 0: superd "
+                "usage: superd-announce rpc|mdns, with superd's channel on descriptor 0: "
+                "superd "
                 "starts this program\n",
                 stderr);
         return usage_error;
@@ -47,8 +62,11 @@ int serve(std::string_view where) {
         ::signal(signal, SIG_IGN);
     if (const auto confined = confine_network_client(); !confined)
         std::fprintf(stderr, "superd-announce: %s\n", confined.error().text().c_str());
-    AnnounceServer server(std::move(channel));
-    tell_rpcbind(server);
+    AnnounceServer server(std::move(channel), *where);
+    if (*where == Announcing::rpc)
+        tell_rpcbind(server);
+    else
+        tell_avahi(server);
     return 0;
 }
 

@@ -56,6 +56,10 @@ protected:
         return host_.port_of(service, protocol);
     }
 
+    std::optional<std::string> ask_port_name(std::uint16_t, const char*) override {
+        return std::nullopt;
+    }
+
     std::optional<std::uint32_t> ask_rpc_program(const std::string& name) override {
         return host_.rpc_number_of(name);
     }

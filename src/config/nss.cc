@@ -79,6 +79,11 @@ const std::vector<IpAddress>& NameService::addresses(const std::string& host) {
     return remembered(addresses_, host, [&] { return ask_addresses(host); });
 }
 
+std::optional<std::string> NameService::port_name(std::uint16_t port, const char* protocol) {
+    return remembered(port_names_, std::to_string(port) + "/" + protocol,
+            [&] { return ask_port_name(port, protocol); });
+}
+
 std::optional<std::uint32_t> NameService::rpc_program(const std::string& name) {
     return remembered(rpc_programs_, name, [&] { return ask_rpc_program(name); });
 }
@@ -151,6 +156,18 @@ std::optional<std::uint16_t> NameService::ask_port(
     });
     if (error != 0 || found == nullptr) return std::nullopt;
     return ntohs(static_cast<std::uint16_t>(entry.s_port));
+}
+
+std::optional<std::string> NameService::ask_port_name(
+        std::uint16_t port, const char* protocol) {
+    servent entry{};
+    servent* found = nullptr;
+    std::vector<char> buffer;
+    const int error = with_buffer(buffer, [&](std::vector<char>& b) {
+        return getservbyport_r(htons(port), protocol, &entry, b.data(), b.size(), &found);
+    });
+    if (error != 0 || found == nullptr) return std::nullopt;
+    return entry.s_name;
 }
 
 std::optional<std::uint32_t> NameService::ask_rpc_program(const std::string& name) {

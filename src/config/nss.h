@@ -34,6 +34,9 @@ public:
     [[nodiscard]] std::optional<std::uint16_t> port(
             const std::string& service, const char* protocol);
 
+    // Its name in services(5).
+    [[nodiscard]] std::optional<std::string> port_name(
+            std::uint16_t port, const char* protocol);
     // The number of an RPC program by its name in rpc(5).
     [[nodiscard]] std::optional<std::uint32_t> rpc_program(const std::string& name);
     // All names there, for suggestions.
@@ -50,6 +53,8 @@ protected:
             const std::string& user, std::uint32_t gid);
     [[nodiscard]] virtual std::optional<std::uint16_t> ask_port(
             const std::string& service, const char* protocol);
+    [[nodiscard]] virtual std::optional<std::string> ask_port_name(
+            std::uint16_t port, const char* protocol);
     [[nodiscard]] virtual std::optional<std::uint32_t> ask_rpc_program(const std::string& name);
     [[nodiscard]] virtual std::vector<std::string> ask_rpc_programs();
 
@@ -59,6 +64,7 @@ private:
     std::unordered_map<std::string, std::vector<std::uint32_t>> memberships_;
     std::unordered_map<std::string, std::optional<std::uint16_t>> ports_;
     std::unordered_map<std::string, std::vector<IpAddress>> addresses_;
+    std::unordered_map<std::string, std::optional<std::string>> port_names_;
     std::unordered_map<std::string, std::optional<std::uint32_t>> rpc_programs_;
     std::optional<std::vector<std::string>> rpc_names_;
 };

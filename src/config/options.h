@@ -53,7 +53,8 @@ enum class ValueType : std::uint8_t {
     cpus,
     multicast,
     wrappers,  // tcp_wrappers: true, false or a name
-    rpc        // { program, versions }
+    rpc,       // { program, versions }
+    mdns       // true, false or { type, name, txt }
 };
 
 // Where a key may stand, as bits.

@@ -45,7 +45,8 @@ constexpr std::array type_names{TypeName{T::text, "text"},
         TypeName{T::cpus, "a list of numbers and ranges"},
         TypeName{T::multicast, "a list of multicast groups"},
         TypeName{T::wrappers, "true, false or a name"},
-        TypeName{T::rpc, "{ program, versions }"}};
+        TypeName{T::rpc, "{ program, versions }"},
+        TypeName{T::mdns, "true, false or { type, name, txt }"}};
 
 struct ScopeName {
     Scope scope;

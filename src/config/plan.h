@@ -61,7 +61,7 @@ struct RpcPlan {
 
 // What is announced by multicast DNS (RFC 6763).
 struct MdnsPlan {
-    std::string type;  // "_ssh._tcp"
+    std::string type;  // "_ssh._tcp"; "_ssh": with the protocol of each listener
     std::string name;  // of this instance; empty: the host's
     std::vector<std::string> txt;
 

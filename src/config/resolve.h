@@ -84,7 +84,7 @@ void resolve_log(ResolveContext& context, ServiceInput& input, ServicePlan& plan
 void resolve_process(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
 // Builtins and redirects: what superd-relay is told.
 void resolve_relay(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
-// rpc: what others are told of the service. After its listeners.
+// rpc, mdns: what others are told of the service. After its listeners.
 void resolve_announcements(
         ResolveContext& context, const ServiceInput& input, ServicePlan& plan);
 [[nodiscard]] IdentityPlan resolve_identity(ResolveContext& context, const ServiceInput& input);

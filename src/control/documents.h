@@ -14,8 +14,8 @@
 //   version, service: { name, description, state, detail, since, enabled, mode, start,
 //   defined_at,
 //     listeners: [ { name, address, state, detail, bound } ],
-//     announcements: [ { how, state, text } ],   how "rpc"; state "announced", "waiting",
-//     "refused" or "withdrawn"
+//     announcements: [ { how, state, text } ],   how "rpc" or "mdns"; state "announced",
+//     "waiting", "refused" or "withdrawn"
 //     processes: [ { pid, kind, connection, peer, local, user, since } ],   connection, peer
 //     and local only for handlers, user where it is known; kind "held" has no process yet
 //     connections: { now, max },   max null: unlimited

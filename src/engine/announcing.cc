@@ -73,6 +73,22 @@ std::string text_of(const RpcAnnouncement& rpc, const std::vector<AnnouncedPort>
     return "waiting for rpcbind: " + errno_text(static_cast<int>(report.error));
 }
 
+std::string text_of(const MdnsAnnouncement& mdns, const std::vector<AnnouncedPort>& ports,
+        const AnnounceReport& report) {
+    switch (report.state) {
+        case AnnounceState::announced: {
+            const bool other = !mdns.name.empty() && mdns.name != report.text;
+            return fmt::format("announced as \"{}\" ({}) {}{}", report.text, mdns.type,
+                    ports_text(ports),
+                    other ? fmt::format(", for \"{}\" is taken", mdns.name) : "");
+        }
+        case AnnounceState::refused: return "not announced: " + report.text;
+        case AnnounceState::waiting: break;
+    }
+    const int error = static_cast<int>(report.error);
+    return "waiting for " + report.text + (error == 0 ? "" : ": " + errno_text(error));
+}
+
 std::string_view state_word(const AnnounceReport* report) {
     if (report == nullptr || report->state == AnnounceState::waiting) return "waiting";
     return report->state == AnnounceState::announced ? "announced" : "refused";
@@ -102,6 +118,14 @@ void Supervisor::announce(const Service& service) {
         rpc.set({.id = service.index,
                 .what = RpcAnnouncement{service.plan->rpc->program, service.plan->rpc->low,
                         service.plan->rpc->high},
+                .ports = announced_ports(service)});
+    Announcer& mdns = announcer(Announcing::mdns);
+    if (!service.plan->mdns || service.removed)
+        mdns.drop(service.index);
+    else
+        mdns.set({.id = service.index,
+                .what = MdnsAnnouncement{service.plan->mdns->type, service.plan->mdns->name,
+                        service.plan->mdns->txt},
                 .ports = announced_ports(service)});
 }
 
@@ -133,7 +157,8 @@ std::optional<AnnouncementStatus> Supervisor::announcement_of(
     status.state = state_word(report);
     if (announcement->ports.empty()) {
         status.state = "withdrawn";
-        status.text = "not registered: it has no open listener";
+        status.text = where == Announcing::rpc ? "not registered: it has no open listener"
+                                               : "not announced: it has no open listener";
     } else if (options_.announce_program.empty()) {
         status.text = "there is no superd-announce";
     } else if (report == nullptr) {

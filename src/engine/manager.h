@@ -41,7 +41,7 @@ struct ProcessStatus {
 
 // What others were told of where the service is.
 struct AnnouncementStatus {
-    std::string how;      // "rpc"
+    std::string how;      // "rpc", "mdns"
     std::string state{};  // "announced", "waiting", "refused", "withdrawn"
     std::string text{};   // "registered 100001 v1-3 udp port 40001"
 };

@@ -60,7 +60,7 @@ Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
           deny_list_(options_.state_directory + "/denied"),
           resolver_(loop,
                   [this](Fd channel) { return start_resolve_program(std::move(channel)); }),
-          announcers_{make_announcer(Announcing::rpc)},
+          announcers_{make_announcer(Announcing::rpc), make_announcer(Announcing::mdns)},
           held_look_(loop, [this] { look_at_held(); }) {
     loop_.at_turn_end([this] { graveyard_.clear(); });
     if (!options_.exec_program.empty())

@@ -36,6 +36,15 @@ void code_fields(Coder& c, PacketField<Coder, RpcAnnouncement>& m) {
 }
 
 template <class Coder>
+void code_fields(Coder& c, PacketField<Coder, MdnsAnnouncement>& m) {
+    c.text(m.type, mdns_type_limit);
+    c.text(m.name, mdns_name_limit);
+    c.list(m.txt, mdns_texts_limit, [&](auto& text) { c.text(text, mdns_text_limit); });
+    c.require(m.type.starts_with('_') && escape(m.type) == m.type);
+    c.require(escape(m.name) == m.name);
+}
+
+template <class Coder>
 void code_fields(Coder& c, PacketField<Coder, AnnouncedPort>& m) {
     c.value(m.datagrams);
     c.value(m.ip);
@@ -47,7 +56,9 @@ template <class Coder>
 void code_fields(Coder& c, PacketField<Coder, Announcement>& m) {
     c.value(m.id);
     auto where = static_cast<Announcing>(m.what.index());
-    c.value(where, Announcing::rpc);
+    c.value(where, Announcing::mdns);
+    if constexpr (!Coder::writes)
+        if (where == Announcing::mdns) m.what = MdnsAnnouncement{};
     std::visit([&](auto& what) { code_fields(c, what); }, m.what);
     c.list(m.ports, announced_port_limit, [&](auto& port) { code_fields(c, port); });
 }
@@ -74,8 +85,8 @@ void code_fields(Coder& c, PacketField<Coder, AnnounceSettled>& m) {
     c.value(m.number);
 }
 
-std::string_view announcing_word(Announcing) {
-    return "rpc";
+std::string_view announcing_word(Announcing where) {
+    return where == Announcing::rpc ? "rpc" : "mdns";
 }
 
 std::size_t announced_size(const Announcement& announcement) {

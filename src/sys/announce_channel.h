@@ -23,11 +23,14 @@ inline constexpr std::size_t announce_news_limit = 512;
 inline constexpr std::size_t announcement_limit = 2048, announced_port_limit = 32;
 inline constexpr std::size_t announce_text_limit = 256;
 inline constexpr std::uint32_t rpc_versions_limit = 100;  // of one program
+// RFC 6763: an instance's name, a type with its protocol, one text of a TXT record and all.
+inline constexpr std::size_t mdns_name_limit = 63, mdns_type_limit = 21, mdns_text_limit = 255,
+                             mdns_texts_limit = 64;
 
 // Whom superd-announce speaks to. A process speaks to one.
-enum class Announcing : std::uint8_t { rpc };
-inline constexpr std::size_t announcing_count = 1;
-[[nodiscard]] std::string_view announcing_word(Announcing where);  // "rpc"
+enum class Announcing : std::uint8_t { rpc, mdns };
+inline constexpr std::size_t announcing_count = 2;
+[[nodiscard]] std::string_view announcing_word(Announcing where);  // "rpc", "mdns"
 
 // ---- from superd
 
@@ -46,9 +49,17 @@ struct RpcAnnouncement {
     bool operator==(const RpcAnnouncement&) const = default;
 };
 
+// An instance of a service as multicast DNS has it (RFC 6763).
+struct MdnsAnnouncement {
+    std::string type{};  // "_ssh._tcp"; "_ssh": with the protocol of each port
+    std::string name{};  // empty: the host's
+    std::vector<std::string> txt{};
+    bool operator==(const MdnsAnnouncement&) const = default;
+};
+
 struct Announcement {
     std::uint32_t id = 0;  // comes back with reports; once in a list
-    std::variant<RpcAnnouncement> what{};
+    std::variant<RpcAnnouncement, MdnsAnnouncement> what{};  // in the order of Announcing
     // None: it is not to be found, and what an earlier superd-announce left of it goes.
     std::vector<AnnouncedPort> ports{};
     bool operator==(const Announcement&) const = default;

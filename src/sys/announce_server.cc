@@ -17,6 +17,12 @@ int wait_ms(Mono until, Mono now) {
     return static_cast<int>(std::clamp<std::int64_t>(left, 0, 3'600'000));
 }
 
+bool is_for(Announcing where, const AnnouncementList& list) {
+    return std::all_of(list.wanted.begin(), list.wanted.end(), [where](const auto& one) {
+        return one.what.index() == static_cast<std::size_t>(where);
+    });
+}
+
 }  // namespace
 
 void AnnounceServer::run(AnnounceBackend& backend) {
@@ -44,7 +50,8 @@ void AnnounceServer::take_lists(AnnounceBackend& backend) {
             ended_ = packet.error().code != EAGAIN;
             break;
         }
-        if (auto list = decode_announcements(*packet)) last = std::move(*list);
+        auto list = decode_announcements(*packet);
+        if (list && is_for(where_, *list)) last = std::move(*list);
     }
     if (!last || ended_) return;
     said_.clear();

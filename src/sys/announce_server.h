@@ -39,7 +39,8 @@ public:
 
 class AnnounceServer final : public AnnounceReports {
 public:
-    explicit AnnounceServer(Fd channel) : channel_(std::move(channel)) {}
+    AnnounceServer(Fd channel, Announcing where)
+            : channel_(std::move(channel)), where_(where) {}
 
     // Until the channel is closed from the other side, or broken.
     void run(AnnounceBackend& backend);
@@ -52,6 +53,7 @@ private:
     void send(const AnnounceNews& news);
 
     Fd channel_;
+    const Announcing where_;
     std::map<std::uint32_t, AnnounceReport> said_;  // by id, of the list in force
     std::uint32_t settled_ = 0;
     bool ended_ = false;

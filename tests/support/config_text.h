@@ -43,6 +43,11 @@ protected:
         return std::nullopt;
     }
 
+    std::optional<std::string> ask_port_name(std::uint16_t port, const char*) override {
+        if (port == 22) return "ssh";
+        return std::nullopt;
+    }
+
     std::optional<std::uint32_t> ask_rpc_program(const std::string& name) override {
         if (name == "rstatd") return 100001;
         if (name == "rusersd") return 100002;

@@ -43,6 +43,7 @@ PEERS = {
     "inetutils-inetd": (["inetutils-inetd"], ["usr/sbin/inetutils-inetd"]),
     "fail2ban": (["fail2ban"], ["usr/bin/fail2ban-regex"]),
     "rpcbind": (["rpcbind", "rstatd"], ["sbin/rpcbind", "usr/bin/rpcinfo", "usr/sbin/rpc.rstatd"]),
+    "avahi": (["avahi-daemon", "avahi-utils"], ["usr/sbin/avahi-daemon", "usr/bin/avahi-browse"]),
     "libwrap": (["libwrap0", "tcpd"], ["usr/sbin/tcpd"]),
 }
 

@@ -13,10 +13,16 @@ Announcement announcement(std::uint32_t id) {
             .ports = {{true, IpAddress::v4(0), 40001}, {false, *IpAddress::parse("::1"), 22}}};
 }
 
+Announcement on_the_network(std::uint32_t id) {
+    return {.id = id,
+            .what = MdnsAnnouncement{"_http._tcp", "The shop", {"path=/", "a=b"}},
+            .ports = {{false, IpAddress{}, 80}}};
+}
+
 }  // namespace
 
 TEST_CASE("announce channel: what is encoded reads back the same", "[announce]") {
-    const AnnouncementList list{7, {announcement(1), announcement(2)}};
+    const AnnouncementList list{7, {announcement(1), on_the_network(2)}};
     const auto packet = encode_announcements(list);
     REQUIRE(packet);
     CHECK(decode_announcements(*packet) == list);
@@ -33,7 +39,7 @@ TEST_CASE("announce channel: what is encoded reads back the same", "[announce]")
 
 TEST_CASE("announce channel: every packet cut short, or with more behind it, is refused",
         "[announce]") {
-    const auto packet = encode_announcements({7, {announcement(1)}});
+    const auto packet = encode_announcements({7, {announcement(1), on_the_network(2)}});
     REQUIRE(packet);
     for (std::size_t size = 0; size < packet->size(); ++size)
         CHECK_FALSE(decode_announcements(packet->substr(0, size)));
@@ -58,6 +64,17 @@ TEST_CASE("announce channel: nothing leaves its bounds", "[announce]") {
     CHECK(refused(one));
     one.what = RpcAnnouncement{1, 0xffffffffu, 0xffffffffu};
     CHECK_FALSE(refused(one));
+    for (const MdnsAnnouncement& mdns : {MdnsAnnouncement{"http", "", {}},
+                 MdnsAnnouncement{"_" + std::string(mdns_type_limit, 'x'), "", {}},
+                 MdnsAnnouncement{"_http", std::string(mdns_name_limit + 1, 'x'), {}},
+                 MdnsAnnouncement{"_http", "a\nb", {}},
+                 MdnsAnnouncement{"_http", "", {std::string(mdns_text_limit + 1, 'x')}},
+                 MdnsAnnouncement{
+                         "_http", "", std::vector<std::string>(mdns_texts_limit + 1, "x")}}) {
+        one = on_the_network(1);
+        one.what = mdns;
+        CHECK(refused(one));
+    }
     CHECK_FALSE(encode_announcements({1, {announcement(1), announcement(1)}}));
     AnnouncementList many{1, {}};
     for (std::uint32_t id = 0; id <= announcement_limit; ++id)

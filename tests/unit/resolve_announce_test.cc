@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// rpc, from text to plan.
+// rpc and mdns, from text to plan.
 #include "support/catch.h"
 #include "support/config_text.h"
 
@@ -97,4 +97,65 @@ TEST_CASE("resolve: two services that register the same are an error showing bot
     CHECK(both(rpc,
                   "listen = \"udp:0\"\nenabled = false\nrpc = { program = 7, versions = 2 "
                   "}\n") == "");
+}
+
+TEST_CASE("resolve: mdns = true takes the type from the port, else from the service") {
+    const auto type = [](const std::string& lines) {
+        const ServicePlan plan = good(lines + "mdns = true\n");
+        REQUIRE(plan.mdns);
+        const MdnsPlan& mdns = *plan.mdns;
+        CHECK(mdns.name.empty());
+        CHECK(mdns.txt.empty());
+        return mdns.type;
+    };
+    CHECK(type("listen = \"tcp:22\"\n") == "_ssh");
+    CHECK(type("listen = [\"unix:/run/x\", \"tcp:4000\", \"tcp:22\"]\n") == "_ssh");
+    CHECK(type("listen = \"tcp:4000\"\n") == "_s");
+    CHECK_FALSE(good("listen = \"tcp:22\"\nmdns = false\n").mdns);
+    CHECK_FALSE(good("listen = \"tcp:22\"\n").mdns);
+}
+
+TEST_CASE("resolve: mdns says type, name and texts") {
+    const ServicePlan plan =
+            good("listen = \"tcp:80\"\nmdns = { type = \"_http._tcp\", name = \"L\u00e4dchen "
+                 "1\", txt = "
+                 "[\"path=/\", \"flag\"] }\n");
+    REQUIRE(plan.mdns);
+    const MdnsPlan& mdns = *plan.mdns;
+    CHECK(mdns.type == "_http._tcp");
+    CHECK(mdns.name == "L\u00e4dchen 1");
+    CHECK(mdns.txt == std::vector<std::string>{"path=/", "flag"});
+    CHECK(good("listen = \"tcp:80\"\nmdns = { txt = \"a=1\" }\n").mdns->txt.size() == 1);
+}
+
+TEST_CASE("resolve: what multicast DNS cannot say is an error at its place") {
+    const auto with = [](const std::string& mdns) {
+        return wrong("listen = \"tcp:80\"\nmdns = " + mdns + "\n");
+    };
+    for (const char* type : {"http", "_", "_http.", "_http._sctp", "_-x._tcp", "_a--b._tcp",
+                 "_0123456789abcdef._tcp", "_1._tcp", "_h\u00e4._tcp"})
+        CHECK(says(
+                with(std::string("{ type = \"") + type + "\" }"), "is not a type of service"));
+    CHECK(says(with("{ type = \"http\" }"), "5:17 error: "));
+    CHECK(says(with("{ name = \"\" }"), "name has 1 to 63 bytes"));
+    CHECK(says(with("{ name = \"" + std::string(64, 'x') + "\" }"), "name has 1 to 63 bytes"));
+    CHECK(says(with("{ name = \"a\\nb\" }"), "name has 1 to 63 bytes"));
+    CHECK(says(with("{ txt = [\"=x\"] }"), "\"=x\" is not KEY=VALUE"));
+    CHECK(says(with("{ txt = [\"a=" + std::string(254, 'x') + "\"] }"), "is not KEY=VALUE"));
+    std::string many = "{ txt = [";
+    for (int i = 0; i < 65; ++i)
+        many += "\"a=1\", ";
+    CHECK(says(with(many + "] }"), "txt has at most 64 texts"));
+    CHECK(says(with("{ typ = \"_http._tcp\" }"), "did you mean \"type\"?"));
+    CHECK(says(with("\"_http._tcp\""), "mdns is true, false or a table"));
+    CHECK(says(resolve_text(service("a_b", "listen = \"tcp:80\"\nmdns = true\n"), true).text(),
+            "\"a_b\" cannot be the type of a service"));
+    CHECK(says(wrong("listen = \"unix:/run/x\"\nmdns = true\n"),
+            "mdns announces tcp and udp listeners, and [service.s] has none"));
+}
+
+TEST_CASE("resolve: what nobody could reach is announced with a warning") {
+    const char* text = "listen = \"tcp:127.0.0.1:80\"\nmdns = { type = \"_http._tcp\" }\n";
+    CHECK(says(wrong(text), "warning: no listener of [service.s] can be announced"));
+    CHECK(says(wrong("listen = \"udp:80\"\nmdns = { type = \"_http._tcp\" }\n"), "warning: "));
 }
