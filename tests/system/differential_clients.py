@@ -14,7 +14,7 @@ from registry import scale
 
 # A client that has seen nothing for that long says that the connection stays open: the short one where that
 # is what both sides should do, the long one where it is a difference.
-PATIENCE, LONG_PATIENCE = 0.4, 2.0
+PATIENCE, LONG_PATIENCE = 0.4, 1.5
 
 
 def drain(connection, patience=60.0):

@@ -8,11 +8,13 @@ error, and so is a row without its difference.
 import peers
 from differential import Ours, Peer, SystemLog, compare, forget_log, imported
 from differential_table import DIFFERENCES
-from harness import expect
+from harness import expect, write_text
 from registry import needs_peer, needs_root, pitfall
+from wrappers_test import wrap
 
 import differential_inetd
 import differential_visits
+import differential_wrappers
 import differential_xinetd
 
 
@@ -61,3 +63,34 @@ def test_inetutils_inetd():
     """GNU's inetd and superd with its file: clients and programs are alike, or listed"""
     program, pid_file = peers.path("inetutils-inetd", "usr/sbin/inetutils-inetd"), "/run/test/inetd.pid"
     inetd("inetutils-inetd", "gnu", [program, f"--pidfile={pid_file}"], pid_file)
+
+
+def wrappers(package, command, write, words):
+    """One of them and superd with its file, and the same hosts.allow and hosts.deny."""
+    wrap(differential_wrappers.ALLOW, differential_wrappers.DENY)
+    # tcpd asks for the name of every client; nobody here knows one.
+    write_text("/etc/nsswitch.conf", "passwd: files\ngroup: files\nservices: files\nhosts: files\n")
+    source, services = write()
+    ports = {f"tcp {port}" for port in services.values()}
+    with Peer(package, [*command, source], ports) as theirs:
+        differential_wrappers.everything(theirs, services)
+    with Ours(imported(*words, source), ports) as ours:
+        differential_wrappers.everything(ours, services)
+    expect((theirs.seen["wrapped.127.0.0.2"], theirs.seen["wrapped.127.0.0.1"]), ("let in", "kept out"))
+    compare(f"{package}-wrappers", theirs.seen, ours.seen, DIFFERENCES)
+
+
+@needs_root
+@needs_peer("xinetd", "libwrap")
+def test_wrappers_of_xinetd():
+    """hosts.allow and hosts.deny let in and keep out the same clients of xinetd and of superd with its file"""
+    command = [peers.path("xinetd", "usr/sbin/xinetd"), "-dontfork", "-pidfile", "/run/test/xinetd.pid", "-f"]
+    wrappers("xinetd", command, differential_wrappers.write_xinetd, ["xinetd"])
+
+
+@needs_root
+@needs_peer("openbsd-inetd", "libwrap")
+def test_wrappers_of_inetd():
+    """tcpd in an inetd.conf lets in and keeps out the same clients as superd in its place"""
+    command = [peers.path("openbsd-inetd", "usr/sbin/inetd"), "-i"]
+    wrappers("openbsd-inetd", command, differential_wrappers.write_inetd, ["inetd"])

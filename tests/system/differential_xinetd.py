@@ -36,7 +36,7 @@ STREAMS = {
     "both": (3008, "server = /bin/cat\nonly_from = 127.0.0.1\nno_access = 127.0.0.0/8"),
     "one": (3009, "server = /bin/cat\ninstances = 1"),
     "each": (3010, "server = /bin/cat\nper_source = 1"),
-    "burst": (3011, "server = /bin/cat\ncps = 2 3"),
+    "burst": (3011, "server = /bin/cat\ncps = 2 2"),
     "banner": (3012, "server = /bin/cat\nbanner = /run/test/banner\nbanner_success = /run/test/yes\n"
                f"banner_fail = /run/test/no\nno_access = {DENIED}"),
     "told": (3046, "server = /bin/cat\nlog_type = SYSLOG local4 notice\nlog_on_success = HOST EXIT"),
