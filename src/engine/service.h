@@ -100,6 +100,8 @@ struct Listener {
     std::optional<ClientFilter> filter;  // enforces allow and deny where superd cannot
     std::uint32_t filter_mark = 0;       // of the list in it, where it cannot be changed
     ServiceRecord* counts = nullptr;     // whose the refusals of the filter are
+
+    [[nodiscard]] bool is_filtered() const { return filter.has_value() || filter_mark != 0; }
 };
 
 struct Service {

@@ -110,7 +110,8 @@ void Supervisor::on_workers_gone(Service& service) {
     bool left_something = false;
     for (Listener& listener : service.listeners) {
         if (listener.condition != Listener::Condition::open) continue;
-        auto repaired = repair_shared_listener(listener.fd.get(), listener.plan);
+        auto repaired = repair_shared_listener(
+                listener.fd.get(), listener.plan, listener.is_filtered());
         if (repaired) repaired->blocking = false;  // workers are given it so
         if (repaired && repaired->any()) {
             outputs_.log().log(NoticeEvent{.level = Level::warning,
@@ -118,6 +119,12 @@ void Supervisor::on_workers_gone(Service& service) {
                     .text = fmt::format("its worker left {} changed: {}", listener.plan.address,
                             repaired->text())});
         }
+        if (!repaired)
+            outputs_.log().log(FailEvent{.service = service.name(),
+                    .stage = repaired.error().operation,
+                    .subject = listener.plan.address,
+                    .error = repaired.error().code,
+                    .detail = "what its worker left cannot be mended: opened anew"});
         if (!repaired || repaired->must_reopen) {
             doors_.close(listener, false);
             doors_.open(service, listener);

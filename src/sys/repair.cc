@@ -123,12 +123,12 @@ std::string RepairReport::text() const {
     return out;
 }
 
-Result<RepairReport> repair_shared_listener(int fd, const ListenerPlan& plan) {
+Result<RepairReport> repair_shared_listener(int fd, const ListenerPlan& plan, bool own_filter) {
     RepairReport report;
     Repairs repairs(fd, plan);
     report.blocking = repairs.run(mend_nonblocking);
     if (plan.kind != ListenerKind::fifo) {
-        report.filter = repairs.run(mend_filter);
+        if (!own_filter) report.filter = repairs.run(mend_filter);
         for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO})
             report.timeouts |= repairs.run([option](int socket, const ListenerPlan& listener) {
                 return mend_timeout(socket, option, listener);

@@ -31,7 +31,10 @@ struct RepairReport {
 
 // To be called when the last worker has gone, before the socket is watched again. Takes a FIFO
 // too (only O_NONBLOCK matters there). Reads no byte that a client sent.
-[[nodiscard]] Result<RepairReport> repair_shared_listener(int fd, const ListenerPlan& plan);
+// own_filter: the filter on it is superd's (sys/client_filter.h). It stays, and as it is locked
+// no worker can have put another in its place.
+[[nodiscard]] Result<RepairReport> repair_shared_listener(
+        int fd, const ListenerPlan& plan, bool own_filter = false);
 
 // The datagram that stands first in the queue, looked at without its bytes; nothing where the
 // queue is empty or the socket is no datagram socket.

@@ -9,6 +9,7 @@ import socket
 from clients import ask, connect, udp_socket
 from harness import Superd, expect, expect_in, run, wait_until, write_text
 from registry import build, needs_root, pitfall, timeout
+from reload_test import inode
 
 # Without these bpf(2) is not permitted, even to root.
 NO_BPF = ("setpriv", "--bounding-set", "-bpf,-sys_admin", "--inh-caps", "-bpf,-sys_admin", "--")
@@ -32,6 +33,14 @@ s = socket.socket(fileno=0)
 while True:
     data, peer = s.recvfrom(65536)
     s.sendto(data, peer)
+"""
+# Serves one client and ends.
+ONE = """
+import socket
+s = socket.socket(fileno=3)
+c, _ = s.accept()
+c.sendall(b"served\\n")
+c.close()
 """
 # Tells what a worker may do to the filter on its listener.
 TAMPER = """
@@ -195,6 +204,27 @@ def test_worker_cannot_take_it_off():
     with Superd(worker("one", "tcp:2000", 'deny = "127.0.0.2"', TAMPER)):
         expect(ask(2000), b"Operation not permitted, Operation not permitted, Operation not permitted")
         assert unanswered(2000, "127.0.0.2")
+
+
+def keeps_its_queue(prefix=()):
+    with Superd(worker("one", "tcp:2000", 'allow = "127.0.0.0/8"', ONE), prefix=prefix) as d:
+        before = inode(2000)
+        waiting = [connect(2000) for _ in range(4)]
+        for client in waiting:
+            with client:
+                expect(client.recv(100), b"served\n")
+        d.wait_status("one", exited=4)
+        expect(inode(2000), before, "the same socket")
+        assert unanswered(2000, "10.0.0.1"), "the list is still in force"
+
+
+@needs_root
+@timeout(90)
+def test_end_of_a_worker():
+    """The end of the last worker leaves the listener with its filter and its queue"""
+    run(["ip", "address", "add", "10.0.0.1/32", "dev", "lo"])
+    keeps_its_queue()
+    keeps_its_queue(NO_BPF)
 
 
 @needs_root

@@ -162,6 +162,24 @@ TEST_CASE("repair: a locked filter cannot be taken off, and that is said") {
     CHECK(report.error().operation == "detach filter");
 }
 
+TEST_CASE("repair: superd's own filter stays, and the rest is mended beside it") {
+    const ListenerPlan plan = loopback_plan(ListenerKind::udp);
+    const Fd fd = open_or_fail(plan);
+    if (!attach_filter(fd.get())) return;
+    const int one = 1;
+    REQUIRE(::setsockopt(fd.get(), SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof one) == 0);
+    REQUIRE(::fcntl(fd.get(), F_SETFL, 0) == 0);
+    const auto report = repair_shared_listener(fd.get(), plan, true);
+    REQUIRE(report);
+    const RepairReport& done = *report;
+    CHECK(done.blocking);
+    CHECK_FALSE(done.filter);
+    int filtered = 0;
+    socklen_t size = sizeof filtered;
+    CHECK(::getsockopt(fd.get(), SOL_SOCKET, SO_LOCK_FILTER, &filtered, &size) == 0);
+    CHECK(filtered == 1);
+}
+
 TEST_CASE("repair: a pending error is cleared and named") {
     ListenerPlan plan = loopback_plan(ListenerKind::udp);
     const Fd fd = open_on_free_port(plan);
