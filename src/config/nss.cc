@@ -75,10 +75,6 @@ std::optional<std::uint16_t> NameService::port(
             ports_, service + "/" + protocol, [&] { return ask_port(service, protocol); });
 }
 
-const std::vector<IpAddress>& NameService::addresses(const std::string& host) {
-    return remembered(addresses_, host, [&] { return ask_addresses(host); });
-}
-
 std::optional<std::string> NameService::port_name(std::uint16_t port, const char* protocol) {
     return remembered(port_names_, std::to_string(port) + "/" + protocol,
             [&] { return ask_port_name(port, protocol); });
@@ -91,20 +87,6 @@ std::optional<std::uint32_t> NameService::rpc_program(const std::string& name) {
 const std::vector<std::string>& NameService::rpc_programs() {
     if (!rpc_names_) rpc_names_ = ask_rpc_programs();
     return *rpc_names_;
-}
-
-std::vector<IpAddress> NameService::ask_addresses(const std::string& host) {
-    std::vector<IpAddress> found;
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;  // each address once
-    addrinfo* list = nullptr;
-    if (getaddrinfo(host.c_str(), nullptr, &hints, &list) != 0) return found;
-    for (const addrinfo* one = list; one != nullptr; one = one->ai_next) {
-        const Endpoint endpoint = Endpoint::from(one->ai_addr, one->ai_addrlen);
-        if (endpoint.family == Family::ip) found.push_back(endpoint.ip);
-    }
-    freeaddrinfo(list);
-    return found;
 }
 
 std::optional<UserEntry> NameService::ask_user(const std::string& name) {

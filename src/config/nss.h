@@ -42,11 +42,7 @@ public:
     // All names there, for suggestions.
     [[nodiscard]] const std::vector<std::string>& rpc_programs();
 
-    // IPv4 and IPv6, in the resolver's order; empty where there is none or it cannot be told.
-    [[nodiscard]] const std::vector<IpAddress>& addresses(const std::string& host);
-
 protected:
-    [[nodiscard]] virtual std::vector<IpAddress> ask_addresses(const std::string& host);
     [[nodiscard]] virtual std::optional<UserEntry> ask_user(const std::string& name);
     [[nodiscard]] virtual std::optional<std::uint32_t> ask_group(const std::string& name);
     [[nodiscard]] virtual std::vector<std::uint32_t> ask_groups(
@@ -63,7 +59,6 @@ private:
     std::unordered_map<std::string, std::optional<std::uint32_t>> groups_;
     std::unordered_map<std::string, std::vector<std::uint32_t>> memberships_;
     std::unordered_map<std::string, std::optional<std::uint16_t>> ports_;
-    std::unordered_map<std::string, std::vector<IpAddress>> addresses_;
     std::unordered_map<std::string, std::optional<std::string>> port_names_;
     std::unordered_map<std::string, std::optional<std::uint32_t>> rpc_programs_;
     std::optional<std::vector<std::string>> rpc_names_;

@@ -61,6 +61,9 @@ constexpr std::array table{
     Option{.key = "name_lookup_timeout", .type = T::duration, .where = superd_only, .effect = Effect::at_once,
         .default_text = R"("2s")", .low = 100, .high = 60'000,
         .help = "How long a client waits for its name to be looked up where \"host:\" or \"domain:\" decides; then it is as if it had none."},
+    Option{.key = "name_refresh", .type = T::duration, .where = superd_only, .effect = Effect::at_once,
+        .default_text = R"("1m")", .low = 1000, .high = 86'400'000,
+        .help = "How often the names that redirects go to are looked up again; a look-up that fails leaves what was known."},
 
     // ---- what a service is
     Option{.key = "description", .type = T::text, .where = own, .modes = for_all_modes, .effect = Effect::at_once,

@@ -150,6 +150,7 @@ struct DaemonPlan {
     BrokenFile broken_file = BrokenFile::last_good;
     std::string dump_file;  // empty: the log
     Nanoseconds name_lookup_timeout{std::chrono::seconds(2)};
+    Nanoseconds name_refresh{std::chrono::seconds(60)};  // of the names that redirects go to
 
     bool operator==(const DaemonPlan&) const = default;
 
@@ -159,7 +160,8 @@ struct DaemonPlan {
                 Field{"admin_group", &P::admin_group}, Field{"admin_gid", &P::admin_gid},
                 Field{"max_processes", &P::max_processes},
                 Field{"broken_file", &P::broken_file}, Field{"dump_file", &P::dump_file},
-                Field{"name_lookup_timeout", &P::name_lookup_timeout}};
+                Field{"name_lookup_timeout", &P::name_lookup_timeout},
+                Field{"name_refresh", &P::name_refresh}};
     }
 };
 

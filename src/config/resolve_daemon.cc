@@ -33,6 +33,8 @@ DaemonPlan resolve_daemon(ResolveContext& context) {
                 Values::origin(layers.last("max_processes")->node->at)};
     plan.name_lookup_timeout = duration_of(context, layers, "name_lookup_timeout")
                                        .value_or(plan.name_lookup_timeout);
+    plan.name_refresh =
+            duration_of(context, layers, "name_refresh").value_or(plan.name_refresh);
     if (const Written* written = layers.last("dump_file"))
         plan.dump_file = context.values.path(*written->node, "dump_file").value_or("");
     return plan;

@@ -11,7 +11,7 @@ namespace {
 
 constexpr Nanoseconds usual_builtin_idle = std::chrono::minutes(10);
 constexpr std::uint32_t usual_answers = 100;
-constexpr std::size_t most_targets = 64, most_addresses = 8;
+constexpr std::size_t most_targets = 64;
 
 void take_idle_timeout(ResolveContext& context, const ServiceInput& input, ServicePlan& plan) {
     if (plan.mode == Mode::builtin) plan.idle_timeout = usual_builtin_idle;
@@ -51,30 +51,6 @@ std::optional<TargetPlan> read_target(
     return std::move(*target);
 }
 
-// A name becomes the addresses it has now, each a target. One that has none stays, so that the
-// next look-up may find some.
-void add_target(
-        ResolveContext& context, const Node& node, TargetPlan target, ServicePlan& plan) {
-    if (target.host.empty()) {
-        plan.redirect.push_back(std::move(target));
-        return;
-    }
-    const auto& addresses = context.names.addresses(target.host);
-    std::size_t found = 0;
-    for (const IpAddress& ip : addresses) {
-        const bool fits = target.ip_family == 0 || (target.ip_family == 4) == ip.is_v4();
-        if (!fits || found >= most_addresses) continue;
-        ++found;
-        target.ip = ip;
-        plan.redirect.push_back(target);
-    }
-    if (found > 0) return;
-    if (plan.enabled)
-        context.report.warning(
-                node.at, "no address of " + quoted(target.host) + " is known now");
-    plan.redirect.push_back(std::move(target));
-}
-
 void take_redirect(ResolveContext& context, const ServiceInput& input, ServicePlan& plan) {
     const auto list = fold_list(input.layers, "redirect", context.report);
     if (!list) return;
@@ -83,7 +59,7 @@ void take_redirect(ResolveContext& context, const ServiceInput& input, ServicePl
                 list->at, "redirect has 1 to " + std::to_string(most_targets) + " targets");
     for (const Item& item : list->items)
         if (auto target = read_target(context, *item.node, plan))
-            add_target(context, *item.node, std::move(*target), plan);
+            plan.redirect.push_back(std::move(*target));
 }
 
 // A small service must not be somebody's weapon: datagrams name who asks without any proof.

@@ -262,6 +262,7 @@ void Supervisor::forget_process(std::uint32_t index) {
     --service.active;
     if (record.kind != ProcessKind::relayed) --live_;
     if (!users_.empty()) users_.erase(index);
+    if (!tried_.empty()) tried_.erase(index);
     if (service.holds.has(Hold::connections)) release(service, Hold::connections);
     if (!any_process_hold_) return;
     any_process_hold_ = false;
@@ -298,7 +299,7 @@ void Supervisor::signal_all(Service& service, int signal) {
 bool Supervisor::signal_one(std::uint32_t index, int signal) {
     if (processes_.records().at(index).kind != ProcessKind::relayed)
         return processes_.send_signal(index, signal);
-    relays_.end(index);
+    if (!end_parked(index)) relays_.end(index);
     return true;
 }
 

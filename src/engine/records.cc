@@ -59,6 +59,7 @@ std::optional<std::uint32_t> ProcessRecords::take() {
     record.attempts = 0;
     record.flags = 0;
     record.relay = 0;
+    record.target = 0;
     record.banner_sent = 0;
     record.deaths = 0;
     record.source = ~std::uint32_t{0};

@@ -27,6 +27,7 @@ void Supervisor::recover(std::shared_ptr<const Plan> plan, const Recovery& recov
     for (const auto& service : plan_->services)
         doors_.open_wanted(*find(service->name));
     close_stray_listeners();
+    watch_targets();  // connections that go on need them
     adopt_processes(recovery);
     for (const auto& service : plan_->services)
         activate(*find(service->name));

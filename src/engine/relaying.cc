@@ -8,7 +8,6 @@
 
 #include "engine/supervisor.h"
 #include "sys/accept.h"
-#include "sys/connect_socket.h"
 #include "sys/farewell.h"
 #include "sys/repair.h"
 #include "sys/socket_owner.h"
@@ -37,13 +36,6 @@ std::string lower_case(std::string text) {
     for (char& c : text)
         if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
     return text;
-}
-
-// The one that was opened last.
-bool is_tcp_target(const Service& service, const ProcessRecord& record) {
-    const auto& targets = service.plan->redirect;
-    return record.attempts > 0 && record.attempts <= targets.size() &&
-           targets[record.attempts - 1U].kind == ListenerKind::tcp;
 }
 
 bool is_for_tcpmux(const Service& service) {
@@ -88,7 +80,19 @@ void Supervisor::start_relayed(
                 std::move(client), {.again = again, .keeps_client = keeps});
         return;
     }
-    record.attempts = 0;
+    if (park(service, index, again)) {
+        (void)connection.release();  // the record has it
+        return;
+    }
+    connect_relayed(service, index, std::move(connection), again);
+}
+
+// To its first target.
+void Supervisor::connect_relayed(
+        Service& service, std::uint32_t index, Fd connection, bool again) {
+    ProcessRecord& record = processes_.records().at(index);
+    const ServicePlan& plan = *service.plan;
+    const ConnectionName name{index, record.id};
     auto upstream = open_upstream(service, index, 0);
     if (!upstream) {
         record.connection.store(-1, std::memory_order_relaxed);
@@ -98,9 +102,9 @@ void Supervisor::start_relayed(
         return;
     }
     relays_.pump(index,
-            {name, idle, plan.connect_timeout,
+            {name, plan.idle_timeout.value_or(Nanoseconds{0}), plan.connect_timeout,
                     make_proxy_header(plan.send_proxy, record.peer, record.local),
-                    record.peer.family == Family::ip, is_tcp_target(service, record)},
+                    record.peer.family == Family::ip, upstream_facts(service, index)},
             std::move(connection), std::move(*upstream), {.again = again});
 }
 
@@ -115,47 +119,6 @@ bool Supervisor::greet(const Service& service, ProcessRecord& record, int connec
     const auto more = send_some(connection, admitted.substr(sent));
     record.banner_sent += static_cast<std::uint32_t>(more.value_or(0));
     return more && sent + *more == admitted.size();
-}
-
-// The next target, in order, that can be tried at all; `attempts` counts those that were.
-// error: why the last one was not reached, where one was tried.
-Result<Fd> Supervisor::open_upstream(Service& service, std::uint32_t index, int error) {
-    ProcessRecord& record = processes_.records().at(index);
-    const auto& targets = service.plan->redirect;
-    while (record.attempts < targets.size()) {
-        const TargetPlan& target = targets[record.attempts++];
-        auto upstream = open_connection(target);
-        if (upstream) return upstream;
-        error = upstream.error().code;
-        log_unreached(service, record, target, error);
-    }
-    return fail(error != 0 ? error : EHOSTUNREACH, "connect");
-}
-
-void Supervisor::log_unreached(
-        Service& service, const ProcessRecord& record, const TargetPlan& target, int error) {
-    service.last_failure = "connect " + target.text + ": " + errno_text(error);
-    // As for launches that fail.
-    if (!limiter_.allow_failure(service.index, loop_.now())) return;
-    outputs_.log().log(FailEvent{.service = service.name(),
-            .connection = record.id,
-            .peer = record.peer,
-            .stage = "connect",
-            .subject = target.text,
-            .error = error});
-}
-
-void Supervisor::on_unreached(std::uint32_t index, int error) {
-    const ProcessRecord& record = processes_.records().at(index);
-    Service& service = *by_index_[record.service];
-    const auto& targets = service.plan->redirect;
-    if (record.attempts > 0 && record.attempts <= targets.size())
-        log_unreached(service, record, targets[record.attempts - 1U], error);
-    auto upstream = open_upstream(service, index, error);
-    if (upstream)
-        relays_.next_upstream(index, std::move(*upstream), is_tcp_target(service, record));
-    else
-        relays_.end(index, RelayEnd::connect, upstream.error().code);
 }
 
 void Supervisor::on_relayed_ended(std::uint32_t index, const EndedMessage& message) {

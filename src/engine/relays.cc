@@ -147,13 +147,13 @@ void Relays::give(std::uint32_t index, Packet packet, std::vector<Fd> descriptor
     if (relay->waiting.size() >= messages_a_packet && !relay->writing) flush(*relay);
 }
 
-void Relays::next_upstream(std::uint32_t index, Fd upstream, bool tcp) {
+void Relays::next_upstream(std::uint32_t index, Fd upstream, const UpstreamFacts& facts) {
     const ProcessRecord& record = processes_.records().at(index);
     if (record.relay >= relays_.size()) return;
     std::vector<Fd> descriptors;
     descriptors.push_back(std::move(upstream));
     send(*relays_[record.relay],
-            encode_message(ToRelay{UpstreamMessage{{index, record.id}, tcp}}),
+            encode_message(ToRelay{UpstreamMessage{{index, record.id}, facts}}),
             std::move(descriptors));
 }
 
@@ -390,6 +390,10 @@ void Relays::handle(Relay& relay, const News& news) {
     if (const auto* unreached = std::get_if<UnreachedMessage>(&message)) {
         if (has_given(relay, unreached->name))
             sink_.on_unreached(unreached->name.record, unreached->error);
+        return;
+    }
+    if (const auto* reached = std::get_if<ReachedMessage>(&message)) {
+        if (has_given(relay, reached->name)) sink_.on_reached(reached->name.record);
         return;
     }
     if (const auto* asked = std::get_if<AskedMessage>(&message)) {

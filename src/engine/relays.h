@@ -30,6 +30,7 @@ namespace superd {
 struct ConnectionName;
 struct ServeMessage;
 struct PumpMessage;
+struct UpstreamFacts;
 struct EndedMessage;
 struct AskedMessage;
 struct IdentMessage;
@@ -52,6 +53,8 @@ public:
     virtual void on_relays_ready() = 0;
     // The connection's upstream could not be reached: next_upstream() or end().
     virtual void on_unreached(std::uint32_t record, int error) = 0;
+    // It is, as was asked with UpstreamFacts.
+    virtual void on_reached(std::uint32_t record) = 0;
     // answer() follows, or end().
     virtual void on_asked(std::uint32_t record, const AskedMessage& message) = 0;
     virtual void on_ident(std::uint32_t record, const IdentMessage& message) = 0;
@@ -100,7 +103,7 @@ public:
             Giving how);
     void answer(std::uint32_t record, std::string text, AnswerThen then);
     // After on_unreached().
-    void next_upstream(std::uint32_t record, Fd upstream, bool tcp);
+    void next_upstream(std::uint32_t record, Fd upstream, const UpstreamFacts& facts);
     // The connection is to be closed; on_relayed_ended() follows.
     void end(std::uint32_t record);
     void end(std::uint32_t record, RelayEnd how, int error);

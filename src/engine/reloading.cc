@@ -269,6 +269,7 @@ void Supervisor::commit(std::shared_ptr<const Plan> next, Prepared& prepared,
     }
     configure_outputs();
     watch_networks();
+    watch_targets();
     if (admin_changed_) admin_changed_(plan_->daemon.admin_gid);
 }
 

@@ -18,6 +18,7 @@
 #include "policy/client_filter.h"
 #include "policy/spawn_plan.h"
 #include "policy/state_names.h"
+#include "policy/targets.h"
 #include "sys/client_filter.h"
 #include "sys/state.h"
 
@@ -93,10 +94,10 @@ struct Listener {
     std::uint32_t record = ~std::uint32_t{0};  // in State::listeners; ~0: none
     std::unique_ptr<Poll> poll;
     Condition condition = Condition::closed;
-    std::string detail;                  // waiting: for what
-    int waits_for = 0;                   // waiting: errno of the last try
+    std::string detail;       // waiting: for what
+    int waits_for = 0;        // waiting: errno of the last try
     std::uint32_t given = 0;  // datagrams: the number by which a relay has it; 0: none has
-    UnreadWatch unread;                  // datagrams that workers leave behind
+    UnreadWatch unread;       // datagrams that workers leave behind
     std::optional<ClientFilter> filter;  // enforces allow and deny where superd cannot
     std::uint32_t filter_mark = 0;       // of the list in it, where it cannot be changed
     ServiceRecord* counts = nullptr;     // whose the refusals of the filter are
@@ -114,6 +115,16 @@ struct Service {
     AccessIndex access;
     std::vector<FilterEntry> filter;  // of a worker's allow and deny, for its listeners
     std::vector<Listener> listeners;
+    Targets targets;  // of a redirect
+
+    // A connection that waits until one of the targets has an address.
+    struct Parked {
+        std::uint32_t record = 0;
+        std::uint64_t id = 0;  // of the record: tells it from a later one in its place
+        bool again = false;
+    };
+
+    std::vector<Parked> parked;
 
     std::uint32_t active = 0;     // handlers: connections; else processes
     std::uint32_t launching = 0;  // of these, not yet known to have started

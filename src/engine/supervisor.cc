@@ -60,6 +60,8 @@ Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
           deny_list_(options_.state_directory + "/denied"),
           resolver_(loop,
                   [this](Fd channel) { return start_resolve_program(std::move(channel)); }),
+          target_names_(loop, resolver_, outputs_.log(),
+                  [this](const std::string& host) { on_target_name(host); }),
           announcers_{make_announcer(Announcing::rpc), make_announcer(Announcing::mdns)},
           held_look_(loop, [this] { look_at_held(); }) {
     loop_.at_turn_end([this] { graveyard_.clear(); });
@@ -84,6 +86,7 @@ void Supervisor::start(std::shared_ptr<const Plan> plan, const std::string& trou
     for (auto& [name, service] : services_)
         start_at_boot(*service);
     watch_networks();
+    watch_targets();
     if (!config_trouble_.empty())
         outputs_.log().log(NoticeEvent{.level = Level::critical, .text = config_trouble_});
     outputs_.log().log(NoticeEvent{.level = Level::notice,
@@ -137,6 +140,7 @@ Service& Supervisor::add_service(const std::shared_ptr<const ServicePlan>& plan)
 
 void Supervisor::give_plan(Service& service, const std::shared_ptr<const ServicePlan>& plan) {
     service.plan = plan;
+    service.targets.take_plan(plan->redirect);
     compile_access(service);
     service.spawn.reset();
 }

@@ -33,6 +33,7 @@
 #include "engine/relays.h"
 #include "engine/resolver.h"
 #include "engine/service.h"
+#include "engine/target_names.h"
 #include "engine/watches.h"
 #include "policy/admission.h"
 #include "policy/log_limiter.h"
@@ -135,6 +136,7 @@ private:
     void on_relayed_ended(std::uint32_t record, const EndedMessage& message) override;
     void on_relays_ready() override;
     void on_unreached(std::uint32_t record, int error) override;
+    void on_reached(std::uint32_t record) override;
     void on_asked(std::uint32_t record, const AskedMessage& message) override;
     void on_ident(std::uint32_t record, const IdentMessage& message) override;
     void on_counts(const CountsMessage& message) override;
@@ -205,8 +207,16 @@ private:
     [[nodiscard]] std::size_t held_by(const Service& service) const;
     // ---- what superd-relay does
     [[nodiscard]] Result<Fd> open_upstream(Service& service, std::uint32_t index, int error);
-    void log_unreached(
-            Service& service, const ProcessRecord& record, const TargetPlan& target, int error);
+    void connect_relayed(Service& service, std::uint32_t index, Fd connection, bool again);
+    void on_target_failed(Service& service, std::uint32_t index, int error);
+    [[nodiscard]] UpstreamFacts upstream_facts(
+            const Service& service, std::uint32_t index) const;
+    void watch_targets();
+    void on_target_name(const std::string& host);
+    [[nodiscard]] bool park(Service& service, std::uint32_t index, bool again);
+    void unpark(Service& service);
+    bool end_parked(std::uint32_t index);
+    [[nodiscard]] bool look_up_targets(const Service& service);
     void log_relayed_end(
             Service& service, const ProcessRecord& record, const EndedMessage& message);
     [[nodiscard]] Service* find_for_tcpmux(std::string_view name) const;
@@ -359,6 +369,9 @@ private:
     Fd log_channel_;   // superd-log's end, until it has been started
     DenyList deny_list_;
     Resolver resolver_;
+    TargetNames target_names_;
+    // By record: numbers of the targets that a connection has tried in vain.
+    std::unordered_map<std::uint32_t, std::vector<std::uint8_t>> tried_;
     Fd resolve_channel_;  // superd-resolve's end, the same
     std::array<std::unique_ptr<Announcer>, announcing_count> announcers_;  // by Announcing
     std::unordered_map<std::uint32_t, Held> held_;                         // by record

@@ -54,6 +54,7 @@ struct RefuseEvent {
     std::string_view socket{};     // local where it is UNIX: "unix:/run/x"
     std::string_view reason{};     // refusal_name()
     std::string_view rule{};       // "/etc/superd.toml:31"
+    std::string_view user{};       // what the peer's ident server said; empty: not known
     std::uint64_t suppressed = 0;  // lines like this one left out since the last
     std::uint8_t facts = all_facts;
 };

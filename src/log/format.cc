@@ -326,6 +326,7 @@ void put(Line& line, const RefuseEvent& event, Level level) {
     put_local(line, event.local, event.socket);
     line.value("reason", event.reason);
     line.value("rule", event.rule);
+    if (has(event, log_user)) line.value("user", event.user);
     if (event.suppressed > 0)
         line.number("suppressed", static_cast<std::int64_t>(event.suppressed));
 }

@@ -30,7 +30,7 @@ void Conversation::start() {
     on_start();
 }
 
-void Conversation::take_upstream(Fd, bool) {
+void Conversation::take_upstream(Fd, UpstreamFacts) {
     end(RelayEnd::refused);
 }
 

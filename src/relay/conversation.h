@@ -40,7 +40,7 @@ public:
     // Once, after construction.
     void start();
     // The next upstream to try; only a redirect has any.
-    virtual void take_upstream(Fd upstream, bool tcp);
+    virtual void take_upstream(Fd upstream, UpstreamFacts facts);
     // What superd says to a question; only those that ask have any use for it.
     virtual void take_answer(std::string text, AnswerThen then);
     // Ends it from outside; nothing where it has ended.

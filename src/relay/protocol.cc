@@ -59,19 +59,25 @@ void code_fields(Coder& c, PacketField<Coder, ServeMessage>& m) {
 }
 
 template <class Coder>
+void code_fields(Coder& c, PacketField<Coder, UpstreamFacts>& facts) {
+    c.value(facts.tcp);
+    c.value(facts.tell_reached);
+}
+
+template <class Coder>
 void code_fields(Coder& c, PacketField<Coder, PumpMessage>& m) {
     code_fields(c, m.name);
     c.value(m.idle);
     c.value(m.connect);
     c.text(m.header, relay_header_limit);
     c.value(m.client_tcp);
-    c.value(m.upstream_tcp);
+    code_fields(c, m.upstream);
 }
 
 template <class Coder>
 void code_fields(Coder& c, PacketField<Coder, UpstreamMessage>& m) {
     code_fields(c, m.name);
-    c.value(m.tcp);
+    code_fields(c, m.upstream);
 }
 
 template <class Coder>
@@ -144,6 +150,11 @@ void code_fields(Coder& c, PacketField<Coder, UnreachedMessage>& m) {
     code_fields(c, m.name);
     c.value(m.error, largest_errno);
     c.require(m.error != 0);
+}
+
+template <class Coder>
+void code_fields(Coder& c, PacketField<Coder, ReachedMessage>& m) {
+    code_fields(c, m.name);
 }
 
 template <class Coder>

@@ -25,7 +25,7 @@
 
 namespace superd {
 
-inline constexpr std::uint32_t relay_protocol_version = 4;
+inline constexpr std::uint32_t relay_protocol_version = 5;
 inline constexpr std::size_t relay_packet_limit = 16 * 1024;
 inline constexpr std::size_t relay_message_limit = relay_packet_limit - 2;
 inline constexpr std::size_t relay_text_limit = 8 * 1024;
@@ -78,6 +78,13 @@ struct ServeMessage {
     bool operator==(const ServeMessage&) const = default;
 };
 
+// What superd knows of an upstream.
+struct UpstreamFacts {
+    bool tcp = false;           // what it is besides a stream
+    bool tell_reached = false;  // a ReachedMessage is wanted
+    bool operator==(const UpstreamFacts&) const = default;
+};
+
 // Be between the client and an upstream (two descriptors, in that order). The upstream may
 // still be connecting.
 struct PumpMessage {
@@ -85,14 +92,15 @@ struct PumpMessage {
     Nanoseconds idle{0};     // zero: none
     Nanoseconds connect{0};  // for the upstream to be connected; zero: none
     std::string header;      // to the upstream, before anything else
-    bool client_tcp = false, upstream_tcp = false;  // what they are besides streams
+    bool client_tcp = false;
+    UpstreamFacts upstream{};
     bool operator==(const PumpMessage&) const = default;
 };
 
 // The next upstream to try (one descriptor), after an UnreachedMessage.
 struct UpstreamMessage {
     ConnectionName name;
-    bool tcp = false;
+    UpstreamFacts upstream{};
     bool operator==(const UpstreamMessage&) const = default;
 };
 
@@ -194,6 +202,12 @@ struct UnreachedMessage {
     bool operator==(const UnreachedMessage&) const = default;
 };
 
+// It can, and superd had asked.
+struct ReachedMessage {
+    ConnectionName name;
+    bool operator==(const ReachedMessage&) const = default;
+};
+
 // A tcpmux client wants this service: printing ASCII without blanks, in lower case.
 struct AskedMessage {
     ConnectionName name;
@@ -231,7 +245,7 @@ struct FlowAskedMessage {
 };
 
 using FromRelay = std::variant<ReadyMessage, EndedMessage, UnreachedMessage, AskedMessage,
-        IdentMessage, SensedMessage, CountsMessage, FlowAskedMessage>;
+        IdentMessage, SensedMessage, CountsMessage, FlowAskedMessage, ReachedMessage>;
 
 // Nothing where a field is out of its bounds.
 [[nodiscard]] std::optional<std::string> encode_message(const ToRelay& message);

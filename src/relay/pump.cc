@@ -27,7 +27,7 @@ public:
               down_(owner.pipes()) {
         client_.tcp = message.client_tcp;
         upstream_.fd = std::move(upstream);
-        upstream_.tcp = message.upstream_tcp;
+        take_facts(message.upstream);
     }
 
     ~Pump() override { forget_upstream(); }
@@ -36,10 +36,10 @@ public:
 
     [[nodiscard]] std::uint64_t sent() const override { return down_.written(); }
 
-    void take_upstream(Fd upstream, bool tcp) override {
+    void take_upstream(Fd upstream, UpstreamFacts facts) override {
         forget_upstream();
         upstream_.fd = std::move(upstream);
-        upstream_.tcp = tcp;
+        take_facts(facts);
         begin_connect();
     }
 
@@ -61,6 +61,11 @@ private:
     };
 
     void on_start() override { begin_connect(); }
+
+    void take_facts(UpstreamFacts facts) {
+        upstream_.tcp = facts.tcp;
+        tell_reached_ = facts.tell_reached;
+    }
 
     void begin_connect() {
         connected_ = false;
@@ -91,6 +96,7 @@ private:
         connected_ = true;
         connect_timer_.cancel();
         touch();
+        if (tell_reached_) owner().tell(ReachedMessage{name()});
         return true;
     }
 
@@ -184,6 +190,7 @@ private:
     Conduit up_, down_;  // from the client, to the client
     RelayEnd end_ = RelayEnd::finished;
     int error_ = 0;
+    bool tell_reached_ = false;
     bool connected_ = false, up_over_ = false, down_over_ = false;
 };
 

@@ -94,7 +94,7 @@ void Relay::take(const PumpMessage& message, std::vector<Fd>& descriptors) {
 
 void Relay::take(const UpstreamMessage& message, std::vector<Fd>& descriptors) {
     if (Conversation* conversation = find(message.name))
-        conversation->take_upstream(std::move(descriptors[0]), message.tcp);
+        conversation->take_upstream(std::move(descriptors[0]), message.upstream);
 }
 
 void Relay::take(const EndMessage& message, std::vector<Fd>&) {

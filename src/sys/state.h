@@ -65,6 +65,7 @@ struct ProcessRecord {
     std::uint8_t flags;         // engine's own
     std::uint8_t relay;         // relayed: the number of the relay that has it
     std::uint8_t deaths;        // superds that died with it in hand; at 8 it is closed too
+    std::uint8_t target;        // redirected: the number of the target it goes to
     std::uint32_t service;      // index in services()
     std::uint32_t generation;   // plan sequence it was started from
     std::uint32_t listener;     // index into the service's listeners

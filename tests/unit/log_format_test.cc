@@ -226,6 +226,11 @@ TEST_CASE("log format: what came from outside stays on one line and in its field
     CHECK(line.find('\n') == std::string::npos);
     CHECK(line.find('\x1b') == std::string::npos);
     CHECK_THAT(line, Catch::EndsWith("exec /x\\n2026 evil START \\x1b[31m\\\\"));
+    RefuseEvent of_user = refusal();
+    of_user.user = "alice";
+    CHECK_THAT(text(of_user), Catch::EndsWith(" user=alice"));
+    of_user.facts = log_host;
+    CHECK(text(of_user).find("alice") == std::string::npos);
     RefuseEvent refuse = refusal();
     refuse.rule = "/etc/my files/a=b\":1";
     CHECK_THAT(text(refuse), Catch::EndsWith("rule=\"/etc/my files/a=b\\\":1\""));

@@ -15,8 +15,8 @@ namespace {
 const std::vector<ToRelay> to_relay{GreetMessage{}, GreetMessage{7},
         ServeMessage{{3, 0x18f2}, Builtin::echo, 10min},
         ServeMessage{{0xffffffff, ~std::uint64_t{0}}, Builtin::sensor, 0ns},
-        PumpMessage{{3, 0x18f2}, 10min, 3s, "PROXY UNKNOWN\r\n", true, false}, PumpMessage{},
-        UpstreamMessage{{3, 0x18f2}, true},
+        PumpMessage{{3, 0x18f2}, 10min, 3s, "PROXY UNKNOWN\r\n", true, {true, true}},
+        PumpMessage{}, UpstreamMessage{{3, 0x18f2}, {true, false}},
         EndMessage{{3, 0x18f2}, RelayEnd::connect, ECONNREFUSED}};
 const std::vector<ToRelay> more_to_relay{
         AnswerMessage{{3, 4}, "+Go\r\n", AnswerThen::hand_over},
@@ -39,7 +39,7 @@ const std::vector<FromRelay> from_relay{AskedMessage{{3, 4}, "ftp"},
         CountsMessage{7, 1, 2, ~std::uint64_t{0}}, FlowAskedMessage{7, 9, test_peer()},
         ReadyMessage{1, 63}, EndedMessage{{3, 0x18f2}, RelayEnd::idle, 0, 12, 34},
         EndedMessage{{0, 1}, RelayEnd::client, ECONNRESET, ~std::uint64_t{0}, 0},
-        UnreachedMessage{{3, 4}, ETIMEDOUT}};
+        UnreachedMessage{{3, 4}, ETIMEDOUT}, ReachedMessage{{3, 4}}};
 
 struct Pair {
     Pair() {

@@ -324,7 +324,9 @@ TEST_CASE("relay: an upstream that cannot be reached is told, and the next one t
     make_pair_of(SOCK_STREAM, server, upstream);
     const int number = upstream.get();
     REQUIRE(send_relay_message(bench.channel.get(),
-            *encode_message(ToRelay{UpstreamMessage{{24, 24}}}), {&number, 1}));
+            *encode_message(ToRelay{UpstreamMessage{{24, 24}, {.tell_reached = true}}}),
+            {&number, 1}));
+    CHECK(bench.said<ReachedMessage>() == ReachedMessage{{24, 24}});
     REQUIRE(::send(client.get(), "x", 1, 0) == 1);
     CHECK(bench.read(server, 1) == "x");
 }
