@@ -73,6 +73,7 @@ void Doors::open(Service& service, Listener& listener) {
         if (const auto record = records_.add(key, bound->fd.get())) listener.record = *record;
         adopt(service, listener, std::move(bound->fd));
         take_filter(service, listener, std::move(bound->filter));
+        if (!denied_.empty()) (void)renew_filter(service, listener);
     }
     if (!log_.wants(Level::debug)) return;
     log_.log(NoticeEvent{.level = Level::debug,
@@ -292,16 +293,31 @@ void Doors::find_filter(Service& service, Listener& listener, std::uint32_t writ
 Result<void> Doors::renew_filter(Service& service, Listener& listener) {
     if (!can_be_filtered(listener.plan)) return {};
     if (listener.filter && listener.filter->changeable())
-        return listener.filter->update(
-                service.filter.empty() ? open_filter_entries() : service.filter);
-    if (service.filter.empty() || listener.filter_mark != 0) return {};
+        return listener.filter->update(keep_out(service.filter, denied_));
+    if (listener.filter_mark != 0) return {};
+    if (service.filter.empty()) {
+        keep_denied_out(service, listener);
+        return {};
+    }
     // One that nobody can change or knows: whoever attached it, this list is not enforced.
     if (ClientFilter::is_locked(listener.fd.get()))
         return fail(EPERM, "SO_ATTACH_FILTER", listener.plan.address);
     auto filter = ClientFilter::attach(listener.fd.get(), listener.plan.kind, service.filter);
     if (!filter) return tl::unexpected(filter.error());
     take_filter(service, listener, std::move(*filter));
-    return {};
+    if (denied_.empty() || !listener.filter->changeable()) return {};
+    return listener.filter->update(keep_out(service.filter, denied_));
+}
+
+// A worker without lists gets a filter when first somebody is kept out. One that cannot have it
+// goes on without: what a sensor has caught is no reason to stop serving all others.
+void Doors::keep_denied_out(Service& service, Listener& listener) {
+    if (denied_.empty() || service.plan->mode != Mode::worker ||
+            ClientFilter::is_locked(listener.fd.get()))
+        return;
+    auto filter = ClientFilter::attach_changeable(
+            listener.fd.get(), listener.plan.kind, keep_out({}, denied_));
+    if (filter) take_filter(service, listener, std::move(*filter));
 }
 
 bool Doors::renew_filters(Service& service) {

@@ -65,6 +65,13 @@ public:
     // filter cannot be changed is opened anew, and one whose filter cannot be had is closed and
     // waits. True where a worker that has the listeners of before must get others.
     bool renew_filters(Service& service);
+
+    // Blocks that no worker's client may come from, whatever its lists say; sorted. Filters
+    // follow with renew_filters(). Where the kernel has no BPF they stay as they are.
+    void set_denied(std::vector<Network> blocks) { denied_ = std::move(blocks); }
+
+    [[nodiscard]] const std::vector<Network>& denied() const { return denied_; }
+
     // Adds what the kernel has refused to the service's counters.
     static void count_refusals(const Listener& listener);
 
@@ -90,6 +97,7 @@ private:
     void take_filter(Service& service, Listener& listener, std::optional<ClientFilter> filter);
     void find_filter(Service& service, Listener& listener, std::uint32_t written_down);
     [[nodiscard]] Result<void> renew_filter(Service& service, Listener& listener);
+    void keep_denied_out(Service& service, Listener& listener);
     void make_wait(Service& service, Listener& listener, const Error& error);
     void arm(Service& service, Listener& listener);
     void say_in_the_way(
@@ -104,6 +112,7 @@ private:
     std::vector<Service*> waiting_;
     std::optional<ForeignListeners> offered_;
     std::vector<std::string> bound_beside_;  // while something is offered
+    std::vector<Network> denied_;
 };
 
 // "NAME ADDRESS": under what a listener's descriptor is written down.

@@ -25,6 +25,8 @@ namespace {
 constexpr Nanoseconds usual_flow_idle = std::chrono::minutes(1);
 // For the line that says which service a tcpmux client wants.
 constexpr Nanoseconds preface_time = std::chrono::seconds(10);
+// superd looks at the load, which a relay cannot.
+constexpr auto load_every = std::chrono::seconds(1);
 
 std::string_view listener_address(const Service& service, const ProcessRecord& record) {
     const auto& listeners = service.plan->listeners;
@@ -266,14 +268,43 @@ void Supervisor::give_datagrams(Service& service, Listener& listener) {
     bool given = false;
     if (plan.mode == Mode::redirect) {
         given = relays_.forward(number, listener.fd.get());
-    } else if (auto access = write_access_list(plan.admission.access, plan_->networks)) {
-        WatchMessage message{number, plan.builtin, plan.admission.rate_per_source, own_ports()};
+    } else if (auto access = access_list_of(service)) {
+        WatchMessage message{number, plan.builtin, plan.admission.rate_per_source,
+                plan.admission.rate, own_ports()};
         given = relays_.watch(message, listener.fd.get(), std::move(*access));
     }
     if (!given) return hold(service, Hold::relay, loop_.now() + std::chrono::seconds(1));
     listener.given = number;
     watches_[number] = service.index;
     doors_.watch(service);
+}
+
+// While the load is too high nobody is answered.
+Result<Fd> Supervisor::access_list_of(Service& service) {
+    const AdmissionPlan& plan = service.plan->admission;
+    service.overloaded = is_overloaded(service);
+    if (plan.max_load && !load_timer_.active()) load_timer_.start(load_every, load_every);
+    if (service.overloaded) return write_closed_list();
+    return write_access_list(plan.access, plan_->networks, doors_.denied());
+}
+
+bool Supervisor::is_overloaded(const Service& service) const {
+    const auto& bound = service.plan->admission.max_load;
+    return bound && facts_of(service, {}).load >= *bound;
+}
+
+void Supervisor::look_at_load() {
+    bool any = false;
+    for (const auto& [number, index] : watches_) {
+        Service* service = by_index_[index];
+        if (service == nullptr || service->plan->mode != Mode::builtin) continue;
+        any = any || service->plan->admission.max_load;
+    }
+    if (!any) return load_timer_.stop();
+    for (const auto& [name, service] : services_)
+        if (service->plan->mode == Mode::builtin &&
+                service->overloaded != is_overloaded(*service))
+            give_anew(*service);
 }
 
 // Of all small services: two of them must never talk to each other.

@@ -115,7 +115,8 @@ struct Service {
     AccessIndex access;
     std::vector<FilterEntry> filter;  // of a worker's allow and deny, for its listeners
     std::vector<Listener> listeners;
-    Targets targets;  // of a redirect
+    Targets targets;          // of a redirect
+    bool overloaded = false;  // max_load, as a relay that answers its datagrams was told
 
     // A connection that waits until one of the targets has an address.
     struct Parked {

@@ -171,6 +171,19 @@ std::optional<std::string> Supervisor::why(std::string_view name) const {
     return text;
 }
 
+// Kept out of a worker by the filter on its sockets.
+std::optional<Explanation> Supervisor::explain_denial(
+        const Service& service, const Endpoint& from) const {
+    const Denial* denial = deny_list_.denials().find(from, loop_.wall());
+    const bool filtered = std::any_of(service.listeners.begin(), service.listeners.end(),
+            [](const Listener& listener) { return listener.filter.has_value(); });
+    if (denial == nullptr || service.plan->mode != Mode::worker || !filtered)
+        return std::nullopt;
+    return Explanation{false, std::string(refusal_name(Refusal::denied)), denial_text(*denial),
+            from.ip.text() + " is denied by " + denial_text(*denial) +
+                    ", which the kernel enforces on its sockets"};
+}
+
 // For a worker the kernel decides, by the same rules.
 Explanation Supervisor::explain_filter(const Service& service, const Endpoint& from) const {
     const AccessDecision access = service.access.decide(from);
@@ -191,6 +204,7 @@ std::optional<Explanation> Supervisor::explain(
         std::string_view name, const Endpoint& from, Wall at) const {
     const Service* service = find(name);
     if (service == nullptr) return std::nullopt;
+    if (auto denied = explain_denial(*service, from)) return denied;
     const bool enforced_by_kernel = !service->filter.empty();
     if (!takes_connections(service->plan->mode) && !enforced_by_kernel) {
         return Explanation{true, "admitted", {},

@@ -58,6 +58,8 @@ Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
           stop_deadline_(loop, [this] { loop_.stop(); }),
           stop_poll_(loop, [this] { maybe_finish(); }),
           deny_list_(options_.state_directory + "/denied"),
+          spread_timer_(loop, [this] { spread_denials(); }),
+          load_timer_(loop, [this] { look_at_load(); }),
           resolver_(loop,
                   [this](Fd channel) { return start_resolve_program(std::move(channel)); }),
           target_names_(loop, resolver_, outputs_.log(),

@@ -172,6 +172,8 @@ private:
             Service& service, std::uint32_t index, Fd connection, PeerFacts facts);
     void on_no_descriptors(Service& service, Listener& listener, int error);
     void load_denials();
+    void on_denials_changed();
+    void spread_denials();
     [[nodiscard]] AdmissionBook book_of(const Service& service) const;
     [[nodiscard]] AdmissionFacts facts_of(const Service& service, const Endpoint& peer) const;
     void hold(Service& service, Hold hold, Mono until = Mono::max());
@@ -227,6 +229,9 @@ private:
     void give_datagrams(Service& service, Listener& listener);
     // Lists or rules may have changed: a relay is told them with the next datagram.
     void give_anew(Service& service);
+    [[nodiscard]] Result<Fd> access_list_of(Service& service);
+    [[nodiscard]] bool is_overloaded(const Service& service) const;
+    void look_at_load();
     [[nodiscard]] std::vector<std::uint16_t> own_ports() const;
     [[nodiscard]] Listener* find_watch(std::uint32_t number, Service*& service);
     void sense(Service& service, const Endpoint& peer, const Endpoint& local);
@@ -330,6 +335,8 @@ private:
     void changed(Service& service);
     void dump_state();
 
+    [[nodiscard]] std::optional<Explanation> explain_denial(
+            const Service& service, const Endpoint& from) const;
     [[nodiscard]] Explanation explain_filter(
             const Service& service, const Endpoint& from) const;
     [[nodiscard]] ServiceStatus status_of(const Service& service) const;
@@ -368,6 +375,10 @@ private:
     Fd exec_program_;  // superd-exec, opened: a launch needs no path to it
     Fd log_channel_;   // superd-log's end, until it has been started
     DenyList deny_list_;
+    Timer spread_timer_;  // denials: to filters and relays
+    Mono spread_at_{};
+    bool waits_for_expiry_ = false;
+    Timer load_timer_;  // while a relay answers datagrams of a service with max_load
     Resolver resolver_;
     TargetNames target_names_;
     // By record: numbers of the targets that a connection has tried in vain.

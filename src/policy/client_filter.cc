@@ -106,6 +106,26 @@ std::vector<FilterEntry> make_filter_entries(
     return flattener.take();
 }
 
+bool lies_in(const Network& block, std::span<const Network> blocks) {
+    for (const std::uint8_t bits : {std::uint8_t{64}, std::uint8_t{128}}) {
+        const Network around{mask(block.base, bits), bits};
+        if (block.bits >= bits && std::binary_search(blocks.begin(), blocks.end(), around))
+            return true;
+    }
+    return false;
+}
+
+std::vector<FilterEntry> keep_out(
+        std::vector<FilterEntry> entries, std::span<const Network> blocks) {
+    if (entries.empty()) entries = open_filter_entries();
+    std::erase_if(
+            entries, [&](const FilterEntry& entry) { return lies_in(entry.block, blocks); });
+    for (const Network& block : blocks)
+        entries.push_back({block, FilterVerdict::denied});
+    std::sort(entries.begin(), entries.end(), before);
+    return entries;
+}
+
 std::uint32_t filter_mark(std::span<const FilterEntry> entries) {
     std::uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a
     const auto mix = [&hash](std::uint64_t value) {

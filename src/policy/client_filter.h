@@ -31,6 +31,13 @@ struct FilterEntry {
 [[nodiscard]] std::vector<FilterEntry> make_filter_entries(
         const ServicePlan& service, std::span<const NetworkPlan> networks);
 
+// The list with blocks that are kept out whatever it says, for parts of them too. Where it is
+// empty everybody else is let in.
+[[nodiscard]] std::vector<FilterEntry> keep_out(
+        std::vector<FilterEntry> entries, std::span<const Network> blocks);
+// True where one of the blocks contains this one. blocks: sorted, of few lengths.
+[[nodiscard]] bool lies_in(const Network& block, std::span<const Network> blocks);
+
 // A number that stands for the list, other for every other list with near certainty; its
 // highest bit is set, which no number of the kernel's has.
 [[nodiscard]] std::uint32_t filter_mark(std::span<const FilterEntry> entries);

@@ -142,4 +142,21 @@ const Denial* Denials::find(const Endpoint& peer, Wall now) const {
     return is_over(*known->second, seconds_of(now)) ? nullptr : &*known->second;
 }
 
+Denials::InForce Denials::in_force(Wall now) const {
+    const auto second =
+            std::chrono::floor<std::chrono::seconds>(now.time_since_epoch()).count();
+    InForce found;
+    for (const Denial& denial : order_) {
+        if (denial.until != 0 && denial.until <= second) continue;
+        IpAddress address;
+        address.bytes = denial.source.bytes;
+        found.blocks.push_back(
+                {address, address.is_v4() ? std::uint8_t{128} : std::uint8_t{64}});
+        if (denial.until != 0 && (found.until == 0 || denial.until < found.until))
+            found.until = denial.until;
+    }
+    std::sort(found.blocks.begin(), found.blocks.end());
+    return found;
+}
+
 }  // namespace superd

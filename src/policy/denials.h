@@ -57,6 +57,15 @@ public:
     // What keeps this peer out now; null: nothing. Only IP peers are ever kept out.
     [[nodiscard]] const Denial* find(const Endpoint& peer, Wall now) const;
 
+    // The blocks that are kept out now, sorted, and when the first of them no longer is
+    // (seconds of CLOCK_REALTIME; 0: never).
+    struct InForce {
+        std::vector<Network> blocks;
+        std::int64_t until = 0;
+    };
+
+    [[nodiscard]] InForce in_force(Wall now) const;
+
     [[nodiscard]] bool empty() const { return order_.empty(); }
 
     [[nodiscard]] const std::list<Denial>& all() const { return order_; }

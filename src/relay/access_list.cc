@@ -11,6 +11,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "policy/client_filter.h"
+
 namespace superd {
 
 namespace {
@@ -18,10 +20,32 @@ namespace {
 constexpr std::size_t block_size = 18;
 constexpr std::size_t most_blocks = 2'000'000;
 
-void append(std::string& out, const Network& block, bool allow) {
-    out.append(reinterpret_cast<const char*>(block.base.bytes.data()), block.base.bytes.size());
-    out += static_cast<char>(block.bits);
-    out += static_cast<char>(allow);
+class Encoder {
+public:
+    explicit Encoder(std::span<const Network> denied) : denied_(denied) {}
+
+    void add(const Network& block, bool allow) {
+        if (!lies_in(block, denied_)) append(block, allow);
+    }
+
+    [[nodiscard]] std::string take(bool others) {
+        for (const Network& block : denied_)
+            append(block, false);
+        return std::string(1, static_cast<char>(others)) + out_;
+    }
+
+private:
+    void append(const Network& block, bool allow);
+
+    std::span<const Network> denied_;
+    std::string out_;
+};
+
+void Encoder::append(const Network& block, bool allow) {
+    out_.append(
+            reinterpret_cast<const char*>(block.base.bytes.data()), block.base.bytes.size());
+    out_ += static_cast<char>(block.bits);
+    out_ += static_cast<char>(allow);
 }
 
 const NetworkPlan* find(std::span<const NetworkPlan> networks, const std::string& name) {
@@ -32,19 +56,18 @@ const NetworkPlan* find(std::span<const NetworkPlan> networks, const std::string
 
 constexpr Network everything{{}, 0};
 
-void append_rule(
-        std::string& out, const AccessRule& rule, std::span<const NetworkPlan> networks) {
+void add_rule(Encoder& out, const AccessRule& rule, std::span<const NetworkPlan> networks) {
     switch (rule.kind) {
-        case MatchKind::network: append(out, rule.network, rule.allow); break;
-        case MatchKind::everybody: append(out, everything, rule.allow); break;
+        case MatchKind::network: out.add(rule.network, rule.allow); break;
+        case MatchKind::everybody: out.add(everything, rule.allow); break;
         case MatchKind::named_network: {
             const NetworkPlan* network = find(networks, rule.network_name);
             if (network == nullptr) {
-                append(out, everything, false);
+                out.add(everything, false);
                 break;
             }
             for (const Network& block : network->blocks)
-                append(out, block, rule.allow);
+                out.add(block, rule.allow);
             break;
         }
         default: break;
@@ -59,15 +82,16 @@ bool has_missing(std::span<const AccessRule> rules, std::span<const NetworkPlan>
 }
 
 // Of equal blocks the table takes the first: denials come first.
-std::string encode(std::span<const AccessRule> rules, std::span<const NetworkPlan> networks) {
+std::string encode(std::span<const AccessRule> rules, std::span<const NetworkPlan> networks,
+        std::span<const Network> denied) {
     if (has_missing(rules, networks)) return std::string(1, '\0');
     const bool others = std::none_of(
             rules.begin(), rules.end(), [](const AccessRule& rule) { return rule.allow; });
-    std::string out(1, static_cast<char>(others));
+    Encoder out(denied);
     for (const bool allow : {false, true})
         for (const AccessRule& rule : rules)
-            if (rule.allow == allow) append_rule(out, rule, networks);
-    return out;
+            if (rule.allow == allow) add_rule(out, rule, networks);
+    return out.take(others);
 }
 
 // Reads exactly that much; false at the end of file.
@@ -82,13 +106,9 @@ bool read_whole(int file, char* into, std::size_t size) {
     return true;
 }
 
-}  // namespace
-
-Result<Fd> write_access_list(
-        std::span<const AccessRule> rules, std::span<const NetworkPlan> networks) {
+Result<Fd> write_list(const std::string& bytes) {
     Fd file(::memfd_create("superd-access", MFD_CLOEXEC));
     if (!file) return fail("memfd_create");
-    const std::string bytes = encode(rules, networks);
     for (std::size_t at = 0; at < bytes.size();) {
         const ssize_t n = ::write(file.get(), bytes.data() + at, bytes.size() - at);
         if (n < 0 && errno == EINTR) continue;
@@ -97,6 +117,17 @@ Result<Fd> write_access_list(
     }
     if (::lseek(file.get(), 0, SEEK_SET) != 0) return fail("lseek", "access list");
     return file;
+}
+
+}  // namespace
+
+Result<Fd> write_access_list(std::span<const AccessRule> rules,
+        std::span<const NetworkPlan> networks, std::span<const Network> denied) {
+    return write_list(encode(rules, networks, denied));
+}
+
+Result<Fd> write_closed_list() {
+    return write_list(std::string(1, '\0'));
 }
 
 std::optional<AccessList> read_access_list(int file) {

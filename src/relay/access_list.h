@@ -34,8 +34,11 @@ private:
 
 // Rules of other kinds than blocks, named networks and everybody deny whom they speak of:
 // nobody with a datagram has a user. A rule that names a network that is not there denies all.
-[[nodiscard]] Result<Fd> write_access_list(
-        std::span<const AccessRule> rules, std::span<const NetworkPlan> networks);
+// denied: blocks that are kept out whatever the rules say, sorted.
+[[nodiscard]] Result<Fd> write_access_list(std::span<const AccessRule> rules,
+        std::span<const NetworkPlan> networks, std::span<const Network> denied = {});
+// One that lets nobody in.
+[[nodiscard]] Result<Fd> write_closed_list();
 // file is a loan and is read from its start. Nothing where it is not what write_access_list()
 // makes.
 [[nodiscard]] std::optional<AccessList> read_access_list(int file);

@@ -112,6 +112,7 @@ DatagramService::DatagramService(Poller& poller, DatagramBuffers& buffers, const
           socket_(std::move(socket)),
           access_(std::move(access)),
           rates_(message.rate, random_key()),
+          total_(message.total),
           news_(std::move(news)) {
     ask_for_destination(socket_.get());
     if (!poller_.add(socket_.get(), *this)) poller_.again(*this);
@@ -187,7 +188,12 @@ bool DatagramService::answer(std::size_t index) {
 bool DatagramService::may_answer(const Endpoint& peer, const msghdr& message) {
     if (peer.family != Family::ip || is_reflector_port(peer.port, own_ports_)) return false;
     if ((message.msg_flags & MSG_TRUNC) != 0 || was_for_many(message)) return false;
-    return access_.allows(peer.ip) && rates_.take(peer, poller_.now());
+    return access_.allows(peer.ip) && rates_.take(peer, poller_.now()) && takes_of_total();
+}
+
+bool DatagramService::takes_of_total() {
+    if (!total_) return true;
+    return take(*total_, {&tokens_, &tokens_at_, &paused_until_}, poller_.now());
 }
 
 // What the kernel does not take at once is lost, as datagrams may be.

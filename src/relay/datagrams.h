@@ -87,6 +87,7 @@ private:
     // The answer is written into the datagram's buffer; false: none is due.
     [[nodiscard]] bool answer(std::size_t index);
     [[nodiscard]] bool may_answer(const Endpoint& peer, const msghdr& message);
+    [[nodiscard]] bool takes_of_total();
     void send(std::size_t count);
 
     Poller& poller_;
@@ -97,6 +98,9 @@ private:
     const Fd socket_;
     const AccessList access_;
     SourceRates rates_;
+    const std::optional<RatePlan> total_;
+    double tokens_ = 0;
+    std::int64_t tokens_at_ = 0, paused_until_ = 0;
     const News news_;
     std::array<mmsghdr, DatagramBuffers::count> answers_{};
     std::size_t chargen_offset_ = 0;

@@ -99,6 +99,7 @@ void code_fields(Coder& c, PacketField<Coder, WatchMessage>& m) {
     c.value(m.watch);
     c.value(m.builtin, Builtin::sensor);
     c.optional(m.rate, [&](auto& rate) { code_fields(c, rate); });
+    c.optional(m.total, [&](auto& rate) { code_fields(c, rate); });
     c.list(m.own_ports, relay_ports_limit, [&](auto& port) { c.value(port); });
     c.require(m.builtin != Builtin::none);
 }

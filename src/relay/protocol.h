@@ -25,7 +25,7 @@
 
 namespace superd {
 
-inline constexpr std::uint32_t relay_protocol_version = 5;
+inline constexpr std::uint32_t relay_protocol_version = 6;
 inline constexpr std::size_t relay_packet_limit = 16 * 1024;
 inline constexpr std::size_t relay_message_limit = relay_packet_limit - 2;
 inline constexpr std::size_t relay_text_limit = 8 * 1024;
@@ -133,6 +133,7 @@ struct WatchMessage {
     WatchNumber watch = 0;
     Builtin builtin = Builtin::none;
     std::optional<RatePlan> rate;          // of one source; its origin is not sent
+    std::optional<RatePlan> total;         // of all together
     std::vector<std::uint16_t> own_ports;  // of all small services of this superd
     bool operator==(const WatchMessage&) const = default;
 };

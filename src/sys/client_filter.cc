@@ -234,6 +234,9 @@ Result<Fd> make_outer_map() {
             .inner = sample->get()});
 }
 
+// The operation of an error that says: nothing was attached, a classic filter may be.
+constexpr const char* no_bpf = "bpf";
+
 Result<void> lock_filter(int socket) {
     const int on = 1;
     if (::setsockopt(socket, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof on) != 0)
@@ -256,18 +259,23 @@ Result<void> attach_classic(
 
 Result<ClientFilter> ClientFilter::attach(
         int socket, ListenerKind kind, std::span<const FilterEntry> entries) {
+    auto filter = attach_changeable(socket, kind, entries);
+    if (filter || filter.error().operation != no_bpf) return filter;
+    if (auto attached = attach_classic(socket, kind, entries); !attached)
+        return tl::unexpected(attached.error());
+    return ClientFilter();
+}
+
+Result<ClientFilter> ClientFilter::attach_changeable(
+        int socket, ListenerKind kind, std::span<const FilterEntry> entries) {
     ClientFilter filter;
     auto tables = make_outer_map();
     auto counts =
             make_bpf_map({.value_size = sizeof(std::uint64_t), .entries = count_elements});
     auto program = tables && counts ? load_socket_filter(
                                               make_program(kind, tables->get(), counts->get()))
-                                    : fail(EPERM, "bpf");
-    if (!program) {
-        if (auto attached = attach_classic(socket, kind, entries); !attached)
-            return tl::unexpected(attached.error());
-        return filter;
-    }
+                                    : fail(EPERM, no_bpf);
+    if (!program) return fail(program.error().code, no_bpf);
     if (auto put = put_table(tables->get(), entries); !put) return tl::unexpected(put.error());
     const int number = program->get();
     if (::setsockopt(socket, SOL_SOCKET, SO_ATTACH_BPF, &number, sizeof number) != 0)

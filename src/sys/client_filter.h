@@ -40,6 +40,10 @@ public:
     // is too long for one: then nothing is attached, and the socket must not be used.
     [[nodiscard]] static Result<ClientFilter> attach(
             int socket, ListenerKind kind, std::span<const FilterEntry> entries);
+    // The same, but only where the list can be changed later: EPERM where bpf(2) is not
+    // permitted.
+    [[nodiscard]] static Result<ClientFilter> attach_changeable(
+            int socket, ListenerKind kind, std::span<const FilterEntry> entries);
     // The filter of a socket that a former superd attached, by its id().
     [[nodiscard]] static Result<ClientFilter> adopt(std::uint32_t id);
     // A locked filter is on it, whosoever attached it.

@@ -7,6 +7,7 @@ import signal
 import socket
 
 from clients import ask, connect, udp_socket
+from crash_test import kill_superd
 from harness import Superd, expect, expect_in, run, wait_until, write_text
 from registry import build, needs_root, pitfall, timeout
 from reload_test import inode
@@ -262,3 +263,56 @@ def test_what_cannot_be_enforced():
     for name in ("users", "mptcp", "mixed", "everybody", "hours"):
         expect_in(f"cannot be enforced for [service.{name}]", told.err)
     assert "[service.fine]" not in told.err, told.err
+
+
+@needs_root
+@timeout(120)
+def test_deny():
+    """superctl deny holds for workers too, with lists and without, over kill -9, until it is over"""
+    text = worker("free", "tcp:2000", "") + worker("listed", "tcp:2001", 'allow = "127.0.0.0/8"') + \
+        worker("udp", "udp:2002", "", UDP_ECHO)
+    with Superd(text) as d, connect(2000, source="127.0.0.2") as held:
+        assert served(2000, "127.0.0.2") and served(2001, "127.0.0.2") and echoes(held)
+        process = d.status("free")["processes"][0]["pid"]
+        d.ok("deny", "127.0.0.2", "--for", "1h", "--reason", "probing ports")
+        wait_until(lambda: unanswered(2000, "127.0.0.2"), what="the filter on a worker without lists")
+        assert unanswered(2001, "127.0.0.2"), "it has an allow that says otherwise"
+        with udp_socket() as client, udp_socket() as other:
+            client.bind(("127.0.0.2", 0))
+            other.bind(("127.0.0.3", 0))
+            client.settimeout(0.4)
+            expect(asked(client, 2002), None)
+            expect(asked(other, 2002), b"word")
+        assert served(2000, "127.0.0.3") and served(2001, "127.0.0.3"), "another address"
+        assert echoes(held), "what was connected stays connected"
+        assert d.refused("free")["denied"] >= 1
+        expect_in("probing ports", d.ctl("explain", "--from", "127.0.0.2", "free").out)
+        kill_superd(d)
+        assert unanswered(2000, "127.0.0.2") and unanswered(2001, "127.0.0.2"), "after kill -9"
+        d.ok("deny", "--clear", "127.0.0.2")
+        wait_until(lambda: served_now(2000, "127.0.0.2") and served_now(2001, "127.0.0.2"), what="--clear")
+        d.ok("deny", "127.0.0.2", "--for", "3s")
+        wait_until(lambda: unanswered(2000, "127.0.0.2"), what="denied again")
+        wait_until(lambda: served_now(2000, "127.0.0.2"), what="the end of its time")
+        expect(d.status("free")["processes"][0]["pid"], process, "the same worker all the time")
+
+
+def served_now(port, source):
+    try:
+        return served(port, source)
+    except (socket.timeout, ConnectionError):
+        return False
+
+
+@needs_root
+def test_deny_without_bpf():
+    """Where the kernel has no BPF workers go on serving: superctl deny does not reach them"""
+    text = worker("free", "tcp:2000", "") + worker("listed", "tcp:2001", 'deny = "127.0.0.9"')
+    with Superd(text, prefix=NO_BPF) as d:
+        assert served(2000, "127.0.0.2") and served(2001, "127.0.0.2")
+        process = d.status("listed")["processes"][0]["pid"]
+        d.ok("deny", "127.0.0.2", "--for", "1h")
+        d.wait_log("is denied by superctl")
+        assert served(2000, "127.0.0.2") and served(2001, "127.0.0.2")
+        assert unanswered(2001, "127.0.0.9"), "its own list"
+        expect(d.status("listed")["processes"][0]["pid"], process, "the same worker")

@@ -6,6 +6,7 @@ import signal
 import socket
 import struct
 
+import namespace
 from clients import connect, talk, udp_socket
 from harness import Superd, expect, expect_in, wait_until, write_text
 from registry import needs_root, pitfall
@@ -113,6 +114,87 @@ def test_rate():
             dropped = d.status(name)["dropped_datagrams"]
             expect(150 - dropped >= least, True, f"{name}: {dropped} unanswered")
             expect(dropped > 0, name == "usual", f"{name}: {dropped} unanswered")
+
+
+def test_total_rate():
+    """rate bounds the answers of a small service to all sources together"""
+    lines = 'rate = "3/h"\nrate_per_source = "unlimited"'
+    with Superd(builtin("echo", "echo", "udp:127.0.0.1:0", lines)) as d:
+        for _ in range(3):
+            expect(ask(d.port("echo"), b"x"), b"x")
+        for count, source in ((1, "127.0.0.1"), (2, "127.0.0.2")):
+            with udp_socket() as client:
+                client.bind((source, 0))
+                client.sendto(b"x", ("127.0.0.1", d.port("echo")))
+            unanswered(d, "echo", count)
+
+
+@needs_root
+def test_load():
+    """max_load: above it no datagram is answered and no conversation begins, below it both"""
+    write_text("/run/test/loadavg", "9.50 1.00 1.00 1/100 1000\n")
+    namespace.bind("/run/test/loadavg", "/proc/loadavg")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(30)
+        target = f"udp:127.0.0.1:{server.getsockname()[1]}"
+        text = builtin("echo", "echo", "udp:127.0.0.1:2000", "max_load = 5.0") + \
+            redirect("r", "udp:127.0.0.1:2001", target, "max_load = 5.0")
+        with Superd(text) as d, udp_socket() as client:
+            client.sendto(b"x", ("127.0.0.1", 2000))
+            unanswered(d, "echo", 1)
+            client.sendto(b"x", ("127.0.0.1", 2001))
+            wait_until(lambda: d.refused("r") == {"load": 1}, what="no conversation")
+            with open("/run/test/loadavg", "w", encoding="ascii") as file:
+                file.write("1.00 1.00 1.00 1/100 1000\n")
+            wait_until(lambda: ask(2000, b"x", deadline=1) == b"x", what="answers below max_load")
+            wait_until(lambda: send_and_wait(2001, server) == b"here", what="conversations below max_load")
+            with open("/run/test/loadavg", "w", encoding="ascii") as file:
+                file.write("9.50 1.00 1.00 1/100 1000\n")
+            wait_until(lambda: ask(2000, b"x", deadline=0.2) is None, what="no answers above it again")
+
+
+def send_and_wait(port, server):
+    """A datagram of somebody new through a redirect; None where it does not arrive within a moment."""
+    with udp_socket() as client:
+        client.sendto(b"here", ("127.0.0.1", port))
+        server.settimeout(1)
+        try:
+            return server.recv(100)
+        except socket.timeout:
+            return None
+
+
+@needs_root
+def test_denied():
+    """superctl deny holds for datagrams as well, until it is cleared or its time is over"""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        target = f"udp:127.0.0.1:{server.getsockname()[1]}"
+        text = builtin("echo", "echo", "udp:127.0.0.1:2000", 'allow = "127.0.0.1"') + \
+            redirect("r", "udp:127.0.0.1:2001", target, "rate = \"1000/s\"")
+        with Superd(text) as d:
+            expect(ask(2000, b"x"), b"x")
+            d.ok("deny", "127.0.0.1", "--for", "1h")
+            wait_until(lambda: ask(2000, b"x", deadline=0.3) is None, what="no answer any more")
+            expect(send_and_wait(2001, server), None, "a conversation of one who is denied")
+            expect(d.refused("r"), {"denied": 1})
+            d.ok("deny", "--clear", "127.0.0.1")
+            wait_until(lambda: ask(2000, b"x", deadline=1) == b"x", what="answers after --clear")
+            expect(send_and_wait(2001, server), b"here")
+            d.ok("deny", "127.0.0.1", "--for", "2s")
+            wait_until(lambda: ask(2000, b"x", deadline=0.3) is None, what="no answer")
+            wait_until(lambda: ask(2000, b"x", deadline=1) == b"x", what="answers when its time is over")
+
+
+def test_flow_rate():
+    """rate bounds how many conversations of datagrams begin"""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        target = f"udp:127.0.0.1:{server.getsockname()[1]}"
+        with Superd(redirect("r", "udp:127.0.0.1:0", target, 'rate = "2/h"')) as d:
+            expect([send_and_wait(d.port("r"), server) for _ in range(3)], [b"here", b"here", None])
+            expect(d.refused("r"), {"rate": 1})
 
 
 def test_access():

@@ -121,3 +121,22 @@ TEST_CASE("datagrams: low ports and the superd's own are no ports to answer to")
     for (const std::uint32_t port : {1024U, 2008U, 65535U})
         CHECK_FALSE(is_reflector_port(port, own));
 }
+
+TEST_CASE("access list: who is denied for a time is, whatever the rules say") {
+    const std::vector<Network> out{
+            *Network::parse("198.51.100.7/32"), *Network::parse("2001:db8:0:1::/64")};
+    const std::vector rules{block("198.51.100.0/24", true), block("198.51.100.7", true),
+            block("2001:db8:0:1::9", true)};
+    const auto file = write_access_list(rules, {}, out);
+    REQUIRE(file);
+    const auto list = read_access_list(file->get());
+    REQUIRE(list);
+    CHECK_FALSE(list->allows(*IpAddress::parse("198.51.100.7")));
+    CHECK(list->allows(*IpAddress::parse("198.51.100.8")));
+    CHECK_FALSE(list->allows(*IpAddress::parse("2001:db8:0:1::9")));
+    const auto closed = write_closed_list();
+    REQUIRE(closed);
+    const auto nobody = read_access_list(closed->get());
+    REQUIRE(nobody);
+    CHECK_FALSE(nobody->allows(*IpAddress::parse("198.51.100.8")));
+}

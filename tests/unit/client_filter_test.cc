@@ -255,3 +255,31 @@ TEST_CASE(
     REQUIRE(adopted->update(open_filter_entries()));
     CHECK(arrives());
 }
+
+TEST_CASE(
+        "client filter: blocks that are kept out stay out whatever a list says of parts of "
+        "them") {
+    const std::vector<Network> out{
+            *Network::parse("198.51.100.7/32"), *Network::parse("2001:db8:0:1::/64")};
+    const auto at = [](const std::vector<FilterEntry>& entries, const char* address) {
+        return look_up(entries, *IpAddress::parse(address));
+    };
+    const auto open = keep_out({}, out);
+    CHECK(at(open, "198.51.100.7") == FilterVerdict::denied);
+    CHECK(at(open, "198.51.100.8") == FilterVerdict::allow);
+    CHECK(at(open, "2001:db8:0:1::9") == FilterVerdict::denied);
+    CHECK(at(open, "2001:db8:0:2::9") == FilterVerdict::allow);
+    const auto listed = keep_out(
+            make_filter_entries(worker({rule(true, "198.51.100.0/24"),
+                                        rule(true, "198.51.100.7"), rule(true, "2001:db8::/32"),
+                                        rule(true, "2001:db8:0:1::9"), rule(true, "fd00::1")}),
+                    {}),
+            out);
+    CHECK(at(listed, "198.51.100.7") == FilterVerdict::denied);
+    CHECK(at(listed, "198.51.100.8") == FilterVerdict::allow);
+    CHECK(at(listed, "192.0.2.1") == FilterVerdict::not_allowed);
+    CHECK(at(listed, "2001:db8:0:1::9") == FilterVerdict::denied);
+    CHECK(at(listed, "2001:db8:0:2::9") == FilterVerdict::allow);
+    CHECK(keep_out(listed, {}) == listed);
+    CHECK(filter_mark(listed) != filter_mark(open));
+}

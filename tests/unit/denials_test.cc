@@ -108,4 +108,19 @@ TEST_CASE("denials: what may be named as a source") {
     CHECK_FALSE(parse_source("example.org"));
 }
 
+TEST_CASE("denials: those in force as blocks, and when the first of them ends") {
+    Denials denials;
+    CHECK(denials.in_force(at(1500)).blocks.empty());
+    CHECK(denials.in_force(at(1500)).until == 0);
+    denials.add(denial("2001:db8:0:1::7", 1000, 0));
+    denials.add(denial("198.51.100.7", 1000, 2000));
+    denials.add(denial("198.51.100.1", 1000, 1800));
+    denials.add(denial("192.0.2.1", 1000, 1400));
+    const auto found = denials.in_force(at(1500));
+    CHECK(found.until == 1800);
+    CHECK(found.blocks == std::vector{*Network::parse("198.51.100.1/32"),
+                                  *Network::parse("198.51.100.7/32"),
+                                  *Network::parse("2001:db8:0:1::/64")});
+}
+
 }  // namespace superd

@@ -21,9 +21,10 @@ const std::vector<ToRelay> to_relay{GreetMessage{}, GreetMessage{7},
 const std::vector<ToRelay> more_to_relay{
         AnswerMessage{{3, 4}, "+Go\r\n", AnswerThen::hand_over},
         AnswerMessage{{3, 4}, "", AnswerThen::go_on}, ForwardMessage{7},
-        WatchMessage{7, Builtin::echo, RatePlan{{50, 1s}, 100, 10s, {}}, {7, 19, 2007}},
-        WatchMessage{8, Builtin::time, std::nullopt, {}}, FlowMessage{7, 1, {3, 4}, 1min},
-        FlowRefusedMessage{7, 1}, UnwatchMessage{7}};
+        WatchMessage{7, Builtin::echo, RatePlan{{50, 1s}, 100, 10s, {}}, std::nullopt,
+                {7, 19, 2007}},
+        WatchMessage{8, Builtin::time, std::nullopt, RatePlan{{5, 1s}, 5, 0s, {}}, {}},
+        FlowMessage{7, 1, {3, 4}, 1min}, FlowRefusedMessage{7, 1}, UnwatchMessage{7}};
 
 Endpoint test_peer() {
     Endpoint peer;
