@@ -229,7 +229,8 @@ int ctl_connections(const CtlGlobals& globals, const std::vector<std::string>& n
     std::vector<Json> services;
     auto connections = Ordered::array();
     for (const auto& entry : (*overview)["services"]) {
-        if (entry.value("process_count", 0) == 0) continue;
+        const auto now = entry.value("connections", Json::object()).value("now", 0);
+        if (entry.value("process_count", 0) == 0 && now == 0) continue;
         auto json = fetch(globals, *client, "DescribeService", {entry.value("name", "")});
         if (!json) continue;  // a reload has taken it away meanwhile
         for (const auto& process : (*json)["service"]["processes"]) {

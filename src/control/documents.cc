@@ -81,7 +81,7 @@ Json process_json(const ProcessStatus& process) {
 }
 
 Json connections_json(const ServiceStatus& service, const ServicePlan* plan) {
-    Json json{{"now", service.connections}, {"max", nullptr}};
+    Json json{{"now", service.connections}, {"max", nullptr}, {"total", service.started}};
     if (plan != nullptr && plan->admission.max_connections.value)
         json["max"] = *plan->admission.max_connections.value;
     return json;
@@ -120,8 +120,12 @@ void add_counters(Json& json, const ServiceStatus& service, const ServicePlan* p
 
 Json overview_json(const ServiceStatus& service, const ServicePlan* plan) {
     Json json = head_json(service, plan);
-    json["process_count"] = service.processes.size();
-    if (!service.processes.empty()) json["pid"] = service.processes.front().pid;
+    std::size_t processes = 0;  // neither held connections nor relayed ones have any
+    for (const auto& process : service.processes) {
+        if (process.pid == 0) continue;
+        if (processes++ == 0) json["pid"] = process.pid;
+    }
+    json["process_count"] = processes;
     add_counters(json, service, plan);
     return json;
 }

@@ -82,9 +82,19 @@ std::string sockets_of(const Json& service) {
     return all;
 }
 
+// Served by superd-relay, without a process for each connection.
+bool is_relayed(const Json& service) {
+    const auto mode = text(service, "mode");
+    return mode == "builtin" || mode == "redirect";
+}
+
+bool takes_connections(const Json& service) {
+    return is_relayed(service) || text(service, "mode") == "handler";
+}
+
 std::string connections_of(const Json& service) {
     const auto& connections = child(service, "connections");
-    if (text(service, "mode") != "handler") return "-";
+    if (!takes_connections(service)) return "-";
     const auto most = text(connections, "max");
     return fmt::format("{}/{}", number(connections, "now"), most.empty() ? "unlimited" : most);
 }
@@ -92,6 +102,11 @@ std::string connections_of(const Json& service) {
 std::string plural(std::uint64_t count, std::string_view one) {
     const auto* end = count == 1 ? "" : one.ends_with('s') ? "es" : "s";
     return fmt::format("{} {}{}", count, one, end);
+}
+
+std::string total_of(const Json& service) {
+    if (!takes_connections(service)) return "-";
+    return std::to_string(number(child(service, "connections"), "total"));
 }
 
 // A block of lines under one label, the label right-aligned before the first.
@@ -134,8 +149,13 @@ std::vector<std::string> process_lines(const Json& service, const RenderStyle& s
                     processes.size() - shown, text(service, "name")));
             break;
         }
-        std::string line = fmt::format("pid {} {}, {}", text(process, "pid"),
-                text(process, "kind"), age_of(text(process, "since"), style));
+        const auto kind = text(process, "kind"), age = age_of(text(process, "since"), style);
+        if (kind == "relayed") {
+            lines.push_back(fmt::format("connection {} from {}, {}",
+                    text(process, "connection"), text(process, "peer"), age));
+            continue;
+        }
+        std::string line = fmt::format("pid {} {}, {}", text(process, "pid"), kind, age);
         if (process.contains("connection"))
             line += fmt::format(", connection {} from {}", text(process, "connection"),
                     text(process, "peer"));
@@ -260,14 +280,14 @@ std::string render_daemon(const Json& daemon, const RenderStyle& style) {
 
 std::string render_overview(const Json& services, const RenderStyle& style) {
     std::vector<Row> rows = {
-            {"NAME", "STATE", "PID", "SINCE", "CONNECTIONS", "SOCKETS", "DETAIL"}};
+            {"NAME", "STATE", "PID", "SINCE", "CONNECTIONS", "TOTAL", "SOCKETS", "DETAIL"}};
     for (const auto& service : services) {
         const auto processes = number(service, "process_count");
         auto pid = text(service, "pid");
         if (processes > 1) pid += fmt::format("+{}", processes - 1);
         rows.push_back({text(service, "name"), text(service, "state"), pid,
                 age_of(text(service, "since"), style), connections_of(service),
-                sockets_of(service), text(service, "detail")});
+                total_of(service), sockets_of(service), text(service, "detail")});
     }
     return render_table(rows, style, 1);
 }
@@ -285,12 +305,12 @@ std::string render_service(const Json& service, const RenderStyle& style) {
     add_lines(out, "Sockets", listener_lines(service, style));
     for (const auto& announcement : child(service, "announcements"))
         add_line(out, text(announcement, "how"), text(announcement, "text"));
-    if (text(service, "mode") == "handler")
+    if (takes_connections(service))
         add_line(out, "Connections",
                 fmt::format("{} now, {} accepted", connections_of(service),
                         number(service, "accepted")));
     add_line(out, "Refused", refusals_of(service));
-    add_line(out, "Processes", counts_line(service));
+    add_line(out, is_relayed(service) ? "Relayed" : "Processes", counts_line(service));
     add_lines(out, "", process_lines(service, style));
     add_line(out, "Last exit", text(service, "last_exit"));
     add_line(out, "Last failure", paint(text(service, "last_failure"), "31", style));
@@ -308,6 +328,11 @@ std::string render_sockets(const Json& services, const RenderStyle& style) {
 
 namespace {
 
+std::string holder_of(const Json& process) {
+    const std::string kind = text(process, "kind");
+    return kind == "held" || kind == "relayed" ? kind : text(process, "pid");
+}
+
 // "alice@198.51.100.7:51544" where an ident server has said so much.
 std::string peer_text(const Json& process) {
     const std::string user = text(process, "user"), peer = text(process, "peer");
@@ -322,9 +347,8 @@ std::string render_connections(const std::vector<Json>& services, const RenderSt
         for (const auto& process : child(service, "processes"))
             if (process.contains("connection"))
                 rows.push_back({text(process, "connection"), text(service, "name"),
-                        text(process, "kind") == "held" ? "held" : text(process, "pid"),
-                        age_of(text(process, "since"), style), peer_text(process),
-                        text(process, "local")});
+                        holder_of(process), age_of(text(process, "since"), style),
+                        peer_text(process), text(process, "local")});
     return render_table(rows, style);
 }
 

@@ -106,7 +106,9 @@ ServiceStatus Supervisor::status_of(const Service& service) const {
             .dropped_datagrams = record.dropped_datagrams,
             .announcements = {},
             .refused = {},
-            .last_exit = record.exited > 0 ? exit_text(record.last_status) : "",
+            .last_exit = record.exited > 0 && !is_relayed(service.plan->mode)
+                                 ? exit_text(record.last_status)
+                                 : "",
             .last_failure = service.last_failure};
     for (const Listener& listener : service.listeners) {
         status.listeners.push_back({listener.plan.name, listener.plan.address,
@@ -160,6 +162,11 @@ std::optional<std::string> Supervisor::why(std::string_view name) const {
                 held == 1 ? "" : "s", held == 1 ? "s" : "", held == 1 ? "its" : "their");
     if (!status.last_failure.empty())
         text += fmt::format("Last failure: {}.\n", status.last_failure);
+    if (is_relayed(service->plan->mode))
+        text += fmt::format(
+                "superd-relay serves it, without a process of its own: {} connection{} now, {} "
+                "in all.\n",
+                status.connections, status.connections == 1 ? "" : "s", status.started);
     if (!status.last_exit.empty())
         text += fmt::format("The last process ended with {}.\n", status.last_exit);
     for (const auto& [reason, count] : status.refused)

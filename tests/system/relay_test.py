@@ -349,6 +349,28 @@ def test_redirect_failover():
             d.wait_log(r"none EXIT conn=\S+ end=connect error=\"Connection refused\" received=0 sent=0 ")
 
 
+def test_status():
+    """status, connections and why speak of connections, now and in all, not of processes"""
+    with Upstream() as server, Superd(redirect("r", "tcp:127.0.0.1:0", server.address, "max_connections = 7")) as d:
+        with connect(d.port("r")) as client, server.accept():
+            client.sendall(b"x")
+        d.wait_connections("r", 0)
+        with connect(d.port("r")) as client, server.accept():
+            d.wait_connections("r", 1)
+            expect(d.status("r")["connections"], {"now": 1, "max": 7, "total": 2})
+            row = re.search(r"^r .*$", d.ok("status"), re.M).group(0).split()
+            expect(row[1:2] + row[-5:-3], ["running", "1/7", "2"], "the row of superctl status")
+            shown = d.ok("status", "r")
+            expect_in("Connections: 1/7 now, 2 accepted", shown)
+            expect_in("Relayed: 2 started, 1 ended", shown)
+            port = client.getsockname()[1]
+            assert re.search(rf"connection \w+ from 127\.0\.0\.1:{port}", shown), shown
+            assert re.search(rf"r +relayed .*127\.0\.0\.1:{port}", d.ok("connections", "r"))
+            why = d.ok("why", "r")
+            expect_in("superd-relay serves it, without a process of its own: 1 connection now, 2 in all", why)
+            assert "process ended" not in why and "pid" not in shown, why + shown
+
+
 @covers("connect_timeout")
 def test_connect_timeout():
     """A target that does not answer is given up after connect_timeout, and the next one tried"""
