@@ -168,7 +168,7 @@ constexpr std::array table{
     Option{.key = "ident", .type = T::choice, .where = inherited, .modes = for_handler,
         .effect = Effect::at_once, .default_text = R"("off")", .words = "off log require",
         .xinetd = "flags=IDONLY log_on_success=USERID",
-        .help = "Ask the client's own host for its user (RFC 1413): \"log\" beside the start of the service, \"require\" before it, and refuse who has none."},
+        .help = "Ask the client's own host for its user (RFC 1413): \"log\" beside the start of the service, and of clients that are refused where log_refused has \"user\"; \"require\" before the start, and refuse who has none."},
     Option{.key = "ident_timeout", .type = T::duration, .where = inherited, .modes = for_handler,
         .effect = Effect::at_once, .default_text = R"("10s")", .low = 100, .high = 120'000,
         .help = "How long the client's host has to answer."},

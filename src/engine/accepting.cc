@@ -41,6 +41,15 @@ void set_priority(int connection, std::uint32_t priority) {
     ::setsockopt(connection, SOL_SOCKET, SO_PRIORITY, &value, sizeof value);
 }
 
+std::string still_there(const Service& service) {
+    const bool one = service.active == 1;
+    if (is_relayed(service.plan->mode))
+        return fmt::format("{} connection{} still there after stop_timeout: closed anew",
+                service.active, one ? "" : "s");
+    return fmt::format("{} process{} still there after stop_timeout: KILL", service.active,
+            one ? "" : "es");
+}
+
 // Where it cannot be read there is nothing to compare: no connection is refused for it.
 double one_minute_load() {
     const Fd file(::open("/proc/loadavg", O_RDONLY | O_CLOEXEC));
@@ -265,29 +274,37 @@ void Supervisor::start_handler(
     processes_.launch(std::move(launch));
 }
 
-void Supervisor::log_refusal(Service& service, std::string_view socket, const Endpoint& peer,
-        const Endpoint& local, const Refuse& why) {
+std::uint64_t Supervisor::log_refusal(Service& service, std::string_view socket,
+        const Endpoint& peer, const Endpoint& local, const Refuse& why, std::string_view user) {
     ++service.record->refused[static_cast<std::size_t>(why.reason)];
     const auto suppressed = limiter_.allow(service.index, why.reason, loop_.now());
-    if (!suppressed) return;
+    if (!suppressed) return 0;
+    const std::uint64_t id = ++state_.header().next_connection;
     outputs_.log().log(RefuseEvent{.service = service.name(),
-            .connection = ++state_.header().next_connection,
+            .connection = id,
             .peer = peer,
             .local = local,
             .socket = socket,
             .reason = refusal_name(why.reason),
             .rule = why.denial != nullptr ? denial_text(*why.denial) : plan_->where(why.rule),
+            .user = user,
             .suppressed = *suppressed,
             .facts = service.plan->log.refused});
+    return id;
 }
 
 void Supervisor::refuse(Service& service, Listener& listener, Fd connection,
-        const Endpoint& peer, const Refuse& why, std::uint32_t banner_sent) {
-    log_refusal(service, listener.plan.address, peer, local_endpoint(connection.get()), why);
+        const Endpoint& peer, const Refuse& why, std::uint32_t banner_sent,
+        std::string_view user) {
+    const Endpoint local = local_endpoint(connection.get());
+    const std::uint64_t id =
+            log_refusal(service, listener.plan.address, peer, local, why, user);
     const AdmissionPlan& plan = service.plan->admission;
     std::string text = plan.banner.text.substr(
             std::min<std::size_t>(banner_sent, plan.banner.text.size()));
     text += refusal_text(plan);
+    if (id != 0 && user.empty())
+        ask_refused(service, id, peer, local, text.empty() ? std::move(connection) : Fd());
     if (!text.empty())
         farewells_.take(std::move(connection), listener.plan.kind, std::move(text));
 }
@@ -354,8 +371,7 @@ void Supervisor::on_service_timer(Service& service) {
         service.kill_at = Mono::max();
         outputs_.log().log(NoticeEvent{.level = Level::warning,
                 .service = service.name(),
-                .text = fmt::format("{} process{} still there after stop_timeout: KILL",
-                        service.active, service.active == 1 ? "" : "es")});
+                .text = still_there(service)});
         signal_all(service, SIGKILL);
     }
     if (service.refill_at <= now) {

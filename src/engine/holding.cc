@@ -20,6 +20,7 @@ namespace {
 
 // All services together: each holds a descriptor, and nothing a stranger can cause is endless.
 constexpr std::size_t most_held = 1024;
+constexpr std::size_t most_refused_asked = 64;
 constexpr auto look_interval = std::chrono::milliseconds(250);
 
 // Both directions are closed, or the connection was reset. A client that has only finished
@@ -121,19 +122,19 @@ void Supervisor::on_user(std::uint32_t index, std::uint64_t id, const IdentReply
     Held* held = find_held(index, id);
     if (held == nullptr) return;
     Service& service = *by_index_[processes_.records().at(index).service];
-    log_ident(service, index, reply);
+    const ProcessRecord& record = processes_.records().at(index);
+    log_ident(service.name(), record.id, record.peer, reply);
     if (reply.status != IdentStatus::user) return drop_held(index, Refuse{Refusal::ident, {}});
     held->user = reply.text;
     go_on_with(service, index);
 }
 
-void Supervisor::log_ident(
-        const Service& service, std::uint32_t index, const IdentReply& reply) {
-    const ProcessRecord& record = processes_.records().at(index);
+void Supervisor::log_ident(const std::string& service, std::uint64_t connection,
+        const Endpoint& peer, const IdentReply& reply) {
     const bool known = reply.status == IdentStatus::user;
-    outputs_.log().log(IdentEvent{.service = service.name(),
-            .connection = record.id,
-            .peer = record.peer,
+    outputs_.log().log(IdentEvent{.service = service,
+            .connection = connection,
+            .peer = peer,
             .user = known ? std::string_view(reply.text) : "",
             .error = known ? "" : std::string_view(reply.text),
             .system = reply.system});
@@ -147,16 +148,29 @@ void Supervisor::ask_beside(const Service& service, std::uint32_t index) {
     resolver_.find_user(record.local, record.peer, service.plan->admission.ident_timeout,
             [this, name = service.name(), id = record.id, index, peer = record.peer](
                     const IdentReply& reply) {
-                const bool known = reply.status == IdentStatus::user;
-                outputs_.log().log(IdentEvent{.service = name,
-                        .connection = id,
-                        .peer = peer,
-                        .user = known ? std::string_view(reply.text) : "",
-                        .error = known ? "" : std::string_view(reply.text),
-                        .system = reply.system});
+                log_ident(name, id, peer, reply);
                 const ProcessRecord& now = processes_.records().at(index);
                 const bool same = now.id == id && now.state.load() != RecordState::free;
-                if (known && same) users_[index] = reply.text;
+                if (reply.status == IdentStatus::user && same) users_[index] = reply.text;
+            });
+}
+
+// The line is written by now, the answer is one of its own under the same number. While it is
+// asked for the client's host must still know the connection, so that is kept open, and the
+// client learns of its refusal a little later. A flood of refusals is not followed by one of
+// questions.
+void Supervisor::ask_refused(const Service& service, std::uint64_t id, const Endpoint& peer,
+        const Endpoint& local, Fd connection) {
+    if ((service.plan->log.refused & log_user) == 0 || refused_asked_ >= most_refused_asked ||
+            !wants_user(service, peer, Ident::log) || stopping_)
+        return;
+    ++refused_asked_;
+    auto kept = std::make_shared<Fd>(std::move(connection));
+    resolver_.find_user(local, peer, service.plan->admission.ident_timeout,
+            [this, name = service.name(), id, peer, kept](const IdentReply& reply) {
+                --refused_asked_;
+                kept->reset();
+                log_ident(name, id, peer, reply);
             });
 }
 
@@ -185,11 +199,12 @@ void Supervisor::drop_held(std::uint32_t index, const std::optional<Refuse>& why
     const auto listener = std::min<std::size_t>(record.listener, service.listeners.size());
     const Endpoint peer = record.peer;
     const std::uint32_t banner_sent = record.banner_sent;
+    const std::string user = std::move(node.mapped().user);
     forget_process(index);
     processes_.records().give_back(index);
     if (why && listener < service.listeners.size()) {
         refuse(service, service.listeners[listener], std::move(connection), peer, *why,
-                banner_sent);
+                banner_sent, user);
     } else if (options_.debug) {
         outputs_.log().log(NoticeEvent{.level = Level::debug,
                 .service = service.name(),

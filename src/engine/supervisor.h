@@ -154,7 +154,7 @@ private:
     void consider(Service& service, Listener& listener, Fd connection, const Endpoint& peer);
     // banner_sent: bytes of the banner that the client has been sent already.
     void refuse(Service& service, Listener& listener, Fd connection, const Endpoint& peer,
-            const Refuse& why, std::uint32_t banner_sent = 0);
+            const Refuse& why, std::uint32_t banner_sent = 0, std::string_view user = {});
     bool send_banner(const Service& service, ProcessRecord& record, int connection);
     bool greet(const Service& service, ProcessRecord& record, int connection);
 
@@ -163,8 +163,9 @@ private:
         std::string name, user;
     };
 
-    void log_refusal(Service& service, std::string_view socket, const Endpoint& peer,
-            const Endpoint& local, const Refuse& why);
+    // The number of its line; 0: there is none.
+    std::uint64_t log_refusal(Service& service, std::string_view socket, const Endpoint& peer,
+            const Endpoint& local, const Refuse& why, std::string_view user = {});
     void start_handler(Service& service, std::uint32_t index, Fd connection, PeerFacts facts);
     void start_relayed(
             Service& service, std::uint32_t index, Fd connection, bool again = false);
@@ -199,8 +200,11 @@ private:
     [[nodiscard]] Held* find_held(std::uint32_t index, std::uint64_t id);
     void on_name(std::uint32_t index, std::uint64_t id, const Resolver::Name& name);
     void on_user(std::uint32_t index, std::uint64_t id, const IdentReply& reply);
-    void log_ident(const Service& service, std::uint32_t index, const IdentReply& reply);
+    void log_ident(const std::string& service, std::uint64_t connection, const Endpoint& peer,
+            const IdentReply& reply);
     void ask_beside(const Service& service, std::uint32_t index);
+    void ask_refused(const Service& service, std::uint64_t id, const Endpoint& peer,
+            const Endpoint& local, Fd connection);
     void launch_held(Service& service, std::uint32_t index);
     void drop_held(std::uint32_t index, const std::optional<Refuse>& why);
     void drop_held_of(const Service& service);
@@ -388,6 +392,7 @@ private:
     std::unordered_map<std::uint32_t, Held> held_;                         // by record
     std::unordered_map<std::uint32_t, std::string> users_;  // by record: those that are known
     Timer held_look_;
+    std::size_t refused_asked_ = 0;  // clients that are refused and asked for nevertheless
     std::uint32_t live_ = 0;   // handlers, workers and daemons that hold a record
     mutable double load_ = 0;  // one-minute average, read at most once a second
     mutable Mono load_at_{};

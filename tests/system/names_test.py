@@ -204,6 +204,25 @@ def test_ident_log():
 
 
 @needs_root
+def test_ident_refused():
+    """ident log: who is refused is asked for as well, unless log_refused leaves the user out; the line is xinetd's there"""
+    lines = 'ident = "log"\ndeny = "127.0.0.2"\n'
+    with IdentServer("127.0.0.2", replies("USERID : UNIX : alice")) as identd:
+        text = service("echo", 2000, lines) + service("silent", 2001, lines + 'log_refused = ["host"]\n')
+        with Superd(text) as d:
+            assert refused_or_closed(2001, source="127.0.0.2")
+            d.wait_log(r"silent REFUSE conn=\w+ from=127\.0\.0\.2:\d+ .*reason=denied")
+            assert refused_or_closed(2000, source="127.0.0.2")
+            number = d.wait_log(r"echo REFUSE conn=(\w+) from=127\.0\.0\.2:\d+ .*reason=denied").group(1)
+            d.wait_log(rf"echo IDENT conn={number} from=127\.0\.0\.2:\d+ user=alice")
+            expect(len(identd.asked), 1, "questions")
+        with Superd('[superd]\nlog_format = "xinetd"\n' + service("echo", 2000, lines)) as d:
+            assert refused_or_closed(2000, source="127.0.0.2")
+            d.wait_log(r"FAIL: echo address from=127\.0\.0\.2")
+            d.wait_log(r"USERID: echo UNIX :alice")
+
+
+@needs_root
 def test_ident_require():
     """ident require: who has a user is let in and known by it; errors and nobody there are refused"""
     text = service("echo", 2000, 'ident = "require"')
