@@ -5,6 +5,9 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include "engine/supervisor.h"
 #include "sys/accept.h"
@@ -32,6 +35,11 @@ std::string_view listener_address(const Service& service, const ProcessRecord& r
     const auto& listeners = service.plan->listeners;
     if (record.listener >= listeners.size()) return {};
     return listeners[record.listener].address;
+}
+
+void send_promptly(int connection) {
+    const int on = 1;
+    ::setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 std::string lower_case(std::string text) {
@@ -72,6 +80,8 @@ void Supervisor::start_relayed(
         connection.reset();
         return on_relayed_ended(index, {.name = name, .end = RelayEnd::client});
     }
+    // A relay takes its own first write for the client's first, which never waits.
+    if (record.banner_sent > 0) send_promptly(connection.get());
     const Nanoseconds idle = plan.idle_timeout.value_or(Nanoseconds{0});
     if (plan.mode == Mode::builtin) {
         const bool keeps = !is_given_away(plan);
