@@ -234,8 +234,10 @@ TEST_CASE("superctl: the overview has a row a service, sockets a row a listener"
     }
     const auto services = Json::parse(document.take())["services"];
     const auto overview = render_overview(services, plain());
-    CHECK(holds(overview, "ssh    listening  800+11  2h46m  12/200       0      tcp:22,tcp:0  -\n"));
-    CHECK(holds(overview, "queue  backoff    -       -      -            -      -             -\n"));
+    CHECK(holds(overview,
+            "ssh    listening  800+11  2h46m  12/200       0      tcp:22,tcp:0  -\n"));
+    CHECK(holds(overview,
+            "queue  backoff    -       -      -            -      -             -\n"));
     const auto sockets = render_sockets(services, plain());
     CHECK(holds(sockets, "ssh      tcp:22   listening  ssh   -\n"));
     CHECK(holds(sockets, "ssh      tcp:0    waiting    test  in use by sshd, pid 812\n"));
