@@ -21,6 +21,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -208,46 +209,97 @@ std::optional<Address> local_address(int fd) {
     return address;
 }
 
-int socket_option(int fd, int option) {
+int socket_option(int fd, int level, int option) {
     int value = 0;
     socklen_t length = sizeof value;
-    return ::getsockopt(fd, SOL_SOCKET, option, &value, &length) == 0 ? value : -1;
+    return ::getsockopt(fd, level, option, &value, &length) == 0 ? value : -1;
 }
 
-// A connection's own address is its listener's, except where that has a wildcard.
-bool came_to(const Address& connection, const Address& listener) {
-    const Endpoint here = Endpoint::from(connection.get(), connection.length);
-    const Endpoint there = Endpoint::from(listener.get(), listener.length);
-    if (here.family != there.family) return false;
+bool listens(int fd) {
+    return socket_option(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1;
+}
+
+// What a connection has from the listener it came to, and never changes.
+struct Name {
+    Address address;
+    Endpoint endpoint;  // the same
+    int type, domain;
+    int v6only;     // -1: not IPv6
+    int interface;  // index of the device it is bound to; 0: any. IPv6 with a zone has one
+};
+
+std::optional<Name> name_of(int fd) {
+    const auto address = local_address(fd);
+    if (!address) return std::nullopt;
+    return Name{.address = *address,
+            .endpoint = Endpoint::from(address->get(), address->length),
+            .type = socket_option(fd, SOL_SOCKET, SO_TYPE),
+            .domain = socket_option(fd, SOL_SOCKET, SO_DOMAIN),
+            .v6only = socket_option(fd, IPPROTO_IPV6, IPV6_V6ONLY),
+            .interface = socket_option(fd, SOL_SOCKET, SO_BINDTOIFINDEX)};
+}
+
+// The connection's own address is its listener's, except where that has a wildcard. 0: it is
+// not; else the more the better it fits.
+unsigned fit_of_address(const Name& connection, const Name& listener) {
+    const Endpoint& here = connection.endpoint;
+    const Endpoint& there = listener.endpoint;
+    const Address& address = connection.address;
+    if (here.family != there.family || here.port != there.port) return 0;
     switch (here.family) {
-        case Family::ip:
-            return here.port == there.port &&
-                   (there.ip.is_unspecified() || here.ip == there.ip);
-        case Family::vsock:
-            return here.port == there.port && (there.scope == ~0U || here.scope == there.scope);
+        case Family::ip: return here.ip == there.ip ? 2 : there.ip.is_unspecified() ? 1 : 0;
+        case Family::vsock: return here.scope == there.scope ? 2 : there.scope == ~0U ? 1 : 0;
         case Family::unix:
-            return connection.length == listener.length &&
-                   std::memcmp(&connection.storage, &listener.storage, listener.length) == 0;
-        case Family::none: return false;
+            return address.length == listener.address.length &&
+                                   std::memcmp(&address.storage, &listener.address.storage,
+                                           address.length) == 0
+                           ? 1
+                           : 0;
+        case Family::none: return 0;
     }
-    return false;
+    return 0;
+}
+
+// The kernel's own order, where several listeners could have had the connection: the address,
+// then the device. A connection to a listener of any device may be bound to the one that it
+// came by.
+unsigned fit(const Name& connection, const Name& listener) {
+    if (connection.type != listener.type || connection.domain != listener.domain ||
+            connection.v6only != listener.v6only)
+        return 0;
+    const bool any_interface = listener.interface <= 0;
+    if (!any_interface && connection.interface != listener.interface) return 0;
+    const unsigned by_address = fit_of_address(connection, listener);
+    return by_address == 0 ? 0 : 2 * by_address + (any_interface ? 0 : 1);
 }
 
 struct KnownListener {
     std::uint32_t index;
-    Address address;
-    int type;  // SO_TYPE
+    Name name;
 };
 
 std::vector<KnownListener> connection_listeners(const State& state) {
     std::vector<KnownListener> listeners;
     const auto records = state.listeners().first(state.header().listener_high);
     for (std::uint32_t i = 0; i < records.size(); ++i) {
-        if (records[i].fd <= 0 || socket_option(records[i].fd, SO_ACCEPTCONN) != 1) continue;
-        if (const auto address = local_address(records[i].fd))
-            listeners.push_back({i, *address, socket_option(records[i].fd, SO_TYPE)});
+        if (records[i].fd <= 0 || !listens(records[i].fd)) continue;
+        if (const auto name = name_of(records[i].fd)) listeners.push_back({i, *name});
     }
     return listeners;
+}
+
+// Nothing where two would do as well: the wrong one may let in whom its own keeps out.
+const KnownListener* listener_of(
+        const Name& connection, const std::vector<KnownListener>& listeners) {
+    const KnownListener* found = nullptr;
+    unsigned best = 0;
+    for (const KnownListener& listener : listeners) {
+        const unsigned one = fit(connection, listener.name);
+        if (one == 0 || one < best) continue;
+        found = one > best ? &listener : nullptr;
+        best = one;
+    }
+    return found;
 }
 
 void fill_in_credentials(int fd, Endpoint& peer) {
@@ -264,23 +316,20 @@ void fill_in_credentials(int fd, Endpoint& peer) {
 // own connections have other local addresses.
 std::optional<FoundConnection> as_connection(
         int fd, const std::vector<KnownListener>& listeners) {
-    const int type = socket_option(fd, SO_TYPE);
+    const int type = socket_option(fd, SOL_SOCKET, SO_TYPE);
     if (type != SOCK_STREAM && type != SOCK_SEQPACKET) return std::nullopt;
-    if (socket_option(fd, SO_ACCEPTCONN) == 1) return std::nullopt;
+    if (listens(fd)) return std::nullopt;
     if ((::fcntl(fd, F_GETFL) & O_NONBLOCK) != 0) return std::nullopt;
-    const auto local = local_address(fd);
+    const auto name = name_of(fd);
     Address peer;
-    if (!local || ::getpeername(fd, peer.get(), &peer.length) != 0) return std::nullopt;
-    const auto found =
-            std::find_if(listeners.begin(), listeners.end(), [&](const auto& listener) {
-                return listener.type == type && came_to(*local, listener.address);
-            });
-    if (found == listeners.end()) return std::nullopt;
+    if (!name || ::getpeername(fd, peer.get(), &peer.length) != 0) return std::nullopt;
+    const KnownListener* const found = listener_of(*name, listeners);
+    if (found == nullptr) return std::nullopt;
     FoundConnection connection{.fd = fd,
             .listener = found->index,
             .cookie = socket_cookie(fd),
             .peer = Endpoint::from(peer.get(), peer.length),
-            .local = Endpoint::from(local->get(), local->length)};
+            .local = name->endpoint};
     if (connection.local.family == Family::unix) fill_in_credentials(fd, connection.peer);
     return connection;
 }

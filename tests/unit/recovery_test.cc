@@ -2,7 +2,9 @@
 #include "sys/recovery.h"
 
 #include <algorithm>
+#include <array>
 #include <csignal>
+#include <cstring>
 
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -13,6 +15,7 @@
 
 #include "support/catch.h"
 #include "support/launching.h"
+#include "support/sockets.h"
 #include "support/wait_until.h"
 
 using namespace superd;
@@ -76,6 +79,12 @@ struct Leftover {
     void listener(int fd) {
         state.listeners()[0].fd = fd;
         state.header().listener_high = 1;
+    }
+
+    void listeners(const std::array<int, 2>& both) {
+        listener(both[0]);
+        state.listeners()[1].fd = both[1];
+        state.header().listener_high = 2;
     }
 };
 
@@ -273,6 +282,110 @@ TEST_CASE(
         check.equal(recovery.closed, 2U, "closed");
         check.equal(read_to_end(other.ours), "", "a stranger's connection is closed");
         check.equal(::fcntl(ours.listener, F_GETFD), FD_CLOEXEC, "the listener stays");
+    });
+}
+
+namespace {
+
+// A listening socket as the tests below need several of one port. port 0: any free one.
+int listen_at(const IpAddress& ip, bool v6only, std::uint32_t& port, const char* device = "") {
+    const bool v6 = v6only || !ip.is_v4();
+    const int fd = ::socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int on = 1, only = v6only ? 1 : 0;
+    ::setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only);
+    const auto length = static_cast<socklen_t>(std::strlen(device));
+    if (length != 0 && ::setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, length) != 0)
+        return -1;
+    SocketAddress address;
+    if (v6) {
+        sockaddr_in6 in6{};
+        in6.sin6_family = AF_INET6;
+        in6.sin6_port = htons(static_cast<std::uint16_t>(port));
+        std::memcpy(&in6.sin6_addr, ip.bytes.data(), ip.bytes.size());
+        std::memcpy(address.get(), &in6, address.length = sizeof in6);
+    } else {
+        sockaddr_in in{};
+        in.sin_family = AF_INET;
+        in.sin_port = htons(static_cast<std::uint16_t>(port));
+        std::memcpy(&in.sin_addr, ip.bytes.data() + 12, 4);
+        std::memcpy(address.get(), &in, address.length = sizeof in);
+    }
+    if (::bind(fd, address.get(), address.length) != 0 || ::listen(fd, 8) != 0) return -1;
+    port = port_of(fd);
+    return fd;
+}
+
+// A client at 127.0.0.1 whom one of both listeners has: recovery takes it for that one's.
+void check_found(
+        Checker& check, const std::array<int, 2>& ours, std::uint32_t port, std::size_t whose) {
+    Leftover left;
+    left.listeners(ours);
+    const Fd client = connect_v4(port);
+    check.need(wait_readable(ours[whose]), "a client of the right one");
+    const int connection = ::accept4(ours[whose], nullptr, nullptr, SOCK_CLOEXEC);
+    const Recovery recovery = recover_launches(left.state, std::array{client.get()});
+    check.need(recovery.connections.size() == 1, "found");
+    check.equal(recovery.connections[0].fd, connection, "descriptor");
+    check.equal(std::size_t{recovery.connections[0].listener}, whose, "listener");
+}
+
+}  // namespace
+
+TEST_CASE("recovery: an IPv4 connection is not taken for one of an IPv6 listener on its port") {
+    for (const bool v6_first : {true, false}) {
+        in_clean_process([&](Checker& check) {
+            std::uint32_t port = 0;
+            const int v4 = listen_at(IpAddress::v4(INADDR_ANY), false, port);
+            const int v6 = listen_at(IpAddress{}, true, port);
+            check.need(v4 >= 0 && v6 >= 0, "both listeners");
+            check_found(check, v6_first ? std::array{v6, v4} : std::array{v4, v6}, port,
+                    v6_first ? 1 : 0);
+        });
+    }
+}
+
+TEST_CASE("recovery: the listener of a connection's very address goes before a wildcard") {
+    in_clean_process([](Checker& check) {
+        std::uint32_t port = 0;
+        const int any = listen_at(IpAddress::v4(INADDR_ANY), false, port);
+        const int exact = listen_at(IpAddress::v4(INADDR_LOOPBACK), false, port);
+        check.need(any >= 0 && exact >= 0, "both listeners");
+        check_found(check, {any, exact}, port, 1);
+    });
+}
+
+TEST_CASE("recovery: the listener of a connection's very device goes before one of any") {
+    const std::string said = in_namespace([] {
+        return in_own_process([](Checker& check) {
+            check.need(reserve_slots().has_value(), "slots");
+            std::uint32_t port = 0;
+            const int any = listen_at(IpAddress::v4(INADDR_ANY), false, port);
+            const int bound = listen_at(IpAddress::v4(INADDR_ANY), false, port, "lo");
+            check.need(any >= 0 && bound >= 0, "both listeners");
+            check_found(check, {any, bound}, port, 1);
+        });
+    });
+    if (said != "skipped") CHECK(said == "done\n");
+}
+
+TEST_CASE("recovery: a connection that may be one of two listeners' is closed") {
+    in_clean_process([](Checker& check) {
+        std::uint32_t port = 0;
+        const int one = listen_at(IpAddress::v4(INADDR_LOOPBACK), false, port);
+        const int other = listen_at(IpAddress::v4(INADDR_LOOPBACK), false, port);
+        check.need(one >= 0 && other >= 0, "both listeners");
+        // Whichever of them the kernel chose has it.
+        const int client = connect_v4(port).release();
+        pollfd knocks[] = {{one, POLLIN, 0}, {other, POLLIN, 0}};
+        check.need(::poll(knocks, 2, 10000) == 1, "a knock");
+        const bool first = (knocks[0].revents & POLLIN) != 0;
+        check.need(::accept4(first ? one : other, nullptr, nullptr, SOCK_CLOEXEC) >= 0, "it");
+        Leftover left;
+        left.listeners({one, other});
+        const Recovery recovery = recover_launches(left.state, std::array{client});
+        check.equal(recovery.connections.size(), std::size_t{0}, "nobody's");
+        check.that(wait_readable(client), "closed");
     });
 }
 
