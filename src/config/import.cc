@@ -35,12 +35,15 @@ std::size_t utf8_length(std::string_view text) {
     return overlong || beyond ? 0 : length;
 }
 
-// TOML has no way to write a byte that is not text: it becomes the replacement character.
+// TOML has no way to write a byte that is not text: it becomes the replacement character, which
+// is written so for nothing else.
+constexpr std::string_view not_text = "\\uFFFD";
+
 void append_character(std::string& out, std::string_view& text) {
     const std::size_t length = utf8_length(text);
     const char c = text.front();
     if (length == 0)
-        out += "\\uFFFD";
+        out += not_text;
     else if (c == '"' || c == '\\')
         (out += '\\') += c;
     else if (c == '\n')
@@ -61,6 +64,15 @@ std::string toml_text(std::string_view text) {
     while (!text.empty())
         append_character(out, text);
     return out + "\"";
+}
+
+bool is_toml_text(std::string_view value) {
+    for (std::size_t i = 0; i + 1 < value.size(); ++i) {
+        if (value[i] != '\\') continue;
+        if (value.substr(i).starts_with(not_text)) return false;
+        ++i;
+    }
+    return true;
 }
 
 std::string toml_array(const std::vector<std::string>& texts) {
@@ -111,7 +123,7 @@ const ImportSetting* ImportService::find(std::string_view key) const {
 bool Import::has_losses() const {
     return !errors_at.empty() ||
            std::any_of(notes.begin(), notes.end(), [](const ImportNote& note) {
-               return note.severity == ImportSeverity::lost;
+               return note.severity == ImportSeverity::lost && note.in_use;
            });
 }
 

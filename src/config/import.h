@@ -37,6 +37,7 @@ struct ImportNote {
     std::string read{};     // as the source has it: "instances = 10"
     std::string made{};     // as superd.toml has it: "max_connections = 10"; empty: nothing
     std::string message{};  // why, where that is not plain; empty for most infos
+    bool in_use = true;     // false: what is lost does nothing now, and --strict passes
 };
 
 // KEY = VALUE for superd.toml. A key that the options table does not have is written as a
@@ -87,7 +88,7 @@ struct Import {
     std::vector<ImportNote> notes{};
     std::vector<ImportPlace> errors_at{};  // places of what could not be read at all
 
-    [[nodiscard]] bool has_losses() const;  // a lost note, or an error
+    [[nodiscard]] bool has_losses() const;  // of something in use, or an error
 };
 
 // What readers ask of the host they run on.
@@ -128,6 +129,8 @@ public:
 [[nodiscard]] std::string toml_text(std::string_view text);
 [[nodiscard]] std::string toml_list(const std::vector<std::string>& texts);  // one: no brackets
 [[nodiscard]] std::string toml_array(const std::vector<std::string>& texts);  // always brackets
+// False where bytes that are not text had to be replaced in a value made by these.
+[[nodiscard]] bool is_toml_text(std::string_view value);
 // A key, quoted where it has to be.
 [[nodiscard]] std::string toml_key(std::string_view text);
 

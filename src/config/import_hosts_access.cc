@@ -52,17 +52,29 @@ std::vector<std::string> fields_of(std::string_view text) {
     return fields;
 }
 
-bool names_daemon(const std::vector<std::string>& items, std::string_view daemon) {
-    bool named = false;
+// Whether a rule is about a daemon. at_some: only where the client came to some address of this
+// host, "daemon@host".
+enum class Named : std::uint8_t { no, at_some, yes };
+
+Named named_by(const std::string& item, std::string_view daemon) {
+    const auto at = item.find('@');
+    const std::string pattern = lower_case(item.substr(0, at));
+    if (pattern != "all" && ::fnmatch(pattern.c_str(), lower_case(daemon).c_str(), 0) != 0)
+        return Named::no;
+    return at == std::string::npos ? Named::yes : Named::at_some;
+}
+
+Named names_daemon(const std::vector<std::string>& items, std::string_view daemon) {
+    Named named = Named::no;
     for (const std::string& item : items) {
         if (same(item, "EXCEPT")) {
             // What stands behind it is left out; of exceptions to exceptions nobody is sure.
             const std::vector<std::string> rest(&item + 1, items.data() + items.size());
-            return named && !names_daemon(rest, daemon);
+            const Named left_out = names_daemon(rest, daemon);
+            if (left_out == Named::yes || named == Named::no) return Named::no;
+            return left_out == Named::at_some ? Named::at_some : named;
         }
-        const std::string pattern = lower_case(item.substr(0, item.find('@')));
-        named = named || same(item, "ALL") ||
-                ::fnmatch(pattern.c_str(), lower_case(daemon).c_str(), 0) == 0;
+        named = std::max(named, named_by(item, daemon));
     }
     return named;
 }
@@ -320,7 +332,11 @@ HostsVerdict HostsAccess::about(std::string_view daemon, bool names) const {
     for (const Rule& rule : rules_) {
         if (rule.fields.size() < 2)
             return {{}, rule.place + ": " + quote_value(rule.text) + " is no rule"};
-        if (names_daemon(items(rule.fields[0]), daemon)) rules.push_back(&rule);
+        const Named named = names_daemon(items(rule.fields[0]), daemon);
+        if (named == Named::at_some)
+            return {{}, rule.place + ": " + quote_value(rule.text) +
+                                " goes by the address that the client came to"};
+        if (named == Named::yes) rules.push_back(&rule);
     }
     Reading reading(names);
     for (std::size_t i = 0; i < rules.size() && !reading.complete(); ++i) {
@@ -336,6 +352,19 @@ HostsVerdict HostsAccess::about(std::string_view daemon, bool names) const {
     auto lists = reading.lists();
     if (!lists) return {{}, "the names and the addresses in the rules about it overlap"};
     return {std::move(*lists), {}};
+}
+
+std::vector<std::string> inside_denied(const AccessLists& lists) {
+    std::vector<std::string> found;
+    bool known = true;
+    const auto denied = blocks_of(lists.deny, known);
+    for (const std::string& entry : lists.allow)
+        for (const Network& one : blocks_of({entry}, known))
+            if (std::any_of(denied.begin(), denied.end(), [&](const Network& other) {
+                    return one != other && inside(one, other);
+                }))
+                add_once(found, entry);
+    return found;
 }
 
 bool restrict_access(AccessLists& into, const AccessLists& by) {
@@ -360,11 +389,9 @@ bool restrict_access(AccessLists& into, const AccessLists& by) {
         if (out.allow.empty()) out.deny.assign({"all"});
     }
     // An entry inside one of deny would be more specific, and win over what both say together.
-    const auto denied = blocks_of(out.deny, known);
-    for (const Network& one : blocks_of(out.allow, known))
-        for (const Network& other : denied)
-            if (one != other && inside(one, other)) return false;
-    if (!known) return false;
+    static_cast<void>(blocks_of(out.allow, known));
+    static_cast<void>(blocks_of(out.deny, known));
+    if (!known || !inside_denied(out).empty()) return false;
     into = std::move(out);
     return true;
 }

@@ -35,7 +35,8 @@ public:
 
     [[nodiscard]] bool has_rule() const { return !rules_.empty(); }
 
-    // Where the first rule stands that runs a command (spawn, twist, aclexec); empty: none does.
+    // Where the first rule stands that runs a command (spawn, twist, aclexec); empty: none
+    // does.
     [[nodiscard]] std::string command_at() const;
 
     // daemon: the name that libwrap is asked about. names: "host:" and "domain:" may stand in
@@ -57,5 +58,8 @@ private:
 
 // What both let in; false where lists cannot say it, and then into is as it was.
 [[nodiscard]] bool restrict_access(AccessLists& into, const AccessLists& by);
+
+// Entries of allow inside one of deny: superd lets these in, for they are more specific.
+[[nodiscard]] std::vector<std::string> inside_denied(const AccessLists& lists);
 
 }  // namespace superd

@@ -28,15 +28,24 @@ std::string place_text(const ImportPlace& at) {
     return escape(at.file) + ":" + std::to_string(at.line);
 }
 
+// For a terminal. Values are quoted where they are made: their backslashes stay single.
+std::string shown(std::string_view text) {
+    std::string out;
+    for (const std::string_view part : split(text, '\\'))
+        out += escape(part) + "\\";
+    out.pop_back();
+    return out;
+}
+
 // "FILE:LINE: warning: [ssh] instances = 10 → max_connections = 10: why"
 std::string note_line(const ImportNote& note) {
     std::string line = place_text(note.at) + ": ";
     if (note.severity != ImportSeverity::info)
         line += std::string(severity_word(note.severity)) + ": ";
     if (!note.service.empty()) line += "[" + note.service + "] ";
-    std::string text = escape(note.read);
-    if (!note.made.empty()) text += (text.empty() ? "" : " -> ") + escape(note.made);
-    if (!note.message.empty()) text += (text.empty() ? "" : ": ") + escape(note.message);
+    std::string text = shown(note.read);
+    if (!note.made.empty()) text += (text.empty() ? "" : " -> ") + shown(note.made);
+    if (!note.message.empty()) text += (text.empty() ? "" : ": ") + shown(note.message);
     return line + text + "\n";
 }
 
@@ -55,7 +64,7 @@ Counts count(const Import& import) {
     }
     for (const ImportNote& note : import.notes) {
         counts.warnings += note.severity == ImportSeverity::warning ? 1 : 0;
-        counts.lost += note.severity == ImportSeverity::lost ? 1 : 0;
+        counts.lost += note.severity == ImportSeverity::lost && note.in_use ? 1 : 0;
     }
     return counts;
 }

@@ -106,8 +106,17 @@ public:
 private:
     void settle_table(std::vector<ImportSetting>& settings, Scope scope, ImportService* owner) {
         for (ImportSetting& setting : settings)
-            if (setting.off.empty()) settle_setting(setting, scope, owner);
+            if (setting.off.empty() && settle_text(setting, owner))
+                settle_setting(setting, scope, owner);
         std::erase_if(settings, [](const ImportSetting& one) { return one.off == drop; });
+    }
+
+    // TOML holds text; what is not UTF-8 cannot be said. What runs stays to be seen, disabled.
+    bool settle_text(ImportSetting& setting, ImportService* owner) {
+        if (is_toml_text(setting.value)) return true;
+        switch_off(setting, owner, setting.key + " has bytes that are not text");
+        if (owner != nullptr && is_one_of(setting.key, essential)) setting.off.clear();
+        return false;
     }
 
     void settle_setting(ImportSetting& setting, Scope scope, ImportService* owner) {

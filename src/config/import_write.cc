@@ -12,6 +12,7 @@ namespace superd {
 namespace {
 
 constexpr std::size_t comment_width = 96;
+constexpr std::size_t list_width = 96;  // a longer line has its list broken
 
 // Options in the order of the options table; what it does not have comes last.
 std::size_t rank(std::string_view key, Scope scope) {
@@ -37,6 +38,32 @@ std::size_t key_width(const std::vector<ImportSetting>& settings, std::size_t le
         if (setting.off.empty() && setting.key.size() <= widest)
             width = std::max(width, setting.key.size());
     return width;
+}
+
+// The elements of an array as they are written; none where the value is no array, or ends
+// otherwise than it begins.
+std::vector<std::string_view> elements_of(std::string_view value) {
+    if (!value.starts_with('[') || !value.ends_with(']')) return {};
+    std::vector<std::string_view> elements;
+    std::size_t begin = 1, depth = 0;
+    bool quoted = false;
+    for (std::size_t i = 1; i < value.size(); ++i) {
+        const char c = value[i];
+        if (quoted) {
+            i += c == '\\' ? 1 : 0;
+            quoted = c != '"';
+        } else if (c == '"') {
+            quoted = true;
+        } else if ((c == ',' || c == ']') && depth == 0) {
+            const std::string_view element = trim(value.substr(begin, i - begin));
+            if (!element.empty()) elements.push_back(element);
+            begin = i + 1;
+        } else {
+            depth += c == '[' || c == '{' ? 1 : 0;
+            depth -= c == ']' || c == '}' ? 1 : 0;
+        }
+    }
+    return elements;
 }
 
 class TextWriter {
@@ -68,9 +95,29 @@ public:
         comments(setting.comments);
         std::string key = setting.key;
         if (key.size() < width) key.resize(width, ' ');
-        if (setting.off.empty()) return line(key + " = " + setting.value, from);
+        if (setting.off.empty()) return assign(key, setting.value, from, "");
         comment(setting.off + ":");
-        line("# " + setting.key + " = " + setting.value, from);
+        assign(setting.key, setting.value, from, "# ");
+    }
+
+    // A list that is long goes over several lines: the parser bounds what may stand in one.
+    void assign(const std::string& key, const std::string& value, const ImportLine& from,
+            const std::string& before) {
+        const auto elements = elements_of(value);
+        if (key.size() + value.size() < list_width || elements.empty())
+            return line(before + key + " = " + value, from);
+        line(before + key + " = [", from);
+        const std::string indent = before + "   ";
+        std::string row = indent;
+        for (const std::string_view element : elements) {
+            if (row.size() + element.size() + 2 > list_width && row.size() > indent.size()) {
+                line(row, from);
+                row = indent;
+            }
+            ((row += ' ') += element) += ',';
+        }
+        line(row, from);
+        line(before + "]", from);
     }
 
     ImportText take() { return std::move(out_); }
@@ -179,8 +226,8 @@ void write_common(TextWriter& out, const Import& import, bool split) {
         out.line("");
         out.line("[networks]");
         for (std::size_t i = 0; i < import.networks.size(); ++i)
-            out.line(toml_key(import.networks[i].name) + " = " + import.networks[i].value,
-                    {ImportLine::Of::network, i, ImportLine::none, ImportLine::none});
+            out.assign(toml_key(import.networks[i].name), import.networks[i].value,
+                    {ImportLine::Of::network, i, ImportLine::none, ImportLine::none}, "");
     }
     write_table(out, "[defaults]", import.defaults, in_defaults, ImportLine::Of::defaults);
 }

@@ -32,6 +32,15 @@ public:
         read("/etc/sysconfig/xinetd", "XINETD_OPTIONS");
     }
 
+    // xinetd's own place where nothing names one; superd's would be standard error, which
+    // --background closes.
+    void log_as_xinetd() {
+        if (std::none_of(import_.daemon.begin(), import_.daemon.end(),
+                    [](const ImportSetting& one) { return one.key == "log"; }))
+            import_.daemon.push_back({"log", "\"syslog:daemon.info\"",
+                    {"where xinetd logs unless it is told otherwise"}, {}, {}});
+    }
+
     std::string file;     // of -f; empty: the usual one
     bool compat = false;  // /etc/inetd.conf is read too
 
@@ -117,6 +126,7 @@ public:
     void run(const std::vector<std::string>& paths) {
         Options options(host_, import_);
         options.read();
+        options.log_as_xinetd();
         auto files = paths;
         if (files.empty()) files.emplace_back(options.file.empty() ? usual_file : options.file);
         text_ = scan_xinetd(files, host_, import_);
@@ -192,8 +202,8 @@ private:
         std::erase_if(value->second.words, [&](const std::string& word) {
             if (std::find(known.begin(), known.end(), upper_case(word)) != known.end())
                 return false;
-            fatal_.push_back(fmt::format("line {}: {} is not a value of {}",
-                    value->second.at.line, quote_value(word), name));
+            fatal_.push_back(fmt::format("{}:{}: {} is not a value of {}",
+                    value->second.at.file, value->second.at.line, quote_value(word), name));
             return true;
         });
     }
@@ -321,10 +331,11 @@ private:
         const bool asked = std::any_of(services_.begin(), services_.end(),
                 [](const XinetdService& one) { return !one.has_word("flags", "NOLIBWRAP"); });
         if (asked)
-            say(ImportSeverity::lost,
-                    "hosts.allow and hosts.deny have no rule, so superd will not ask them; "
-                    "should "
-                    "they get one, write tcp_wrappers = true");
+            import_.notes.push_back({.severity = ImportSeverity::lost,
+                    .at = {},
+                    .message = "hosts.allow and hosts.deny have no rule, so superd will not "
+                               "ask them; should they get one, write tcp_wrappers = true",
+                    .in_use = false});
     }
 
     ImportHost& host_;

@@ -86,12 +86,8 @@ void XinetdMapping::map_rate() {
 void XinetdMapping::map_access() {
     map_list("only_from", "allow");
     map_list("no_access", "deny");
-    const XinetdValue *from = source_.find("only_from"), *not_from = source_.find("no_access");
-    if (from != nullptr && not_from != nullptr && !from->words.empty() &&
-            !not_from->words.empty() && !not_from->inherited)
-        note(ImportSeverity::warning, *not_from, {},
-                "where only_from and no_access both match, xinetd denies; superd does what the "
-                "manual promises: the more specific one wins, equal ones deny");
+    const XinetdValue* from = source_.find("only_from");
+    compare_lists();
     if (from != nullptr && waits_ && protocol_ == "tcp" && !from->inherited)
         note(ImportSeverity::warning, *from, {},
                 "xinetd cannot see the clients of a stream service with wait = yes and denies "
@@ -99,6 +95,22 @@ void XinetdMapping::map_access() {
     map_hours();
     map_wrappers();
     map_banners();
+}
+
+// Said for each service, also where defaults has the lists: it opens the one that says more.
+void XinetdMapping::compare_lists() {
+    const XinetdValue* denied = source_.find("no_access");
+    if (denied == nullptr || lists_.allow.empty() || lists_.deny.empty()) return;
+    const auto open = inside_denied(lists_);
+    std::string what =
+            "where only_from and no_access both match, xinetd denies; superd does what the "
+            "manual promises: the more specific one wins, equal ones deny";
+    if (!open.empty())
+        what = "DANGER: superd lets in " + join(open, ", ") + "; " + what;
+    else if (denied->inherited)
+        return;
+    import_.notes.push_back({ImportSeverity::warning, denied->at, source_.name, denied->text,
+            {}, std::move(what)});
 }
 
 void XinetdMapping::map_list(std::string_view attribute, const char* key) {

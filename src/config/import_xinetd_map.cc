@@ -61,7 +61,9 @@ void XinetdMapping::refuse(const std::string& why) {
 }
 
 void XinetdMapping::refuse(const XinetdValue& value, const std::string& why) {
-    refuse("line " + std::to_string(value.at.line) + ": " + why);
+    const bool elsewhere = value.at.file != source_.entry->at.file;
+    refuse((elsewhere ? value.at.file + ":" : "line ") + std::to_string(value.at.line) + ": " +
+            why);
 }
 
 std::optional<bool> XinetdMapping::boolean(std::string_view attribute) {

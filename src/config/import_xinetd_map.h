@@ -54,6 +54,7 @@ private:
     void map_redirect(const XinetdValue& redirect);
     void map_server();
     void map_arguments(const std::string& server);
+    void warn_of_quotes(const XinetdValue* args);
     void map_flags();
     void map_identity();
     void map_groups();
@@ -67,6 +68,7 @@ private:
     void map_rate();
     void note_meaningless();
     void map_access();
+    void compare_lists();
     void map_list(std::string_view attribute, const char* key);
     void take_address(const XinetdValue& value, const std::string& word, bool allow,
             std::vector<std::string>& into);

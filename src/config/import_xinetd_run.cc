@@ -19,11 +19,6 @@ std::string base_name(const std::string& path) {
     return path.substr(path.rfind('/') + 1);
 }
 
-// TOML holds text; what is not UTF-8 cannot be said.
-bool is_text(const std::string& word) {
-    return toml_text(word).find("\\uFFFD") == std::string::npos;
-}
-
 }  // namespace
 
 void XinetdMapping::map_program() {
@@ -114,13 +109,21 @@ void XinetdMapping::map_arguments(const std::string& server) {
             argv.erase(argv.begin() + 1);
         }
     }
-    if (!std::all_of(argv.begin(), argv.end(), is_text)) {
-        out_.disabled.emplace_back("its arguments have bytes that are not text");
-        note_service(ImportSeverity::lost, out_.disabled.back());
-    }
+    warn_of_quotes(args);
     set(source_.find("server"), "exec", toml_array(argv));
     if (args != nullptr) note(ImportSeverity::info, *args, "exec = " + toml_array(argv), {});
     if (argv0_ != server) set(nullptr, "argv0", toml_text(argv0_));
+}
+
+// Who writes "hello world" there means one argument.
+void XinetdMapping::warn_of_quotes(const XinetdValue* args) {
+    const auto quotes = [](const std::string& word) {
+        return word.find_first_of("\"'") != std::string::npos;
+    };
+    if (args != nullptr && std::any_of(args->words.begin(), args->words.end(), quotes))
+        note(ImportSeverity::warning, *args, {},
+                "quotes mean nothing to xinetd: it splits at each blank and gives them to the "
+                "program, and so does superd");
 }
 
 void XinetdMapping::map_flags() {

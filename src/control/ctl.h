@@ -94,7 +94,7 @@ int ctl_enable(const CtlGlobals& globals, const std::string& file,
 
 // ---- other super-servers' configurations (ctl_import.cc)
 struct ImportChoices {
-    std::string output;   // a file; empty: standard output
+    std::string output;   // a file; empty or "-": standard output
     std::string folder;   // superd.toml and superd.d/NAME.toml below it; empty: one file
     bool strict = false;  // anything lost is a failure, and nothing is written
     bool force = false;   // write over what is there
@@ -102,7 +102,7 @@ struct ImportChoices {
 
 // What `read` reads goes through the checker to where choices say; the report to standard
 // error, with --json as one object to standard output.
-int ctl_import(const CtlGlobals& globals, const ImportChoices& choices,
+int ctl_import(const CtlGlobals& globals, ImportChoices choices,
         const std::function<Import(ImportHost&)>& read);
 
 // ---- one handler at the terminal (ctl_try.cc)

@@ -15,10 +15,13 @@ namespace superd {
 
 namespace {
 
-bool exists(const std::string& path) {
+// Why nothing may be written there; empty: it may.
+std::string why_not(const std::string& path, bool force) {
     struct stat facts {};
 
-    return ::lstat(path.c_str(), &facts) == 0 || errno != ENOENT;
+    if (::lstat(path.c_str(), &facts) != 0) return errno == ENOENT ? "" : errno_text(errno);
+    if (!S_ISREG(facts.st_mode)) return "is no regular file";
+    return force ? "" : "is there already; --force writes over it";
 }
 
 // Where each file goes; empty names: to standard output.
@@ -34,30 +37,28 @@ std::vector<ImportedFile> place(std::vector<ImportedFile> files, const ImportCho
 Outcome put(const std::vector<ImportedFile>& files, const ImportChoices& choices) {
     // Nothing is written where something would have to be left out.
     for (const ImportedFile& file : files)
-        if (!choices.force && exists(file.name))
-            return {exit_code::failed, file.name + " is there already; --force writes over it"};
+        if (const auto why = why_not(file.name, choices.force); !why.empty())
+            return {exit_code::failed, file.name + ": " + why};
     for (const ImportedFile& file : files)
         if (const auto written = write_file(file.name, file.text); !written)
             return {exit_code::failed, written.error().text()};
     return {exit_code::ok, {}};
 }
 
-int report(const CtlGlobals& globals, const ImportChoices& choices, const Import& import,
+// files: those for standard output.
+void report(const CtlGlobals& globals, const Import& import,
         const std::vector<ImportedFile>& files) {
-    const bool to_files = !choices.folder.empty() || !choices.output.empty();
-    if (globals.json) {
-        ctl_print(import_report_json(import, to_files ? std::vector<ImportedFile>{} : files));
-    } else {
-        std::fputs(render_import_report(import).c_str(), stderr);
-        if (!to_files) ctl_print(files.front().text);
-    }
-    return choices.strict && import.has_losses() ? exit_code::failed : exit_code::ok;
+    if (globals.json) return ctl_print(import_report_json(import, files));
+    std::fputs(render_import_report(import).c_str(), stderr);
+    for (const ImportedFile& file : files)
+        ctl_print(file.text);
 }
 
 }  // namespace
 
-int ctl_import(const CtlGlobals& globals, const ImportChoices& choices,
+int ctl_import(const CtlGlobals& globals, ImportChoices choices,
         const std::function<Import(ImportHost&)>& read) {
+    if (choices.output == "-") choices.output.clear();
     if (!choices.folder.empty() && !choices.output.empty())
         return ctl_fail(globals, {exit_code::usage, "--split names the folder: leave out -o"});
     SystemImportHost host;
@@ -67,11 +68,15 @@ int ctl_import(const CtlGlobals& globals, const ImportChoices& choices,
         return ctl_fail(globals, {exit_code::failed, "nothing could be read"});
     }
     settle_import(import, host);
-    const auto files = place(write_import(import, !choices.folder.empty()), choices);
-    if (!files.front().name.empty() && !(choices.strict && import.has_losses()))
+    auto files = place(write_import(import, !choices.folder.empty()), choices);
+    const bool refused = choices.strict && import.has_losses();
+    const bool to_files = !files.front().name.empty();
+    if (to_files && !refused)
         if (const Outcome outcome = put(files, choices); outcome.code != exit_code::ok)
             return ctl_fail(globals, outcome);
-    return report(globals, choices, import, files);
+    if (to_files || refused) files.clear();
+    report(globals, import, files);
+    return refused ? exit_code::failed : exit_code::ok;
 }
 
 }  // namespace superd

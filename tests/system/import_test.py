@@ -8,6 +8,7 @@ import socket
 from clients import ask, connect, read_all
 from harness import Superd, build, expect, expect_in, program, read_text, run, test_directory, write_text
 from registry import needs_root
+from wrappers_test import own_etc
 
 MAIN = """# this host's services
 defaults
@@ -78,6 +79,20 @@ STRANGER = """service stranger
 	wait = no
 	user = no-such-user
 	server = /no/such/program
+}
+"""
+
+
+LOSING = """service losing
+{
+	type = UNLISTED
+	protocol = tcp
+	socket_type = stream
+	port = 2006
+	wait = no
+	user = nobody
+	server = /bin/cat
+	no_access = a,b
 }
 """
 
@@ -161,7 +176,7 @@ def test_import_into_a_folder():
 @needs_root
 def test_import_report():
     """import --json is one object; --strict fails and writes nothing where anything is lost"""
-    folder = host_files(handlers(), STRANGER)
+    folder = host_files(handlers(), STRANGER, LOSING)
     source, out = os.path.join(folder, "xinetd.conf"), os.path.join(folder, "strict.toml")
     told = superctl("--json", "import", "xinetd", source)
     expect(told.code, 0, told.err)
@@ -175,10 +190,47 @@ def test_import_report():
     expect(strict.code, 1)
     expect_in("lost", strict.err)
     expect(os.path.exists(out), False)
+    expect(superctl("import", "xinetd", source, "--strict").out, "")
+    expect(superctl("--json", "import", "xinetd", source, "--strict").json()["import"]["files"], [])
     gone = superctl("import", "xinetd", os.path.join(folder, "no-such-file"))
     expect(gone.code, 1)
     expect_in("no-such-file", gone.err)
     expect(superctl("import").code, 2)
+
+
+@needs_root
+def test_import_strict_without_rules():
+    """import --strict passes where nothing in use is lost, and still says lost of what might come"""
+    folder = host_files("service tell\n{\n type = UNLISTED\n protocol = tcp\n socket_type = stream\n port = 2000\n"
+                        " wait = no\n user = nobody\n server = /bin/cat\n}\n")
+    own_etc()
+    for name in ("allow", "deny"):
+        write_text(f"/etc/hosts.{name}", "# no rule\n")
+    told = superctl("import", "xinetd", os.path.join(folder, "xinetd.conf"), "--strict")
+    expect(told.code, 0, told.err)
+    expect_in("lost: hosts.allow and hosts.deny have no rule", told.err)
+    expect_in('log = "syslog:daemon.info"', told.out)
+
+
+@needs_root
+def test_import_writes_files_only():
+    """import -o - is standard output; --force replaces files and nothing else"""
+    folder = host_files(handlers())
+    source, other = os.path.join(folder, "xinetd.conf"), os.path.join(folder, "other")
+    told = superctl("import", "xinetd", source, "-o", "-")
+    expect(told.code, 0, told.err)
+    expect_in("[service.tell]", told.out)
+    expect(os.path.exists("-"), False)
+    write_text(other, "mine\n")
+    for name, make in (("link", lambda path: os.symlink(other, path)), ("pipe", os.mkfifo), ("folder", os.mkdir)):
+        path = os.path.join(folder, name)
+        make(path)
+        told = superctl("import", "xinetd", source, "-o", path, "--force")
+        expect(told.code, 1)
+        expect_in("is no regular file", told.err)
+    expect(read_text(other), "mine\n")
+    expect(superctl("import", "xinetd", source, "-o", other, "--force").code, 0)
+    expect_in("[service.tell]", read_text(other))
 
 
 @needs_root

@@ -109,6 +109,23 @@ TEST_CASE("hosts.allow: what lists cannot say is said with its place") {
             verdict("ALL: 10.0.0.0/8 EXCEPT 10.0.0.1\n", "ALL: 10.0.0.0/16\n").why_not.empty());
 }
 
+TEST_CASE("hosts.allow: a daemon at one address of the host is more than lists can say") {
+    for (const char* rule :
+            {"ALL@192.0.2.1: ALL", "in.ftpd@192.0.2.1: 10.0.0.0/8", "in.*@[2001:db8::1]: ALL",
+                    "sshd, all@gate.example.org: ALL", "ALL EXCEPT in.ftpd@192.0.2.1: ALL"}) {
+        INFO(rule);
+        for (const bool deny : {false, true}) {
+            const HostsVerdict got = deny ? verdict("", std::string(rule) + "\n")
+                                          : verdict(std::string(rule) + "\n", "ALL: ALL\n");
+            CHECK(got.why_not.find(": " + quote_value(rule) + " goes by the address") !=
+                    std::string::npos);
+        }
+    }
+    CHECK(text(verdict("", "sshd@192.0.2.1: ALL\nALL: 10.0.0.0/8\n").lists) ==
+            "allow  deny 10.0.0.0/8");
+    CHECK(text(verdict("", "ALL@192.0.2.1 EXCEPT in.ftpd: ALL\n").lists) == "allow  deny ");
+}
+
 TEST_CASE("hosts.allow: the first rule that matches decides, in superd's order too") {
     std::mt19937 random(7);
     const auto below = [&](unsigned bound) {

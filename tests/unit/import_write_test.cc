@@ -62,6 +62,64 @@ TEST_CASE("import: text becomes TOML that reads back, whatever its bytes") {
     CHECK(toml_key("a.b") == "\"a.b\"");
 }
 
+TEST_CASE("import: a long list goes over lines and reads back whole") {
+    std::vector<std::string> blocks;
+    for (int i = 0; i < 3000; ++i)
+        blocks.push_back("10.7." + std::to_string(i / 250) + "." + std::to_string(i % 250));
+    auto service = make_service("s", "tcp:2000");
+    service.set("deny", toml_list(blocks));
+    service.set("frobnicate", toml_list(blocks));
+    service.set("exec", toml_array({"/bin/echo", "a, b", "[\"x\"]", std::string(90, 'y')}));
+    const Import import = settled({service, make_service("short", "tcp:2001")});
+    const std::string text = text_of(import);
+    for (const std::string_view line : split(text, '\n'))
+        CHECK(line.size() < 120);
+    const auto read = resolve_text(text);
+    REQUIRE(read.errors().empty());
+    const ServicePlan& made = *read.plan.services.front();
+    CHECK(made.admission.access.size() == 3000);
+    CHECK(made.exec.argv.at(2) == "[\"x\"]");
+    CHECK(made.exec.argv.at(3).size() == 90);
+}
+
+TEST_CASE("import: bytes that are not text are lost, and the service is off") {
+    for (const char* key : {"argv0", "banner", "exec"}) {
+        auto service = make_service("s", "tcp:2000");
+        const std::string value = toml_text("/bin/\xff");
+        service.set(key, key == std::string("exec") ? "[" + value + "]" : value);
+        const Import import = settled({service});
+        INFO(text_of(import));
+        CHECK(has(text_of(import), "enabled = false\n"));
+        CHECK(import.has_losses());
+        REQUIRE(import.services.front().disabled.size() == 1);
+        CHECK(has(import.services.front().disabled.front(), "has bytes that are not text"));
+    }
+    auto fine = make_service("s", "tcp:2000");
+    fine.set("argv0", toml_text("\\uFFFD and \xef\xbf\xbd"));
+    const Import kept = settled({fine});
+    INFO(render_import_report(kept) << text_of(kept));
+    CHECK_FALSE(kept.has_losses());
+}
+
+TEST_CASE("import: what is lost without being in use is said and is no loss to --strict") {
+    Import import = settled({make_service("s", "tcp:2000")});
+    import.notes.push_back(
+            {.severity = ImportSeverity::lost, .at = {}, .message = "gone", .in_use = false});
+    CHECK_FALSE(import.has_losses());
+    CHECK(has(render_import_report(import), "import: lost: gone\n"));
+    CHECK(has(render_import_report(import), " 0 lost\n"));
+    import.notes.back().in_use = true;
+    CHECK(import.has_losses());
+}
+
+TEST_CASE("import: the report shows what was quoted as it is in the file") {
+    Import import;
+    import.notes.push_back({.at = {"/etc/x.conf", 3},
+            .read = "a\x1b b",
+            .made = "exec = " + toml_array({"\"none"})});
+    CHECK(has(render_import_report(import), R"(a\x1b b -> exec = ["\"none"])"));
+}
+
 TEST_CASE("import: names are valid and each is given once") {
     ServiceNames names;
     CHECK(names.make("pop-3/ssl") == "pop-3_ssl");

@@ -99,6 +99,8 @@ TEST_CASE("xinetd import: words are split at blanks and quotes mean nothing") {
     CHECK(got.value("exec") ==
             R"(["/usr/sbin/sshd", "[%s]", "\"hello", "world\"", "'x", "y'", "#", "trailing"])");
     CHECK(got.says("given '#' and what follows as arguments"));
+    CHECK(got.says("quotes mean nothing to xinetd"));
+    CHECK_FALSE(Imported(service(" server_args = -i\n")).says("quotes mean nothing"));
 }
 
 TEST_CASE("xinetd import: a brace on the line of the name drops the service") {
@@ -676,6 +678,13 @@ TEST_CASE("xinetd import: hosts.deny is written out for who cannot ask libwrap")
     Imported named(host);
     CHECK(named.find("tftp")->find("tcp_wrappers")->value == "true");
     CHECK(named.says("\"tftpd: trusted.example.org\" goes by more than addresses"));
+    // At one address of the host only: nobody must come in who did not.
+    host.files["/etc/hosts.allow"] = "ALL@192.0.2.1: ALL\n";
+    Imported some(host);
+    settle_import(some.import, some.host);
+    CHECK(some.says("goes by the address that the client came to"));
+    for (const ImportService& one : some.import.services)
+        CHECK_FALSE(one.disabled.empty());
 }
 
 TEST_CASE("xinetd import: the options that the host starts it with") {
@@ -685,6 +694,12 @@ TEST_CASE("xinetd import: the options that the host starts it with") {
             "# comment\nXINETD_OPTS=\"-stayalive -limit 50 -syslog local3 -inetd_compat\"\n";
     const Imported got(host);
     REQUIRE(got.import.daemon.size() == 2);
+    host.files.erase("/etc/default/xinetd");
+    const Imported silent(host);
+    REQUIRE(silent.import.daemon.size() == 1);
+    CHECK(silent.import.daemon.front().key == "log");
+    CHECK(silent.import.daemon.front().value == "\"syslog:daemon.info\"");
+    host.files["/etc/default/xinetd"] = "XINETD_OPTS='-limit 50 -syslog local3'\n";
     host.files["/etc/sysconfig/xinetd"] = "EXTRAOPTIONS=\"-limit 9 -limit 12\"\n";
     CHECK(Imported(host).import.daemon.size() == 2);
     CHECK(got.import.daemon[0].key == "max_processes");
@@ -767,7 +782,34 @@ TEST_CASE(
     const Imported got(service(" only_from = 127.0.0.1\n no_access = 0.0.0.0/0\n"));
     CHECK(got.value("allow") == "\"127.0.0.1\"");
     CHECK(got.value("deny") == "\"0.0.0.0/0\"");
+    CHECK(got.says("DANGER: superd lets in 127.0.0.1; "));
     CHECK(got.says("the more specific one wins"));
+}
+
+TEST_CASE("xinetd import: an only_from that opens what defaults closes is a danger") {
+    const auto both = [](const std::string& denied, const std::string& allowed) {
+        return Imported("defaults\n{\n no_access = " + denied + "\n}\n" +
+                        service(" only_from = " + allowed + "\n"));
+    };
+    const Imported got = both("10.0.0.0/8", "10.1.0.0/16 192.0.2.0/24");
+    CHECK(got.says("warning /etc/xinetd.conf:3 [ssh]"));
+    CHECK(got.says("DANGER: superd lets in 10.1.0.0/16; "));
+    CHECK_FALSE(both("10.1.0.0/16", "10.0.0.0/8").says("DANGER"));
+    CHECK_FALSE(both("10.0.0.0/8", "10.0.0.0/8").says("DANGER"));
+}
+
+TEST_CASE("xinetd import: a reason names the file of a value that came from elsewhere") {
+    FakeImportHost host;
+    host.files[main_file] =
+            "defaults\n{\n umask = 999\n log_on_success = NONSENSE\n}\nincludedir "
+            "/etc/xinetd.d\n";
+    host.files["/etc/xinetd.d/ssh"] = service(" nice = x\n");
+    const Imported got(host);
+    INFO(join(got.only().disabled, "\n"));
+    const std::string reasons = join(got.only().disabled, "\n");
+    CHECK(reasons.find("/etc/xinetd.conf:3: 999 is not an octal umask") != std::string::npos);
+    CHECK(reasons.find("/etc/xinetd.conf:4: NONSENSE is not") != std::string::npos);
+    CHECK(reasons.find("line 7: x is not a number") != std::string::npos);
 }
 
 TEST_CASE("xinetd import: lists and files have bounds") {
