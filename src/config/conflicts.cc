@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Two listeners on one address. Each is compared with what holds its port, not with every other
-// listener, so that ten thousand services cost ten thousand look-ups.
+// Two listeners on one address, or registered as one RPC program. Each is compared with what
+// holds its port, not with every other listener, so that ten thousand services cost ten
+// thousand look-ups.
 #include <array>
+#include <map>
+#include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 
 #include "config/resolve.h"
@@ -121,6 +125,53 @@ private:
     std::unordered_map<std::string, Port> ports_;
 };
 
+// "tcp", "udp6" ...: rpcbind has one address for each.
+std::set<std::string> netids_of(const ServicePlan& service) {
+    std::set<std::string> netids;
+    for (const ListenerPlan& listener : service.listeners) {
+        if (listener.kind != ListenerKind::tcp && listener.kind != ListenerKind::udp) continue;
+        const std::string protocol = listener.kind == ListenerKind::udp ? "udp" : "tcp";
+        const Families families = families_of(listener);
+        if (families.v4) netids.insert(protocol);
+        if (families.v6) netids.insert(protocol + "6");
+    }
+    return netids;
+}
+
+class RpcConflicts {
+public:
+    explicit RpcConflicts(Report& report) : report_(report) {}
+
+    void add(const ServicePlan& service) {
+        const std::set<std::string> netids = netids_of(service);
+        for (std::uint32_t i = 0; i <= service.rpc->high - service.rpc->low; ++i) {
+            for (const std::string& netid : netids) {
+                const auto [first, fresh] = known_.try_emplace(
+                        {service.rpc->program, service.rpc->low + i, netid}, &service);
+                if (!fresh) return report(service, service.rpc->low + i, netid, *first->second);
+            }
+        }
+    }
+
+private:
+    static Place place(const ServicePlan& service) {
+        const Origin& origin = service.rpc->origin;
+        return {origin.file, origin.line, origin.column};
+    }
+
+    void report(const ServicePlan& later, std::uint32_t version, const std::string& netid,
+            const ServicePlan& first) {
+        report_.conflict(place(later),
+                "version " + std::to_string(version) + " of program " +
+                        std::to_string(later.rpc->program) + " over " + netid +
+                        " belongs to [service." + first.name + "] already",
+                place(first));
+    }
+
+    Report& report_;
+    std::map<std::tuple<std::uint32_t, std::uint32_t, std::string>, const ServicePlan*> known_;
+};
+
 }  // namespace
 
 void check_conflicts(
@@ -131,6 +182,13 @@ void check_conflicts(
         for (const ListenerPlan& listener : service->listeners)
             conflicts.add(*service, listener);
     }
+}
+
+void check_rpc_conflicts(
+        const std::vector<std::shared_ptr<const ServicePlan>>& services, Report& report) {
+    RpcConflicts conflicts(report);
+    for (const auto& service : services)
+        if (service->enabled && service->rpc) conflicts.add(*service);
 }
 
 }  // namespace superd

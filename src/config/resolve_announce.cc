@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <map>
-#include <tuple>
 
 #include "base/text.h"
 #include "config/resolve.h"
@@ -262,44 +260,12 @@ void take_mdns(ResolveContext& context, const ServiceInput& input, ServicePlan& 
     check_mdns(context, input, *written, plan);
 }
 
-Place place_of(const Origin& origin) {
-    return {origin.file, origin.line, origin.column};
-}
-
 }  // namespace
 
 void resolve_announcements(
         ResolveContext& context, const ServiceInput& input, ServicePlan& plan) {
     take_rpc(context, input, plan);
     take_mdns(context, input, plan);
-}
-
-void check_rpc_conflicts(
-        const std::vector<std::shared_ptr<const ServicePlan>>& services, Report& report) {
-    std::map<std::tuple<std::uint32_t, std::uint32_t, ListenerKind>, const ServicePlan*> known;
-    const auto take = [&](const ServicePlan& service, std::uint32_t version,
-                              ListenerKind kind) {
-        const auto [first, fresh] =
-                known.try_emplace({service.rpc->program, version, kind}, &service);
-        if (fresh || first->second == &service) return;
-        report.conflict(place_of(service.rpc->origin),
-                "version " + std::to_string(version) + " of program " +
-                        std::to_string(service.rpc->program) + " over " +
-                        (kind == ListenerKind::udp ? "udp" : "tcp") + " belongs to [service." +
-                        first->second->name + "] already",
-                place_of(first->second->rpc->origin));
-    };
-    for (const auto& service : services) {
-        if (!service->enabled || !service->rpc) continue;
-        for (const ListenerKind kind : {ListenerKind::tcp, ListenerKind::udp}) {
-            const bool has_kind = std::any_of(service->listeners.begin(),
-                    service->listeners.end(),
-                    [kind](const ListenerPlan& listener) { return listener.kind == kind; });
-            if (!has_kind) continue;
-            for (std::uint32_t i = 0; i <= service->rpc->high - service->rpc->low; ++i)
-                take(*service, service->rpc->low + i, kind);
-        }
-    }
 }
 
 }  // namespace superd

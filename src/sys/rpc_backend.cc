@@ -85,7 +85,6 @@ void RpcBackend::on_polled(Mono now) {
 void RpcBackend::look(Mono now) {
     const auto done = bring_in_line();
     if (done) {
-        failures_ = 0;
         reports_.settled(list_.number);
     } else {
         const int error = done.error().code;
@@ -95,21 +94,25 @@ void RpcBackend::look(Mono now) {
         // One that is not there has nothing of ours either.
         if (error == ENOENT || error == ECONNREFUSED) reports_.settled(list_.number);
     }
-    const auto pause = done ? look_interval
-                            : std::min<Nanoseconds>(backoff_delay(++failures_), look_interval);
+    // Who is in the way may be about to go: an inetd whose place superd takes.
+    failures_ = done && *done ? 0 : failures_ + 1;
+    const auto pause = failures_ == 0
+                               ? look_interval
+                               : std::min<Nanoseconds>(backoff_delay(failures_), look_interval);
     const bool idle = list_.wanted.empty() && ours_.empty();
     look_at_ = idle ? Mono::max() : now + pause;
 }
 
-Result<void> RpcBackend::bring_in_line() {
-    if (list_.wanted.empty() && ours_.empty()) return {};
+Result<bool> RpcBackend::bring_in_line() {
+    if (list_.wanted.empty() && ours_.empty()) return true;
     auto talk = options_.connect();
     if (!talk) return tl::unexpected(talk.error());
     auto listed = (*talk)->list();
     if (!listed) return tl::unexpected(listed.error());
     const RpcSteps steps = make_rpc_steps(list_, *listed, ours_, options_.owner);
-    if (auto gone = take_away(**talk, steps.unset); !gone) return gone;
+    if (auto gone = take_away(**talk, steps.unset); !gone) return tl::unexpected(gone.error());
     std::set<RpcKey> ours;
+    bool all = true;
     for (const Announcement& announcement : list_.wanted) {
         const auto standing = steps.standings.find(announcement.id);
         if (standing == steps.standings.end()) continue;
@@ -117,11 +120,12 @@ Result<void> RpcBackend::bring_in_line() {
             ours.insert(entry.key);
         // Written down first: what comes of a call that fails is not known.
         ours_.insert(ours.begin(), ours.end());
-        if (auto done = bring_in_line(**talk, announcement.id, standing->second); !done)
-            return done;
+        const auto done = bring_in_line(**talk, announcement.id, standing->second);
+        if (!done) return done;
+        all = all && *done;
     }
     ours_ = std::move(ours);
-    return {};
+    return all;
 }
 
 Result<void> RpcBackend::take_away(RpcbindTalk& talk, const std::vector<RpcEntry>& gone) {
@@ -132,7 +136,7 @@ Result<void> RpcBackend::take_away(RpcbindTalk& talk, const std::vector<RpcEntry
     return {};
 }
 
-Result<void> RpcBackend::bring_in_line(
+Result<bool> RpcBackend::bring_in_line(
         RpcbindTalk& talk, std::uint32_t id, const RpcStanding& standing) {
     std::string trouble;
     for (const RpcEntry& entry : standing.taken)
@@ -145,7 +149,7 @@ Result<void> RpcBackend::bring_in_line(
     }
     const auto state = trouble.empty() ? AnnounceState::announced : AnnounceState::refused;
     report(id, state, 0, std::move(trouble));
-    return {};
+    return state == AnnounceState::announced;
 }
 
 void RpcBackend::report(std::uint32_t id, AnnounceState state, int error, std::string text) {

@@ -35,10 +35,10 @@ private:
     void watch_socket();
     [[nodiscard]] bool socket_appeared();
     void look(Mono now);
-    // Errors: rpcbind is not there, or went away meanwhile.
-    [[nodiscard]] Result<void> bring_in_line();
+    // True: everything is as wanted. Errors: rpcbind is not there, or went away meanwhile.
+    [[nodiscard]] Result<bool> bring_in_line();
     [[nodiscard]] Result<void> take_away(RpcbindTalk& talk, const std::vector<RpcEntry>& gone);
-    [[nodiscard]] Result<void> bring_in_line(
+    [[nodiscard]] Result<bool> bring_in_line(
             RpcbindTalk& talk, std::uint32_t id, const RpcStanding& standing);
     void report(std::uint32_t id, AnnounceState state, int error, std::string text);
 

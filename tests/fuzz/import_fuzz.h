@@ -18,7 +18,8 @@ inline void must(bool holds) {
 }
 
 // Every name is there but "no…"; the input is each file, so that includes meet themselves, and
-// after a few files no more are there, for what fills 100,000 takes a second and teaches little.
+// after a few files no more are there, for what fills 100,000 takes a second and teaches
+// little.
 class FuzzHost final : public ImportHost {
 public:
     explicit FuzzHost(std::string text) : text_(std::move(text)) {}
@@ -87,6 +88,8 @@ protected:
     std::optional<std::uint16_t> ask_port(const std::string&, const char*) override {
         return std::nullopt;
     }
+
+    std::optional<std::uint32_t> ask_rpc_program(const std::string&) override { return 100001; }
 };
 
 inline void must_be_taken(const std::string& text) {

@@ -230,8 +230,6 @@ def test_others_keep_theirs():
             expect(registered(RSTATD)[(2, "udp")], "0.0.0.0.4.210", "root's")
             expect(port_of(registered(RSTATD)[(3, "udp")]), d.port("stat"), "ours")
             tirpc.pmap_unset(RSTATD, 2)
-            # It is looked at again every 30 s, and at once when something changes.
-            d.ok("pause", "users")
             wait_registered(RSTATD, STAT)
             wait_announced(d, "stat", "announced")
         expect(registered(RSTATD), {}, "after superd has stopped")

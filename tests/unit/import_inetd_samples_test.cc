@@ -59,6 +59,8 @@ protected:
     std::optional<std::uint16_t> ask_port(const std::string&, const char*) override {
         return std::nullopt;
     }
+
+    std::optional<std::uint32_t> ask_rpc_program(const std::string&) override { return 100001; }
 };
 
 std::string errors_of(const std::string& text) {

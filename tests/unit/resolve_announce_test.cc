@@ -93,6 +93,12 @@ TEST_CASE("resolve: two services that register the same are an error showing bot
     CHECK(says(clash, "version 2 of program 7 over udp belongs to [service.a] already"));
     CHECK(says(clash, ":5)"));
     CHECK(both(rpc, "listen = \"tcp:0\"\nrpc = { program = 7, versions = 2 }\n") == "");
+    const char* v6 = "listen = \"udp6:0\"\nrpc = { program = 7, versions = 2 }\n";
+    CHECK(says(both(rpc, v6), "over udp6 belongs"));
+    CHECK(resolve_text(service("a", std::string("listen = \"udp4:0\"\nrpc = ") + rpc) + "\n" +
+                               service("b", v6),
+                  true)
+                    .text() == "");
     CHECK(both(rpc, "listen = \"udp:0\"\nrpc = { program = 7, versions = 3 }\n") == "");
     CHECK(both(rpc,
                   "listen = \"udp:0\"\nenabled = false\nrpc = { program = 7, versions = 2 "

@@ -149,6 +149,13 @@ TEST_CASE("rpc: what an earlier process of this user left goes, others' stays", 
     CHECK(f.there() == Texts{"1 tcp6 ::.3.1", "2 tcp6 ::.9.9"});
     CHECK(f.heard.reports[5].state == AnnounceState::refused);
     CHECK(f.heard.reports[5].text == "version 2 over tcp6 is registered by root, at ::.9.9");
+    // It may go soon.
+    CHECK(f.backend.next(f.clock.now()) < f.clock.now() + std::chrono::seconds(1));
+    f.rpcbind.entries.erase({100001, 2, "tcp6"});
+    f.clock.advance(std::chrono::seconds(1));
+    f.backend.on_polled(f.clock.now());
+    CHECK(f.heard.reports[5].state == AnnounceState::announced);
+    CHECK(f.backend.next(f.clock.now()) == f.clock.now() + std::chrono::seconds(30));
 }
 
 TEST_CASE("rpc: somebody else's entry that says the same is as good as ours", "[rpc]") {
