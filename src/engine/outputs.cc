@@ -95,18 +95,21 @@ void make_blocking(int fd) {
 
 }  // namespace
 
-int Outputs::descriptor_for(Service& service, const Output& output) {
+Loan Outputs::descriptor_for(Service& service, const Output& output) {
     switch (output.kind) {
         case OutputKind::null:
-        case OutputKind::socket: return -1;
+        case OutputKind::socket: return {};
         case OutputKind::log: return stream_of(service);
         case OutputKind::file: break;
     }
     const auto known = files_.find(output.path);
-    if (known != files_.end()) return known->second.get();
+    if (known != files_.end()) return Loan(known->second);
     auto file = open_log_file(output.path);
     if (file) make_blocking(file->get());
-    if (file) return files_.emplace(output.path, std::move(*file)).first->second.get();
+    if (file) {
+        auto owner = std::make_shared<const Fd>(std::move(*file));
+        return Loan(files_.emplace(output.path, std::move(owner)).first->second);
+    }
     log_.log(FailEvent{.service = service.name(),
             .stage = "open",
             .subject = output.path,
@@ -115,12 +118,12 @@ int Outputs::descriptor_for(Service& service, const Output& output) {
     return stream_of(service);
 }
 
-int Outputs::stream_of(Service& service) {
+Loan Outputs::stream_of(Service& service) {
     auto stream = hub_.service_stream(service.name());
-    if (!stream) return -1;
+    if (!stream) return {};
     service.record->log_read = stream->read_end;
     service.record->log_write = stream->write_end;
-    return stream->write_end;
+    return Loan(stream->owner);
 }
 
 void Outputs::adopt_streams(Service& service) {

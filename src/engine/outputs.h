@@ -13,6 +13,7 @@
 #include "log/hub.h"
 #include "log/writer.h"
 #include "loop/loop.h"
+#include "sys/spawner.h"
 
 namespace superd {
 
@@ -42,16 +43,17 @@ public:
     // superd stops for good.
     void finish();
 
-    // A loan for Launch: the service's log stream, an output file, or -1 where the plan wants
-    // /dev/null or the socket. What cannot be opened is logged and becomes the log stream.
-    [[nodiscard]] int descriptor_for(Service& service, const Output& output);
+    // The service's log stream, an output file, or -1 where the plan wants /dev/null or the
+    // socket. What cannot be opened is logged and becomes the log stream. A reload opens files
+    // anew and a stream may have to be replaced: the loan keeps what it was given.
+    [[nodiscard]] Loan descriptor_for(Service& service, const Output& output);
     void adopt_streams(Service& service);
     void drop(const Service& service);
 
     void flush();
 
 private:
-    [[nodiscard]] int stream_of(Service& service);
+    [[nodiscard]] Loan stream_of(Service& service);
     void watch_channel();
 
     Loop& loop_;
@@ -61,7 +63,7 @@ private:
     std::unique_ptr<Poll> channel_poll_;
     Timer retry_;  // what could not be written at once
     bool events_open_ = false;
-    std::map<std::string, Fd, std::less<>> files_;  // by path
+    std::map<std::string, std::shared_ptr<const Fd>, std::less<>> files_;  // by path
 };
 
 }  // namespace superd

@@ -41,10 +41,10 @@ Result<StreamPair> make_pair(int send_buffer) {
 
 // Every process of a service holds the same socket and may shut it down or make it non-blocking
 // for all others. False: shut down, it is of no use any more.
-bool repair(const StreamPair& pair) {
-    pollfd entry{pair.read_end.get(), POLLRDHUP, 0};
+bool repair(int read_end, int write_end) {
+    pollfd entry{read_end, POLLRDHUP, 0};
     if (::poll(&entry, 1, 0) > 0) return false;
-    ::fcntl(pair.write_end.get(), F_SETFL, 0);
+    ::fcntl(write_end, F_SETFL, 0);
     return true;
 }
 
@@ -151,22 +151,26 @@ std::string LogHub::take_back_events() {
 
 Result<LogHub::Stream> LogHub::service_stream(std::string_view service) {
     auto found = streams_.find(service);
-    if (found != streams_.end() && !repair(found->second)) {
+    if (found != streams_.end() &&
+            !repair(found->second.read_end.get(), found->second.write_end->get())) {
         streams_.erase(found);
         found = streams_.end();
     }
     if (found == streams_.end()) {
         auto pair = make_stream_pair();
         if (!pair) return tl::unexpected(pair.error());
-        found = streams_.emplace(service, std::move(*pair)).first;
+        Kept kept{std::make_shared<const Fd>(std::move(pair->write_end)),
+                std::move(pair->read_end)};
+        found = streams_.emplace(service, std::move(kept)).first;
         enqueue(Item::service, service);
     }
-    return Stream{found->second.read_end.get(), found->second.write_end.get()};
+    const Kept& kept = found->second;
+    return Stream{kept.read_end.get(), kept.write_end->get(), kept.write_end};
 }
 
 void LogHub::adopt_stream(std::string_view service, Fd read_end, Fd write_end) {
-    StreamPair pair{std::move(write_end), std::move(read_end)};
-    streams_.insert_or_assign(std::string(service), std::move(pair));
+    Kept kept{std::make_shared<const Fd>(std::move(write_end)), std::move(read_end)};
+    streams_.insert_or_assign(std::string(service), std::move(kept));
     enqueue(Item::service, service);
 }
 

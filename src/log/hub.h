@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -66,10 +67,11 @@ public:
     [[nodiscard]] std::string take_back_events();
 
     // The descriptors of a service's stream, made when first asked for, and anew where a
-    // process of the service has shut it down: ask before each launch. Both stay the hub's:
-    // `write_end` is a loan for Launch::standard_error, both numbers belong in ServiceRecord.
+    // process of the service has shut it down: ask before each launch. Both numbers belong in
+    // ServiceRecord; who starts a process later holds `owner` until then.
     struct Stream {
         int read_end = -1, write_end = -1;
+        std::shared_ptr<const Fd> owner;  // of write_end, which stays open with it
     };
 
     [[nodiscard]] Result<Stream> service_stream(std::string_view service);
@@ -138,7 +140,13 @@ private:
     bool configured_ = false;
     Fd events_;  // read end
     Fd listener_;
-    std::map<std::string, StreamPair, std::less<>> streams_;
+
+    struct Kept {
+        std::shared_ptr<const Fd> write_end;
+        Fd read_end;
+    };
+
+    std::map<std::string, Kept, std::less<>> streams_;
     Fd channel_;
     std::deque<Queued> queue_;
 };

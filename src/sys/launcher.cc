@@ -82,13 +82,13 @@ LaunchNumbers Launcher::enter_slot(Launch& launch) {
     state_.processes()[launch.record].connection.store(numbers.connection);
     ::close(launch.connection);
     launch.connection = numbers.connection;
-    if (launch.standard_error >= 0) {
+    if (launch.standard_error.fd >= 0) {
         numbers.standard_error = slot_number(slot_, SlotPart::standard_error);
-        put_at(launch.standard_error, numbers.standard_error);
+        put_at(launch.standard_error.fd, numbers.standard_error);
     }
-    if (launch.standard_output >= 0) {
+    if (launch.standard_output.fd >= 0) {
         numbers.standard_output = slot_number(slot_, SlotPart::standard_output);
-        put_at(launch.standard_output, numbers.standard_output);
+        put_at(launch.standard_output.fd, numbers.standard_output);
     }
     return numbers;
 }
@@ -130,8 +130,8 @@ LaunchResult Launcher::run(Launch& launch) {
         numbers = enter_slot(launch);
     } else {
         numbers = {.connection = launch.connection,
-                .standard_error = launch.standard_error,
-                .standard_output = launch.standard_output,
+                .standard_error = launch.standard_error.fd,
+                .standard_output = launch.standard_output.fd,
                 .null = null_};
     }
     record.attempts = static_cast<std::uint8_t>(record.attempts + 1);

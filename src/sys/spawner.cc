@@ -17,6 +17,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -50,6 +51,18 @@ struct Worker {
     Nanoseconds timeout{0};
     std::optional<Mono> seen;  // when tick() first saw this launch
 };
+
+// A stop or a reload may close a listener while its worker waits for a thread, and the number
+// is then somebody else's. Where there is no descriptor to be had the child says so.
+void copy_listeners(Launch& launch) {
+    for (int& listener : launch.listeners)
+        listener = ::fcntl(listener, F_DUPFD_CLOEXEC, low_number);
+}
+
+void close_listeners(const Launch& launch) {
+    for (const int listener : launch.listeners)
+        if (listener >= 0) ::close(listener);
+}
 
 int open_event_fd() {
     return ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -122,8 +135,10 @@ Spawner::Impl::~Impl() {
         for (auto& worker : workers)
             worker->wake.notify_one();
     }
-    for (const Launch& launch : unbegun)
+    for (const Launch& launch : unbegun) {
         if (launch.connection >= 0) ::close(launch.connection);
+        close_listeners(launch);
+    }
     const auto patience_ends = std::chrono::system_clock::now() + destructor_patience;
     for (auto& worker : workers)
         join(*worker, patience_ends);
@@ -166,6 +181,7 @@ void Spawner::Impl::run(Worker& worker) {
         begin(worker, *launch);
         guard.unlock();
         const LaunchResult result = worker.launcher.run(*launch);
+        close_listeners(*launch);
         launch.reset();
         guard.lock();
         if (!finish(worker, result)) continue;
@@ -244,6 +260,7 @@ Spawner::~Spawner() = default;
 void Spawner::submit(Launch launch) {
     ++impl_->pending;
     ++impl_->pending_of[launch.service];
+    copy_listeners(launch);
     Worker* idle = nullptr;
     {
         const std::lock_guard guard(impl_->lock);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/fd.h"
 #include "base/result.h"
 #include "policy/spawn_plan.h"
 #include "sys/state.h"
@@ -52,16 +53,30 @@ struct StepIn {
     std::uint32_t banner_sent = 0;  // bytes
 };
 
+// A descriptor for a child that is started later. It stays open with the loan where that names
+// an owner; else whoever lends it keeps it open until the result was drained.
+struct Loan {
+    Loan() = default;
+
+    // NOLINTNEXTLINE(google-explicit-constructor): a number is a loan
+    Loan(int number) : fd(number) {}
+
+    explicit Loan(std::shared_ptr<const Fd> of)
+            : fd(of ? of->get() : -1), owner(std::move(of)) {}
+
+    int fd = -1;
+    std::shared_ptr<const Fd> owner;
+};
+
 struct Launch {
     std::uint32_t record = 0;   // State::processes() index; state accepted, pid 0
     std::uint32_t service = 0;  // for the share
     std::shared_ptr<const SpawnPlan> plan;
     ConnectionFacts facts;       // handlers; facts.local_path must outlive the launch
     int connection = -1;         // handler: owned by the spawner from submit() on
-    std::vector<int> listeners;  // worker: loans, in the order of listen_fdnames
-    int standard_error = -1;     // loan: the log stream or a file; -1: /dev/null, or the socket
-    int standard_output = -1;    //   where the plan says so
-    // Loans stay open until the result was drained.
+    std::vector<int> listeners;  // worker: in the order of listen_fdnames; submit() copies them
+    Loan standard_error;         // the log stream or a file; -1: /dev/null, or the socket
+    Loan standard_output;        //   where the plan says so
 
     // Takes O_NONBLOCK off the listeners, which servers of inetd's "wait" and of systemd
     // expect. The flag is the open file's, not the descriptor's: false where another process
@@ -95,7 +110,7 @@ public:
     Spawner(const Spawner&) = delete;
     Spawner& operator=(const Spawner&) = delete;
 
-    // Loop thread. Takes over launch.connection.
+    // Loop thread. Takes over launch.connection. The listeners may be closed from then on.
     void submit(Launch launch);
     // eventfd, readable when results are there.
     [[nodiscard]] int event_fd() const;

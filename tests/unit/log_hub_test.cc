@@ -149,6 +149,8 @@ TEST_CASE("log hub: a service that breaks its stream gets a sound one at the nex
     const auto second = hub.service_stream("ssh");
     REQUIRE(second);
     CHECK(inode(second->write_end) != before);
+    // A launch that was given the first one and has not begun still finds it under its number.
+    CHECK(inode(first->write_end) == before);
     write_all(second->write_end, "still heard");
     CHECK(read_available(second->read_end) == "still heard");
     CHECK(hub.flush());
