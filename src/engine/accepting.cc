@@ -172,8 +172,13 @@ void Supervisor::consider(
     AdmissionFacts facts = facts_of(service, peer);
     std::vector<std::uint32_t> groups;
     if (peer.family == Family::unix && service.access.needs_groups()) {
-        // Without them no group can be matched: what only a group allows is refused.
-        groups = peer_groups(connection.get()).value_or(std::vector<std::uint32_t>{});
+        auto known = peer_groups(connection.get());
+        if (!known) {
+            // One that is denied by its group cannot be told from others.
+            ++service.record->accepted;
+            return refuse(service, listener, std::move(connection), peer, {});
+        }
+        groups = std::move(*known);
         facts.groups = groups;
     }
     facts.name = remembered_name(service, peer);

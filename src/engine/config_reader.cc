@@ -157,6 +157,13 @@ struct ConfigReader::Running {
     std::unique_ptr<Poll> poll;
 };
 
+ConfigReader::ConfigReader(Loop& loop)
+        : loop_(loop), deadline_(loop, [this] {
+              if (running_)
+                  ::syscall(SYS_pidfd_send_signal, running_->child.pidfd.get(), SIGKILL,
+                          nullptr, 0);
+          }) {}
+
 void ConfigReader::read(const ReadOptions& options, Callback callback) {
     submit({to_arguments(options), -1, std::move(callback)});
 }
@@ -185,11 +192,13 @@ void ConfigReader::start_next() {
         running_->poll = std::make_unique<Poll>(
                 loop_, running_->child.pidfd.get(), [this](int, int) { finish(); });
         running_->poll->start(Poll::readable);
+        deadline_.start(patience);
     }
 }
 
 void ConfigReader::finish() {
     auto ended = std::exchange(running_, nullptr);
+    deadline_.stop();
     ended->poll.reset();
     ended->callback(answer_of(ended->child));
     start_next();

@@ -20,10 +20,11 @@ class ConfigReader {
 public:
     using Callback = std::function<void(Result<ReadResult>)>;
 
-    explicit ConfigReader(Loop& loop) : loop_(loop) {}
+    explicit ConfigReader(Loop& loop);
 
     // One at a time, in order. The callback comes from the loop, once, unless the reader goes
-    // first.
+    // first. A reading that takes more than `patience` (a name service or a file system that
+    // hangs) is killed and fails, or no later one would ever begin.
     void read(const ReadOptions& options, Callback callback);
     // plan_fd: a loan, the committed plan's memory file. The result's plan has fresh networks.
     void reread_networks(int plan_fd, Callback callback);
@@ -43,6 +44,8 @@ private:
     };
     struct Running;
 
+    static constexpr Nanoseconds patience = std::chrono::minutes(1);
+
     void submit(Request request);
     void start_next();
     void finish();
@@ -50,6 +53,7 @@ private:
     Loop& loop_;
     std::deque<Request> queue_;
     std::shared_ptr<Running> running_;
+    Timer deadline_;
 };
 
 // The other side: `superd --read-plan …` in cmd/superd calls this with what follows it. Writes

@@ -88,7 +88,10 @@ Result<void> DenyList::load(Wall now) {
 Result<void> DenyList::append(const std::string& line, Wall now) {
     if (!file_ || lines_ > 2 * denials_.all().size() + spare_lines) return rewrite(now);
     ++lines_;
-    return write_all(file_.get(), line + '\n', path_);
+    auto done = write_all(file_.get(), line + '\n', path_);
+    // What was written of it would run into the next line: that one writes all of them anew.
+    if (!done) file_.reset();
+    return done;
 }
 
 Result<void> DenyList::rewrite(Wall now) {

@@ -134,6 +134,7 @@ void Relays::give(std::uint32_t index, Packet packet, std::vector<Fd> descriptor
             how.again && record.relay < relays_.size() && relays_[record.relay]->usable();
     Relay* relay = same ? relays_[record.relay].get() : choose();
     if (relay == nullptr || !packet) {
+        if (!how.keeps_client) record.connection.store(-1, std::memory_order_relaxed);
         descriptors.clear();
         sink_.on_relayed_ended(index,
                 {.name = {index, record.id}, .end = RelayEnd::lost, .error = ECONNREFUSED});
@@ -485,6 +486,7 @@ void Relays::on_gone(Relay& relay) {
         ProcessRecord& record = processes_.records().at(one.record);
         Relay* other = choose();
         if (other == nullptr) {
+            if (!one.keeps_client) record.connection.store(-1, std::memory_order_relaxed);
             one.descriptors.clear();
             sink_.on_relayed_ended(
                     one.record, {.name = {one.record, record.id}, .end = RelayEnd::lost});

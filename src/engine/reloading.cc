@@ -301,7 +301,8 @@ bool Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepa
     if (changed) {
         give_plan(*service, plan);
     } else {
-        service->plan = plan;  // lines may have moved
+        service->plan = plan;    // lines may have moved
+        service->spawn.reset();  // it holds the old plan, and launches point into the new one
         compile_access(*service);
         if (stays_in_place(*service, prepared)) {
             const auto old = prepared.old.find(service);
@@ -375,7 +376,12 @@ void Supervisor::on_networks_changed() {
         if (read->plan->networks == plan_->networks) return;
         auto next = std::make_shared<Plan>(*plan_);
         next->networks = read->plan->networks;
-        if (!state_.commit_plan(encode_plan(*next))) return;
+        // They count all the same; only a superd after a kill would not know them.
+        if (const auto saved = state_.commit_plan(encode_plan(*next)); !saved)
+            outputs_.log().log(FailEvent{.stage = saved.error().operation,
+                    .subject = saved.error().subject,
+                    .error = saved.error().code,
+                    .detail = "address lists"});
         plan_ = std::move(next);
         networks_ = make_network_tables(plan_->networks);
         for (auto& [name, service] : services_) {

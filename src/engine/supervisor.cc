@@ -337,7 +337,9 @@ void Supervisor::changed(Service& service) {
                     .reason = view.detail});
         known->second = view.state;
     }
-    if (waiters_.empty()) return;
+    const bool awaited = std::any_of(waiters_.begin(), waiters_.end(),
+            [&](const auto& waiter) { return waiter.service == service.name(); });
+    if (!awaited) return;
     const ServiceStatus status = status_of(service);
     for (std::size_t i = 0; i < waiters_.size();) {
         if (waiters_[i].service != service.name() || !waiters_[i].test(status)) {
