@@ -7,7 +7,7 @@
 // name or user is asked for first), denying.cc (addresses kept out for a time), workers.cc
 // (workers and daemons), ending.cc (exits), reloading.cc (file → plan → commit), recovering.cc
 // (after a kill), announcing.cc (what others are told of services), orders.cc and status.cc
-// (what control asks for).
+// (what control asks for), relaying.cc and upstreams.cc (relays, and where redirects go).
 #pragma once
 
 #include <array>
@@ -393,8 +393,8 @@ private:
     std::unordered_map<std::uint32_t, std::string> users_;  // by record: those that are known
     Timer held_look_;
     std::size_t refused_asked_ = 0;  // clients that are refused and asked for nevertheless
-    std::uint32_t live_ = 0;   // handlers, workers and daemons that hold a record
-    mutable double load_ = 0;  // one-minute average, read at most once a second
+    std::uint32_t live_ = 0;         // handlers, workers and daemons that hold a record
+    mutable double load_ = 0;        // one-minute average, read at most once a second
     mutable Mono load_at_{};
     bool stopping_ = false;
     bool leave_all_ = false;

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+// What Relays keeps of each relay; for its own two sources.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "engine/relays.h"
+#include "loop/loop.h"
+
+#include "relay/channel.h"
+
+namespace superd {
+
+// A relay that takes nothing for so long is killed, and another one started.
+inline constexpr auto relay_patience = std::chrono::seconds(10);
+
+// A message that no packet has taken yet.
+struct Relays::Waiting {
+    std::string message;
+    std::vector<Fd> descriptors;
+    std::uint32_t record = ~std::uint32_t{0};  // whose connection goes with it
+    bool keeps_client = false;
+};
+
+struct Relays::Relay {
+    unsigned number = 0;
+    std::uint32_t record = ~std::uint32_t{0};  // of its process; ~0: there is none
+    Fd channel;
+    Fd theirs;  // its end, until it has been started
+    std::unique_ptr<Poll> poll;
+    std::deque<Waiting> waiting;  // for the end of the turn, and room in the channel
+    Mono waiting_since{};
+    Mono not_before{};
+    Mono started{};
+    std::uint32_t failures = 0;
+    bool answered = false;  // it has said ReadyMessage
+    bool writing = false;   // the poll waits for room
+
+    [[nodiscard]] bool lives() const { return record != ~std::uint32_t{0}; }
+
+    // Not while it is being killed.
+    [[nodiscard]] bool usable() const { return lives() && poll != nullptr; }
+};
+
+struct Relays::News {
+    FromRelay message;
+};
+
+}  // namespace superd
