@@ -278,7 +278,7 @@ void Supervisor::on_service_empty(Service& service) {
     service.holds.clear(Hold::worker);
     if (!service.wants_listeners() || stopping_)
         remove_credentials(service.name(), options_.prefixes);
-    if (service.removed) remove_service(service);  // the reference is gone after the turn
+    if (service.removed) emptied_.push_back(&service);
     if (stopping_) {
         maybe_finish();
         return;

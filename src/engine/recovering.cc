@@ -83,7 +83,12 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
     std::vector<std::uint32_t> to_relay;
     for (const RecoveredRecord& found : recovery.records) {
         ProcessRecord& record = processes_.records().at(found.record);
-        Service* service = is_own_program(record.kind) ? nullptr : by_index_[record.service];
+        const bool own = is_own_program(record.kind);
+        if (!own && !has_service(record)) {
+            forget_record(found.record);
+            continue;
+        }
+        Service* service = own ? nullptr : by_index_[record.service];
         const bool relayed = record.kind == ProcessKind::relayed;
         const bool starts = found.action == Recovered::start;
         if (found.action == Recovered::forget ||
@@ -162,8 +167,20 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
     for (auto& [name, service] : services_) {
         if (service->removed && service->active == 0) emptied_.push_back(service.get());
     }
-    for (Service* service : std::exchange(emptied_, {}))
-        remove_service(*service);
+    remove_emptied();
+}
+
+bool Supervisor::has_service(const ProcessRecord& record) const {
+    return record.service < by_index_.size() && by_index_[record.service] != nullptr;
+}
+
+// Of a service that even the shared state knows nothing of. Its process, if there is one, is
+// the guard's by now, and nobody waits for its end.
+void Supervisor::forget_record(std::uint32_t index) {
+    ProcessRecord& record = processes_.records().at(index);
+    Fd(record.connection.exchange(-1)).reset();
+    Fd(record.pidfd.exchange(-1)).reset();
+    processes_.records().give_back(index);
 }
 
 void Supervisor::take_found_connections(const Recovery& recovery) {

@@ -66,7 +66,10 @@ Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
                   [this](const std::string& host) { on_target_name(host); }),
           announcers_{make_announcer(Announcing::rpc), make_announcer(Announcing::mdns)},
           held_look_(loop, [this] { look_at_held(); }) {
-    loop_.at_turn_end([this] { graveyard_.clear(); });
+    loop_.at_turn_end([this] {
+        remove_emptied();
+        graveyard_.clear();
+    });
     if (!options_.exec_program.empty())
         exec_program_ = Fd(::open(options_.exec_program.c_str(), O_PATH | O_CLOEXEC));
 }
@@ -240,6 +243,17 @@ void Supervisor::remove_service(Service& service) {
     answer_waiters_of(service.name());
 }
 
+// Not while the process record that was its last is still held: a superd killed in between
+// would leave a process of a service that nobody knows.
+void Supervisor::remove_emptied() {
+    if (emptied_.empty()) return;
+    for (Service* service : std::exchange(emptied_, {})) {
+        if (by_index_[service->index] != service) continue;  // it was here twice
+        if (service->removed && service->active == 0) remove_service(*service);
+    }
+    outputs_.flush();
+}
+
 void Supervisor::answer_waiters_of(const std::string& gone) {
     const auto first = std::stable_partition(waiters_.begin(), waiters_.end(),
             [&](const Waiter& waiter) { return waiter.service != gone; });
@@ -320,7 +334,8 @@ void Supervisor::notify(std::string_view text) const {
 }
 
 void Supervisor::changed(Service& service) {
-    if (by_index_[service.index] != &service) return;  // it has gone in this turn
+    if (by_index_[service.index] != &service) return;    // it has gone in this turn
+    if (service.removed && service.active == 0) return;  // it goes at the end of it
     announce(service);
     const StateView view = view_of(service, loop_.now());
     auto [known, fresh] = logged_states_.try_emplace(service.index, view.state);

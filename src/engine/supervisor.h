@@ -304,6 +304,7 @@ private:
     // The half of it after which clients can connect, although nobody accepts yet.
     void open_doors(Service& service);
     void remove_service(Service& service);
+    void remove_emptied();
     void answer_waiters_of(const std::string& gone);
     [[nodiscard]] Service* find(std::string_view name) const;
     void configure_outputs();
@@ -328,6 +329,8 @@ private:
     void adopt_ghosts();
     void close_stray_listeners();
     void adopt_processes(const Recovery& recovery);
+    [[nodiscard]] bool has_service(const ProcessRecord& record) const;
+    void forget_record(std::uint32_t index);
     void take_found_connections(const Recovery& recovery);
 
     // ---- the whole
@@ -372,7 +375,7 @@ private:
     std::string config_trouble_;
     std::map<std::string, std::unique_ptr<Service>, std::less<>> services_;
     std::vector<Service*> by_index_;  // by ServiceRecord index; null: none
-    std::vector<Service*> emptied_;   // removed services found without processes
+    std::vector<Service*> emptied_;   // removed and without processes: go after the turn
     std::vector<std::unique_ptr<Service>> graveyard_;  // until the turn of the loop is over
     std::uint32_t log_record_ = ~std::uint32_t{0};
     std::uint32_t log_failures_ = 0;

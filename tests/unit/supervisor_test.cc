@@ -323,6 +323,62 @@ TEST_CASE(
     CHECK(process.state == RecordState::free);
 }
 
+TEST_CASE(
+        "supervisor: a process of a service that nothing is known of is given up after a "
+        "kill") {
+    Supervised bench;
+    const auto pair = test::socket_pair();
+    const Fd client(pair.ours);
+    for (const std::uint32_t i : {0U, 1U}) {
+        ProcessRecord& process = bench.state.processes()[i];
+        process.kind = i == 0 ? ProcessKind::handler : ProcessKind::relayed;
+        process.service = 7 * i;
+        process.source = no_source;
+        process.pidfd = -1;
+        process.connection = i == 0 ? -1 : pair.theirs;
+        process.state = RecordState::running;
+    }
+    bench.state.header().process_high = 2;
+    const auto plan = test::plan_with({});
+    (void)bench.state.commit_plan(encode_plan(*plan)).value();
+    Recovery recovery;
+    for (const std::uint32_t i : {0U, 1U})
+        recovery.records.push_back({.record = i, .action = Recovered::running});
+    bench.make().recover(plan, recovery);
+    for (const std::uint32_t i : {0U, 1U})
+        CHECK(bench.state.processes()[i].state == RecordState::free);
+    CHECK(bench.read_all(client).empty());
+}
+
+TEST_CASE("supervisor: a removed service is forgotten after the record of its last process") {
+    Supervised bench;
+    bench.write_config(
+            "[superd]\nlog = []\n[service.s]\nlisten = \"tcp:127.0.0.1:0\"\n"
+            "exec = \"/bin/cat\"\nuser = \"" +
+            std::to_string(::geteuid()) + "\"\n");
+    bench.start_from_file();
+    Fd client = bench.connect("s");
+    REQUIRE(::send(client.get(), "one\n", 4, 0) == 4);
+    REQUIRE(bench.says(client, "one"));
+    const ProcessRecord& process = bench.state.processes()[0];
+    REQUIRE(process.kind == ProcessKind::handler);
+    bool gone = false, still_held = true;
+    const auto never = [](const ServiceStatus&) {
+        return false;
+    };
+    REQUIRE(bench.supervisor->wait("s", never, [&](const Outcome&) {
+        gone = true;
+        still_held = process.state != RecordState::free;
+    }) != 0);
+    bench.write_config("[superd]\nlog = []\n");
+    REQUIRE(bench.reload().code == 0);
+    CHECK_FALSE(gone);
+    client.reset();
+    REQUIRE(bench.turn_until([&] { return gone; }));
+    CHECK_FALSE(still_held);
+    CHECK(bench.supervisor->names().empty());
+}
+
 TEST_CASE("supervisor: two records of one descriptor are one listener after a kill") {
     Supervised bench;
     const auto service = service_plan("s", Mode::handler, shell("echo hi"));
