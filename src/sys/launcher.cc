@@ -66,7 +66,14 @@ Launcher::Launcher(const State& state, SpawnMethod method, unsigned index, int n
                           ? static_cast<int>(index)
                           : -1),
           null_(null),
-          ignored_signals_(ignored_signals()) {}
+          ignored_signals_(ignored_signals()) {
+    if (method_ == SpawnMethod::fork) keep_spares();
+}
+
+void Launcher::keep_spares() {
+    for (Fd& spare : spares_)
+        if (!spare) spare.reset(::fcntl(null_, F_DUPFD_CLOEXEC, low_number));
+}
 
 // A slot holds one socket; workers with many listeners copy the table, which they can afford.
 bool Launcher::has_slot(const Launch& launch) const {
@@ -109,8 +116,13 @@ int Launcher::clone_and_wait(ChildWork& work, ProcessRecord& record) {
     request.pid = &record.pid;
     request.pidfd = &record.pidfd;
     if (work.sharing != Sharing::nothing) return clone_child(request);
+    for (Fd& spare : spares_)
+        spare.reset();
+    return fork_and_wait(request, work);
+}
 
-    // Without CLONE_VFORK: until exec closes the pipe or the child's end does.
+// Without CLONE_VFORK: until exec closes the pipe or the child's end does.
+int Launcher::fork_and_wait(CloneRequest& request, ChildWork& work) {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) return -errno;
     const Fd reader(ends[0]);
@@ -154,6 +166,7 @@ LaunchResult Launcher::run(Launch& launch) {
         ::close(launch.connection);
     }
     launch.connection = -1;
+    if (method_ == SpawnMethod::fork) keep_spares();
     if (!keeps_channel(record.kind)) record.connection.store(-1);
     return result;
 }

@@ -2,6 +2,9 @@
 // One launch after the other, in one thread: descriptors into place, clone, what became of it.
 #pragma once
 
+#include <array>
+
+#include "base/fd.h"
 #include "sys/clone.h"
 #include "sys/launch_buffer.h"
 #include "sys/spawner.h"
@@ -26,6 +29,8 @@ private:
     [[nodiscard]] LaunchResult finish(
             const Launch& launch, ProcessRecord& record, int pid) const;
     [[nodiscard]] int clone_and_wait(ChildWork& work, ProcessRecord& record);
+    [[nodiscard]] int fork_and_wait(CloneRequest& request, ChildWork& work);
+    void keep_spares();
 
     const State& state_;
     SpawnMethod method_;
@@ -34,6 +39,9 @@ private:
     ChildStack stack_;
     LaunchBuffer buffer_;
     std::uint64_t ignored_signals_;
+    // A launch by plain fork needs three descriptors more than its connection has, and at the end
+    // of superd's own would lose a client that was let in already.
+    std::array<Fd, 3> spares_;
 };
 
 // Switches off a linger time that whoever held the socket may have set: it would make close(2)

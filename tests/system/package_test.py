@@ -81,7 +81,8 @@ class Demonstration:
             self.process = subprocess.Popen(
                 ["/bin/sh", "contrib/demo", build()], cwd=TREE, stdin=subprocess.DEVNULL, stdout=output,
                 stderr=output, env={**os.environ, "TMPDIR": directory, "NO_COLOR": "1"},
-                start_new_session=True)
+                # A shell cannot trap what was ignored when it began, as in a job of the background.
+                start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
 
     def text(self):
         return read_text(self.path)
