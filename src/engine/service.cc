@@ -132,7 +132,8 @@ StateView view_of(const Service& service, Mono now) {
         return {ServiceState::stopping, fmt::format("{} left to end", service.active)};
     if (!service.plan->enabled && service.order() == Order::none) {
         if (service.active == 0) return {ServiceState::disabled, "enabled = false"};
-        return {ServiceState::draining, fmt::format("enabled = false; {} left", service.active)};
+        return {ServiceState::draining,
+                fmt::format("enabled = false; {} left", service.active)};
     }
     switch (service.order()) {
         case Order::stop: return {ServiceState::stopped, "stopped by hand"};
