@@ -14,8 +14,9 @@ namespace {
 constexpr int batches_a_turn = 16;
 // Conversations that superd is asked about at one time; datagrams of more are lost.
 constexpr std::size_t most_asked = 256;
-// Datagrams that wait for superd's answer; the rest is lost, as datagrams may be.
-constexpr std::size_t most_waiting = 8;
+// Datagrams of a flow, and their bytes, that wait for superd's answer; the rest is lost, as
+// datagrams may be.
+constexpr std::size_t most_waiting = 8, most_waiting_bytes = 64 * 1024;
 // For so long somebody who was not let in is not asked about again.
 constexpr Nanoseconds refused_for = std::chrono::seconds(1);
 
@@ -52,6 +53,7 @@ struct DatagramForward::Flow final : Watcher, WheelTimer, Task {
     Mono touched{};
     Fd upstream;
     std::vector<std::string> waiting;
+    std::size_t waiting_bytes = 0;
     std::uint64_t received = 0, sent = 0;
 };
 
@@ -100,8 +102,11 @@ void DatagramForward::take(mmsghdr& message) {
             static_cast<const char*>(message.msg_hdr.msg_iov->iov_base), message.msg_len);
     if (flow->state == Flow::State::open)
         pass_on(*flow, datagram);
-    else if (flow->waiting.size() < most_waiting)
+    else if (flow->waiting.size() < most_waiting &&
+             flow->waiting_bytes + datagram.size() <= most_waiting_bytes) {
         flow->waiting.emplace_back(datagram);
+        flow->waiting_bytes += datagram.size();
+    }
 }
 
 DatagramForward::Flow* DatagramForward::find_or_ask(const msghdr& message) {

@@ -15,7 +15,8 @@ constexpr int packets_a_turn = 16;
 constexpr int retry_ms = 20;
 // How soon superd learns what came of datagrams.
 constexpr Nanoseconds counts_every = std::chrono::milliseconds(500);
-// Beyond it superd is not reading: news of datagrams are dropped, ends of connections never.
+// Beyond it superd is not reading: news of datagrams are dropped. What a connection or a flow
+// has to say is kept, for each waits for an answer and says one thing at a time.
 constexpr std::size_t most_waiting = 10'000;
 
 }  // namespace
@@ -198,8 +199,9 @@ void Relay::on_ended(Conversation& conversation, RelayEnd end, int error) {
 }
 
 void Relay::tell(const FromRelay& message) {
-    const bool must = std::holds_alternative<EndedMessage>(message);
-    if (!must && waiting_.size() >= most_waiting) return;
+    const bool news = std::holds_alternative<SensedMessage>(message) ||
+                      std::holds_alternative<CountsMessage>(message);
+    if (news && waiting_.size() >= most_waiting) return;
     if (auto packet = encode_message(message); packet && channel_)
         waiting_.push_back(std::move(*packet));
 }
