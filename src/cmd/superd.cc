@@ -51,7 +51,7 @@ using Notify = std::function<void(std::string_view)>;
 constexpr std::string_view usage_text =
         "usage: superd [-c FILE] [-t] [--as FILE] [-d] [--background] [--pid-file FILE]\n"
         "              [--run DIR] [--state DIR] [--socket PATH] [--take-from PID]\n"
-        "              [--no-guard] [-V]\n"
+        "              [--no-guard] [--spawn shared|vfork|fork] [-V]\n"
         "see superd(8)\n";
 
 bool is_root() {
@@ -159,20 +159,21 @@ ReadOptions read_options_of(const Options& options) {
 }
 
 // `superd -t`: a file that belongs to root is checked as root's superd would read it, whoever
-// asks.
+// asks; whose the file is matters where it stands already.
 int check_file(const Options& options) {
     ReadOptions read = read_options_of(options);
 
     struct stat facts {};
 
     if (::stat(options.file.c_str(), &facts) == 0 && facts.st_uid == 0) read.root = true;
-    read.check_ownership = false;
+    read.check_ownership = read.root && read.as.empty();
     const ReadResult result = read_config(read);
     std::fputs(render(result.diagnostics, ::isatty(2) == 1).c_str(), stderr);
     if (!result.plan) return 1;
-    std::printf("%s: %zu services, no errors\n",
-            read.as.empty() ? read.path.c_str() : read.as.c_str(),
-            result.plan->services.size());
+    const std::size_t count = result.plan->services.size();
+    std::printf("%s: %zu %s, no errors\n",
+            read.as.empty() ? read.path.c_str() : read.as.c_str(), count,
+            count == 1 ? "service" : "services");
     return 0;
 }
 
@@ -333,6 +334,18 @@ FirstPlan first_plan(const Options& options, const std::function<void()>& meanwh
                     (read ? first_error(read->diagnostics) : read.error().text())};
 }
 
+// --background closes standard error.
+void warn_of_lost_log(const Options& options, const Plan& plan) {
+    const auto& sinks = plan.daemon.log;
+    const bool lost = std::any_of(sinks.begin(), sinks.end(),
+            [](const SinkPlan& sink) { return sink.kind == SinkKind::stderr_text; });
+    if (options.background && (lost || sinks.empty()))
+        std::fputs(
+                "superd: warning: with --background nobody sees log = \"stderr\"; write log "
+                "= \"syslog:daemon\" or a file below [superd]\n",
+                stderr);
+}
+
 int serve(
         const Options& options, const Notify& notify, State& state, std::span<const int> keep) {
     const bool fresh = state.header().plan_sequence.load() == 0;
@@ -345,6 +358,7 @@ int serve(
     if (fresh) {
         first = first_plan(options, look_around);
         if (!first.plan) return exit_first_start_failed;
+        warn_of_lost_log(options, *first.plan);
         if (const auto saved = state.commit_plan(first.encoded); !saved) {
             std::fprintf(stderr, "superd: %s\n", saved.error().text().c_str());
             return exit_first_start_failed;

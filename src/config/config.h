@@ -20,7 +20,7 @@ struct ReadOptions {
     bool root = false;   // superd runs (or will run) as root: ownership of files is checked,
                          // services must name a user, privileged options are allowed
     bool check_ownership =
-            false;  // refuse files that others can write (superd as root; not for `-t`)
+            false;  // refuse files that others can write (superd as root; not for `--as`)
 };
 
 // In a folder of copies: a line "COPY PATH" for each file, by its name in the folder.

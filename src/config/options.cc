@@ -122,7 +122,7 @@ constexpr std::array table{
         .help = "Tell the server of a redirect who its client is, by a header of the PROXY protocol."},
     Option{.key = "idle_timeout", .type = T::time_bound, .where = inherited,
         .modes = for_builtin | for_redirect, .effect = Effect::at_once,
-        .default_text = R"("10m" for a builtin, "unlimited" for a redirect)", .low = 10, .high = 30 * day_ms,
+        .default_text = R"("10m" for a builtin; for a redirect "unlimited", over UDP "1m")", .low = 10, .high = 30 * day_ms,
         .help = "How long a connection of a builtin or a redirect may be without a byte either way before it is closed."},
     Option{.key = "exec", .type = T::command, .where = own, .effect = Effect::next_start,
         .xinetd = "server server_args", .inetd = "server-program", .systemd = "ExecStart",

@@ -57,11 +57,16 @@ tl::expected<std::vector<std::string>, Outcome> ctl_names(const CtlGlobals& glob
     const auto all = client.list(ctl_read_timeout(globals));
     if (!all) return tl::unexpected(all.error());
     if (words.empty()) return *all;
+    return ctl_matching(words, *all);
+}
+
+tl::expected<std::vector<std::string>, Outcome> ctl_matching(
+        const std::vector<std::string>& words, const std::vector<std::string>& all) {
     std::vector<std::string> names;
     for (const auto& word : words) {
         const auto before = names.size();
         if (!is_glob(word)) names.push_back(word);
-        for (const auto& name : *all)
+        for (const auto& name : all)
             if (is_glob(word) && ::fnmatch(word.c_str(), name.c_str(), 0) == 0)
                 names.push_back(name);
         if (names.size() == before)

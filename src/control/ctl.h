@@ -41,6 +41,10 @@ void ctl_print(const std::string& text);
         const CtlGlobals& globals, ControlClient& client,
         const std::vector<std::string>& words);
 
+// The same against names that are known.
+[[nodiscard]] tl::expected<std::vector<std::string>, Outcome> ctl_matching(
+        const std::vector<std::string>& words, const std::vector<std::string>& all);
+
 // ---- looking (ctl_look.cc)
 int ctl_status(const CtlGlobals& globals, const std::vector<std::string>& names, bool quiet,
         unsigned log_lines);
@@ -87,7 +91,7 @@ int ctl_check(const CtlGlobals& globals, const std::string& file, const std::str
 int ctl_options(const CtlGlobals& globals, const std::string& key);
 int ctl_edit(const CtlGlobals& globals, const std::string& file, const std::string& name);
 int ctl_enable(const CtlGlobals& globals, const std::string& file,
-        const std::vector<std::string>& names, bool enabled);
+        const std::vector<std::string>& words, bool enabled);
 [[nodiscard]] std::string ctl_config_path(const CtlGlobals& globals, const std::string& given);
 // To read path as the daemon would: as root's where the file is root's.
 [[nodiscard]] ReadOptions ctl_read_options(const std::string& path, const std::string& as);

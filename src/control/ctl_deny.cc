@@ -48,6 +48,9 @@ int ctl_deny(const CtlGlobals& globals, const DenyWords& words) {
     if (words.all && !words.clear) return usage(globals, "--all is for --clear");
     if (words.forever && !words.length.empty())
         return usage(globals, "--for and --forever exclude each other");
+    const bool details = words.forever || !words.length.empty() || !words.reason.empty();
+    if (details && words.address.empty())
+        return usage(globals, "--for, --forever and --reason are for an ADDRESS");
     Nanoseconds length = usual_length;
     if (!words.length.empty()) {
         const auto parsed = parse_duration(words.length);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // superctl enable and disable.
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "config/tree.h"
 #include "control/ctl.h"
 #include "control/install.h"
@@ -37,24 +39,26 @@ std::vector<std::string> includes_of(const std::string& main_file) {
     return include != nullptr ? strings_of(*include->value) : std::vector<std::string>{};
 }
 
-bool has_service(const Plan& plan, const std::string& name) {
-    for (const auto& service : plan.services)
-        if (service->name == name) return true;
-    return false;
-}
-
-// The services of the file as it stands: all names must be there before anything is written.
-Outcome check_names(const std::string& main_file, const std::vector<std::string>& names) {
+// The services of the file as it stands that words mean: all must be there before anything is
+// written.
+tl::expected<std::vector<std::string>, Outcome> find_names(
+        const std::string& main_file, const std::vector<std::string>& words) {
     const auto result = read_config(ctl_read_options(main_file, ""));
     if (!result.plan) {
         std::fputs(render(result.diagnostics).c_str(), stderr);
-        return {exit_code::failed, fmt::format("{} has errors; mend them first", main_file)};
+        return tl::unexpected(Outcome{
+                exit_code::failed, fmt::format("{} has errors; mend them first", main_file)});
     }
-    for (const auto& name : names)
-        if (!has_service(*result.plan, name))
-            return {exit_code::no_such_service,
-                    fmt::format("{} has no service {}", main_file, name)};
-    return {};
+    std::vector<std::string> all;
+    for (const auto& service : result.plan->services)
+        all.push_back(service->name);
+    auto names = ctl_matching(words, all);
+    if (!names) return names;
+    for (const auto& name : *names)
+        if (std::find(all.begin(), all.end(), name) == all.end())
+            return tl::unexpected(Outcome{exit_code::no_such_service,
+                    fmt::format("{} has no service {}", main_file, name)});
+    return names;
 }
 
 Outcome write_switches(
@@ -84,10 +88,18 @@ void put_back(const std::string& path, const Result<std::string>& before) {
         std::fprintf(stderr, "superctl: %s\n", written.error().text().c_str());
 }
 
+// Nobody knows whether superd has read it: it was not allowed to be asked, or took too long.
+void say_that_it_stays(
+        const std::string& path, const std::vector<std::string>& names, bool enabled) {
+    std::fprintf(stderr, "superctl: %s keeps enabled = %s; superctl %s %s takes it back\n",
+            path.c_str(), enabled ? "true" : "false", enabled ? "disable" : "enable",
+            join(names, " ").c_str());
+}
+
 }  // namespace
 
 int ctl_enable(const CtlGlobals& globals, const std::string& file,
-        const std::vector<std::string>& names, bool enabled) {
+        const std::vector<std::string>& words, bool enabled) {
     const auto main_file = ctl_config_path(globals, file);
     const auto path = switches_path(main_file);
     if (!covers(includes_of(main_file), main_file, path))
@@ -96,10 +108,10 @@ int ctl_enable(const CtlGlobals& globals, const std::string& file,
                                                 "[\"superd.d/*.toml\"] before its first "
                                                 "table, or enabled = {} in the service",
                                             main_file, path, enabled)});
-    if (const auto checked = check_names(main_file, names); checked.code != exit_code::ok)
-        return ctl_fail(globals, checked);
+    const auto names = find_names(main_file, words);
+    if (!names) return ctl_fail(globals, names.error());
     const auto before = read_file(path);
-    if (const auto written = write_switches(path, names, enabled);
+    if (const auto written = write_switches(path, *names, enabled);
             written.code != exit_code::ok)
         return ctl_fail(globals, written);
     const auto after = read_config(ctl_read_options(main_file, ""));
@@ -108,7 +120,16 @@ int ctl_enable(const CtlGlobals& globals, const std::string& file,
         std::fputs(render(after.diagnostics).c_str(), stderr);
         return ctl_fail(globals, {exit_code::failed, "nothing was changed"});
     }
-    if (auto client = ControlClient::connect(globals.socket)) return ctl_reload(globals, false);
+    if (auto client = ControlClient::connect(globals.socket)) {
+        const int code = ctl_reload(globals, false);
+        if (code == exit_code::failed) {
+            // Else every reload from now on would fail, and the next start.
+            put_back(path, before);
+            return ctl_fail(globals, {code, path + " is as it was before"});
+        }
+        if (code != exit_code::ok) say_that_it_stays(path, *names, enabled);
+        return code;
+    }
     if (!globals.json)
         ctl_print(fmt::format("{} is written; no superd runs that would read it now\n", path));
     return exit_code::ok;

@@ -122,6 +122,7 @@ ReadOptions ctl_read_options(const std::string& path, const std::string& as) {
     const auto& owner = as.empty() ? path : as;
     options.root =
             ::geteuid() == 0 || (::stat(owner.c_str(), &facts) == 0 && facts.st_uid == 0);
+    options.check_ownership = options.root && as.empty();
     return options;
 }
 
@@ -133,8 +134,9 @@ int ctl_check(const CtlGlobals& globals, const std::string& file, const std::str
     } else {
         std::fputs(render(result.diagnostics, globals.colour).c_str(), stderr);
         if (result.plan)
-            ctl_print(fmt::format("{}: {} services, no errors\n", as.empty() ? path : as,
-                    result.plan->services.size()));
+            ctl_print(fmt::format("{}: {} {}, no errors\n", as.empty() ? path : as,
+                    result.plan->services.size(),
+                    result.plan->services.size() == 1 ? "service" : "services"));
     }
     return result.plan ? exit_code::ok : exit_code::failed;
 }

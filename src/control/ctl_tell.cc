@@ -151,8 +151,9 @@ std::optional<std::int64_t> parse_when(const std::string& text, std::int64_t now
         const char* rest = ::strptime(whole.c_str(), format, &parts);
         if (rest == nullptr || *rest != '\0') continue;
         parts.tm_isdst = -1;
+        const int day = parts.tm_mday;
         const auto result = utc ? ::timegm(&parts) : std::mktime(&parts);
-        if (result > 0) return result;
+        if (result > 0 && parts.tm_mday == day) return result;  // 30 February is none
     }
     return {};
 }

@@ -22,7 +22,11 @@ std::string folder_of(const std::string& path) {
     return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+// Turns the path of a file into that of one beside it. A hidden one: include = ["superd.d/*"]
+// must not take it for the host's.
 Result<Fd> open_temporary(std::string& name) {
+    const auto slash = name.rfind('/');
+    name.insert(slash == std::string::npos ? 0 : slash + 1, ".");
     name += ".XXXXXX";
     Fd fd(::mkostemp(name.data(), O_CLOEXEC));
     if (!fd) return fail("create", name);

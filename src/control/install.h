@@ -9,7 +9,7 @@
 namespace superd {
 
 // A copy of `path` beside it, with its owner, group and mode; nobody else reads it before that.
-// Returns its name, "PATH.XXXXXX".
+// Returns its name, "FOLDER/.NAME.XXXXXX", which no pattern of include takes in.
 [[nodiscard]] Result<std::string> copy_beside(const std::string& path);
 
 // What was written to `copy` reaches the disk, then takes the place of `path`.

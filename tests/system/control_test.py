@@ -290,10 +290,28 @@ def test_edit():
             done = d.ctl("edit", env={"EDITOR": editor, "VISUAL": editor})
             expect(done.code, FAILED)
             assert "kept in" not in done.err, done.err
-            expect([name for name in os.listdir(d.directory) if name.startswith("superd.toml.")], [])
+            expect([name for name in os.listdir(d.directory) if name.startswith(".superd.toml.")], [])
         write_text(editor, "#!/bin/sh\nsed -i s/2005/2000/ \"$1\"\n", 0o755)
         done = d.ctl("edit", "echo", env={"EDITOR": editor, "VISUAL": editor})
         expect(done.out.count("~ echo"), 1, "the change is shown once")
+
+
+@needs_root
+def test_edit_of_an_included_file():
+    """edit NAME works where every file of a folder is included, and what it keeps breaks no reload"""
+    more = '[service.more]\nlisten = "tcp:2006"\nexec = ["/bin/cat"]\nuser = "nobody"\n'
+    with Superd('include = ["superd.d/*"]\n' + TEXT, files={"superd.d/more.toml": more}) as d:
+        editor = d.path("editor")
+        words = {"EDITOR": editor, "VISUAL": editor}
+        write_text(editor, "#!/bin/sh\nsed -i s/2006/2007/ \"$1\"\n", 0o755)
+        expect(d.ctl("edit", "more", env=words).code, OK)
+        expect(ask(2007, b"x"), b"x")
+        write_text(editor, "#!/bin/sh\necho nonsense >> \"$1\"\n", 0o755)
+        done = d.ctl("edit", "more", env=words)
+        expect(done.code, FAILED)
+        expect_in("nonsense", read_text(re.search(r"kept in (\S+)", done.err).group(1)))
+        d.ok("reload-config")
+        expect(ask(2007, b"x"), b"x")
 
 
 @needs_root
@@ -319,6 +337,11 @@ def test_enable_and_disable():
         expect(read_text(d.config), written, "the main file is left alone")
         expect(sorted(os.listdir(d.path("superd.d"))), ["99-superctl.toml", "own.toml"])
         expect(d.ctl("enable", "nobody-knows").code, NO_SERVICE)
+        d.ok("disable", "o[f]*")
+        d.wait_state("off", "disabled")
+        d.ok("enable", "off*")
+        expect(d.state("off"), "listening")
+        expect(d.ctl("enable", "nobody*").code, NO_SERVICE)
         words = ("enable", "--file", d.config, "echo")
         expect(as_user("alice", lambda: d.ctl(*words, quiet=True).code), str(NOT_PERMITTED))
         expect(d.state("echo"), "disabled", "not alice's to switch")
@@ -331,6 +354,20 @@ def test_enable_and_disable():
         expect(every, {"echo": "disabled", "daemon": "disabled", "off": "listening"}, "after a restart")
         d.ok("enable", "echo")
         expect(ask(2000, b"x"), b"x")
+
+
+@needs_root
+def test_enable_where_the_port_is_taken():
+    """enable takes its line back where the reload refuses the new file"""
+    with Superd('include = ["superd.d/*.toml"]\n' + TEXT, files={"superd.d/own.toml": "# nothing here\n"}) as d:
+        with socket.create_server(("0.0.0.0", 2002)):
+            done = d.ctl("enable", "off")
+            assert done.code != OK, "a port that is taken"
+            expect_in("99-superctl.toml is as it was before", done.err)
+            d.ok("reload-config")
+        expect(d.state("off"), "disabled")
+        d.ok("enable", "off")
+        expect(ask(2002, b"x"), b"x")
 
 
 @needs_root
@@ -387,6 +424,13 @@ def test_check_of_a_copy():
     expect(bad.code, 1)
     expect_in("/etc/superd.toml:16:1: ", bad.err + bad.out)
     expect(os.listdir(d.directory).count("run"), 0, "nothing was made")
+    # What a start would refuse.
+    os.chmod(d.config, 0o666)
+    for words in (["superd", "-t", "-c", d.config], ["superctl", "check", d.config]):
+        told = run([os.path.join(build(), words[0]), *words[1:]])
+        expect(told.code, 1)
+        expect_in("can be written by", told.err)
+        expect(run([os.path.join(build(), words[0]), *words[1:], "--as", "/etc/superd.toml"]).code, 0)
 
 
 @needs_root

@@ -52,6 +52,10 @@ def test_deny_and_clear():
         wait_until(lambda: let_in(2000, "127.0.0.2"), what="the end of its second")
         expect(d.ctl("deny", "127.0.0.0/24").code, 2, "a block is for deny lists")
         expect(d.ctl("deny", "nonsense").code, 2)
+        for words in (["--for", "10m"], ["--forever"], ["--reason", "none"]):
+            told = d.ctl("deny", *words)
+            expect(told.code, 2, f"{words} without an address")
+            expect_in("ADDRESS", told.err)
 
 
 @needs_root

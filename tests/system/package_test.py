@@ -120,7 +120,8 @@ def test_demonstration():
 def test_shipped_file():
     """the file for a host is accepted as it is shipped, and nothing in it listens"""
     for name in ("superd.toml",):
-        result = run([os.path.join(build(), "superd"), "-t", "-c", os.path.join(TREE, "etc", name)])
+        result = run([os.path.join(build(), "superd"), "-t", "-c", os.path.join(TREE, "etc", name),
+                      "--as", "/etc/superd.toml"])
         expect(result.code, 0, repr(result))
     text = read_text(os.path.join(TREE, "etc", "superd.toml"))
     services = re.findall(r"^\[service\.[^\]]+\]\n(.*)$", text, re.M)

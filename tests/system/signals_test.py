@@ -146,6 +146,7 @@ def test_pid_file_and_background():
     d = Superd(says("one", 2000, "x"), args=["--background", "--pid-file", "/run/test/superd.pid"], ready=False)
     d.start()
     expect(d.wait_end(), 0, "the starter")
+    expect_in('nobody sees log = "stderr"', d.log())
     expect(ask(2000), b"x\n")
     guard = int(read_text("/run/test/superd.pid"))
     first = d.ctl_json("status")["daemon"]

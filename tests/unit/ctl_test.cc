@@ -95,7 +95,8 @@ TEST_CASE("superctl: a time is a time of day, a date with one, or UTC with Z") {
     char text[32];
     REQUIRE(std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &parts) > 0);
     CHECK(parse_when(text, now) == now);
-    for (const char* wrong : {"", "tomorrow", "25:00", "2027-01-15", "09:30 or so"})
+    for (const char* wrong : {"", "tomorrow", "25:00", "2027-01-15", "09:30 or so",
+                 "2027-02-30 10:00", "2027-04-31T10:00Z"})
         CHECK_FALSE(parse_when(wrong, now));
 }
 
@@ -151,7 +152,7 @@ TEST_CASE("superctl: a copy stands beside its file with its mode, and changes pl
     REQUIRE(::chmod(path.c_str(), 0640) == 0);
     const auto copy = copy_beside(path);
     REQUIRE(copy);
-    CHECK(copy->starts_with(path + "."));
+    CHECK(copy->starts_with(folder.path + "/.file."));
 
     struct stat facts {};
 
