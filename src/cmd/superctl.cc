@@ -259,6 +259,11 @@ int Superctl::run(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
+        // What stands behind a mistake has not been read yet.
+        const std::vector<std::string_view> given(argv + 1, argv + argc);
+        globals.json = std::find(given.begin(), given.end(), "--json") != given.end();
+        if (globals.json && error.get_exit_code() != 0)
+            return ctl_fail(globals, {exit_code::usage, error.what()});
         const int code = app.exit(error);  // prints help, the version or what is wrong
         return code == 0 ? exit_code::ok : exit_code::usage;
     }

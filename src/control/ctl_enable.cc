@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -125,13 +126,17 @@ int ctl_enable(const CtlGlobals& globals, const std::string& file,
         if (code == exit_code::failed) {
             // Else every reload from now on would fail, and the next start.
             put_back(path, before);
-            return ctl_fail(globals, {code, path + " is as it was before"});
+            std::fprintf(stderr, "superctl: %s is as it was before\n", path.c_str());
+            return code;
         }
         if (code != exit_code::ok) say_that_it_stays(path, *names, enabled);
         return code;
     }
-    if (!globals.json)
-        ctl_print(fmt::format("{} is written; no superd runs that would read it now\n", path));
+    const std::string done = path + " is written; no superd runs that would read it now";
+    if (globals.json)
+        ctl_print(nlohmann::ordered_json{{"version", 1}, {"message", done}}.dump(2) + "\n");
+    else
+        ctl_print(done + "\n");
     return exit_code::ok;
 }
 

@@ -41,17 +41,40 @@ tl::expected<Ordered, Outcome> fetch(const CtlGlobals& globals, ControlClient& c
     return json;
 }
 
-// connect(), names, then each name's part; the first failure ends it.
+// Of what is asked for name by name with --json: one object, whatever failed.
+struct Answers {
+    Ordered all = Ordered::array(), errors = Ordered::array();
+
+    // `answer` with what was asked for, if anything was found.
+    void print(Ordered answer) const {
+        if (all.empty() && errors.empty()) return;  // said already
+        if (all.empty() && errors.size() == 1)
+            answer = {{"version", 1}, {"error", errors[0]}};
+        else if (!errors.empty())
+            answer["errors"] = errors;
+        print_json(answer);
+    }
+};
+
+// connect(), names, then each name's part; all are tried, the last failure is the exit code.
 template <class Each>
-int for_each_name(const CtlGlobals& globals, const std::vector<std::string>& words, Each each) {
+int for_each_name(const CtlGlobals& globals, const std::vector<std::string>& words,
+        Answers& answers, Each each) {
     auto client = ControlClient::connect(globals.socket);
     if (!client) return ctl_fail(globals, client.error());
     const auto names = ctl_names(globals, *client, words);
     if (!names) return ctl_fail(globals, names.error());
     int code = exit_code::ok;
     for (const auto& name : *names)
-        if (const Outcome outcome = each(*client, name); outcome.code != exit_code::ok)
-            code = outcome.message.empty() ? outcome.code : ctl_fail(globals, outcome);
+        if (const Outcome outcome = each(*client, name); outcome.code != exit_code::ok) {
+            code = outcome.code;
+            if (outcome.message.empty()) continue;
+            if (globals.json)
+                answers.errors.push_back(
+                        {{"code", outcome.code}, {"message", outcome.message}});
+            else
+                ctl_fail(globals, outcome);
+        }
     return code;
 }
 
@@ -123,10 +146,11 @@ tl::expected<std::string, Outcome> resolve_from(const std::string& from) {
 int ctl_status(const CtlGlobals& globals, const std::vector<std::string>& names, bool quiet,
         unsigned log_lines) {
     if (names.empty()) return status_of_all(globals);
-    auto all = Ordered::array();
+    Answers answers;
+    auto& all = answers.all;
     std::size_t count = 0;
-    const int code =
-            for_each_name(globals, names, [&](ControlClient& client, const auto& name) {
+    const int code = for_each_name(
+            globals, names, answers, [&](ControlClient& client, const auto& name) {
                 auto json = fetch(globals, client, "DescribeService", {name});
                 if (!json) return json.error();
                 const auto& service = (*json)["service"];
@@ -138,7 +162,7 @@ int ctl_status(const CtlGlobals& globals, const std::vector<std::string>& names,
                 all.push_back(service);
                 return Outcome{};
             });
-    if (!globals.json || quiet || all.empty()) return code;
+    if (!globals.json || quiet) return code;
     // One name, one object; a glob or several names, a list.
     const bool one = names.size() == 1 && all.size() == 1 && all[0]["name"] == names[0];
     Ordered answer{{"version", 1}};
@@ -146,7 +170,7 @@ int ctl_status(const CtlGlobals& globals, const std::vector<std::string>& names,
         answer["service"] = all[0];
     else
         answer["services"] = all;
-    print_json(answer);
+    answers.print(std::move(answer));
     return code;
 }
 
@@ -165,9 +189,10 @@ int ctl_list(const CtlGlobals& globals, const std::vector<std::string>& names) {
 }
 
 int ctl_show(const CtlGlobals& globals, const std::vector<std::string>& names, bool effective) {
-    auto all = Ordered::array();
-    const int code =
-            for_each_name(globals, names, [&](ControlClient& client, const auto& name) {
+    Answers answers;
+    auto& all = answers.all;
+    const int code = for_each_name(
+            globals, names, answers, [&](ControlClient& client, const auto& name) {
                 auto plan = fetch(globals, client, "ShowPlan", {name});
                 if (!plan) return plan.error();
                 if (!effective) plan->erase("skipped");
@@ -177,18 +202,19 @@ int ctl_show(const CtlGlobals& globals, const std::vector<std::string>& names, b
                     ctl_print(render_plan(*plan, effective));
                 return Outcome{};
             });
-    if (!globals.json || all.empty()) return code;
+    if (!globals.json) return code;
     if (names.size() == 1 && all.size() == 1)
-        print_json({{"version", 1}, {"plan", all[0]}});
+        answers.print({{"version", 1}, {"plan", all[0]}});
     else
-        print_json({{"version", 1}, {"plans", all}});
+        answers.print({{"version", 1}, {"plans", all}});
     return code;
 }
 
 int ctl_why(const CtlGlobals& globals, const std::vector<std::string>& names) {
-    auto all = Ordered::array();
-    const int code =
-            for_each_name(globals, names, [&](ControlClient& client, const auto& name) {
+    Answers answers;
+    auto& all = answers.all;
+    const int code = for_each_name(
+            globals, names, answers, [&](ControlClient& client, const auto& name) {
                 const auto outcome = client.call("Why", {name}, ctl_read_timeout(globals));
                 if (outcome.code != exit_code::ok) return outcome;
                 if (globals.json)
@@ -197,7 +223,7 @@ int ctl_why(const CtlGlobals& globals, const std::vector<std::string>& names) {
                     ctl_print(ctl_lines(outcome.message));
                 return Outcome{};
             });
-    if (globals.json && !all.empty()) print_json({{"version", 1}, {"services", all}});
+    if (globals.json) answers.print({{"version", 1}, {"services", all}});
     return code;
 }
 

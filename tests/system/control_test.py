@@ -357,6 +357,24 @@ def test_enable_and_disable():
 
 
 @needs_root
+def test_json_is_one_object():
+    """--json prints one object also where a name is wrong, the usage is, or no superd runs"""
+    d = Superd('include = ["superd.d/*.toml"]\n' + TEXT, files={"superd.d/own.toml": "# nothing here\n"})
+    with d:
+        for verb, key in (("status", "services"), ("show", "plans"), ("why", "services")):
+            told = d.ctl("--json", verb, "echo", "nosuch")
+            expect(told.code, NO_SERVICE, verb)
+            expect((len(told.json()["errors"]), len(told.json().get(key, [0]))), (1, 1), verb)
+            told = d.ctl("--json", verb, "nosuch")
+            expect((told.code, told.json()["error"]["code"]), (NO_SERVICE, NO_SERVICE), verb)
+        told = d.ctl("status", "--no-such-option", "--json")
+        expect((told.code, told.json()["error"]["code"]), (2, 2))
+    told = d.ctl("--json", "disable", "--file", d.config, "off")
+    expect(told.code, OK)
+    expect_in("is written", told.json()["message"])
+
+
+@needs_root
 def test_enable_where_the_port_is_taken():
     """enable takes its line back where the reload refuses the new file"""
     with Superd('include = ["superd.d/*.toml"]\n' + TEXT, files={"superd.d/own.toml": "# nothing here\n"}) as d:
