@@ -195,8 +195,9 @@ public:
         AccessLists out;
         for (const Client& client : clients_) {
             if (client.block && client.allow == decision_around(*client.block, open)) continue;
-            (client.allow ? out.allow : out.deny)
-                    .push_back(client.block ? client.block->text() : client.name);
+            std::string entry = client.name;
+            if (client.block) entry = client.block->text();
+            (client.allow ? out.allow : out.deny).push_back(std::move(entry));
         }
         const bool named = std::any_of(clients_.begin(), clients_.end(),
                 [](const Client& client) { return !client.block; });
