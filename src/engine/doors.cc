@@ -222,6 +222,7 @@ void Doors::move(Listener& from, Service& service, Listener& to) {
     to.condition = std::exchange(from.condition, Listener::Condition::closed);
     to.detail = from.detail;
     to.unread = from.unread;
+    to.queued = from.queued;
     if (to.condition != Listener::Condition::open) {
         to.condition = Listener::Condition::closed;  // opened, or found waiting, by open_all()
         return;

@@ -14,7 +14,7 @@ namespace superd {
 
 namespace {
 
-// A worker that goes this soon and leaves what had woken it has done nothing.
+// A worker that goes this soon and leaves what had woken it has perhaps done nothing.
 constexpr auto fruitful_life = std::chrono::seconds(1);
 
 bool is_readable(int fd) {
@@ -38,8 +38,9 @@ void Supervisor::start_workers(Service& service) {
     service.worker_started = now;
     // Which datagram this start is for: it is dropped when three of them leave it unread.
     for (Listener& listener : service.listeners) {
-        if (listener.condition == Listener::Condition::open)
-            listener.unread.on_start(first_datagram(listener.fd.get()));
+        if (listener.condition != Listener::Condition::open) continue;
+        listener.unread.on_start(first_datagram(listener.fd.get()));
+        listener.queued = queued_clients(listener.fd.get());
     }
     fill_pool(service);
 }
@@ -108,6 +109,7 @@ void Supervisor::on_workers_gone(Service& service) {
     const bool short_life = now - service.worker_started < fruitful_life;
     Nanoseconds pause{0};
     bool left_something = false;
+    bool took_something = false;
     for (Listener& listener : service.listeners) {
         if (listener.condition != Listener::Condition::open) continue;
         auto repaired = repair_shared_listener(
@@ -142,9 +144,12 @@ void Supervisor::on_workers_gone(Service& service) {
         pause = std::max(pause, verdict.pause);
         left_something = left_something || (is_connection_kind(listener.plan.kind) &&
                                                    is_readable(listener.fd.get()));
+        took_something = took_something ||
+                         !may_be_fruitless(listener.queued, queued_clients(listener.fd.get()));
     }
-    service.fruitless = short_life && left_something ? service.fruitless + 1 : 0;
-    pause = std::max(pause, backoff_delay(service.fruitless));
+    const bool fruitless = short_life && left_something && !took_something;
+    service.fruitless = fruitless ? service.fruitless + 1 : 0;
+    pause = std::max(pause, fruitless_delay(service.fruitless));
     const Nanoseconds failing = backoff_delay(service.record->failures);
     service.holds.clear(Hold::worker);
     if (failing > Nanoseconds::zero())

@@ -13,6 +13,15 @@ Nanoseconds backoff_delay(std::uint32_t failures) {
     return std::min(backoff_first * (1 << doublings), backoff_ceiling);
 }
 
+Nanoseconds fruitless_delay(std::uint32_t starts) {
+    return std::min(backoff_delay(starts), fruitless_ceiling);
+}
+
+// As many as before or more: whoever was taken may have had a successor.
+bool may_be_fruitless(std::optional<std::uint32_t> before, std::optional<std::uint32_t> after) {
+    return !before || !after || *after >= *before;
+}
+
 void UnreadWatch::on_start(const std::optional<DatagramIdentity>& first) {
     if (first != started_for_) starts_ = 0;
     started_for_ = first;

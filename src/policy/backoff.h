@@ -12,9 +12,19 @@ namespace superd {
 
 inline constexpr Nanoseconds backoff_first = std::chrono::milliseconds(100);
 inline constexpr Nanoseconds backoff_ceiling = std::chrono::seconds(60);
+inline constexpr Nanoseconds fruitless_ceiling = std::chrono::seconds(1);
 
 // After so many failures in a row: none, 0.1 s, 0.2 s, 0.4 s ... 60 s.
 [[nodiscard]] Nanoseconds backoff_delay(std::uint32_t failures);
+
+// For a stream worker that went soon and left clients in the queue, so often in a row. Short:
+// they may be others than those that woke it.
+[[nodiscard]] Nanoseconds fruitless_delay(std::uint32_t starts);
+
+// False where the queue of a TCP listener shows that workers took somebody out of it between
+// their start and their end. Nothing is known of the other kinds.
+[[nodiscard]] bool may_be_fruitless(
+        std::optional<std::uint32_t> before, std::optional<std::uint32_t> after);
 
 // Which datagram stands first in a socket's queue. Equal values: the same datagram.
 struct DatagramIdentity {

@@ -5,7 +5,7 @@ import json
 import os
 import signal
 
-from clients import ask, ask_udp, connect, udp_socket
+from clients import ask, ask_udp, connect, read_all, udp_socket
 from harness import FOREVER, Superd, expect, holds_for, program, shell, wait_until
 from hanging_fs import HangingFs
 from registry import covers, needs_root, pitfall
@@ -159,6 +159,20 @@ def test_worker_that_fails_backs_off():
             before = cpu_time(d.pid)
             holds_for(lambda: d.status("deaf")["started"] <= first + 8, 2.0, "few further starts")
             assert cpu_time(d.pid) - before < 0.6, "a busy loop"
+
+
+@needs_root
+def test_one_client_each():
+    """A worker that serves one client and ends is started for the next in the queue without a pause"""
+    with Superd(worker("tell", "tcp:2000"), args=["--debug"]) as d:
+        d.ok("pause", "tell")
+        waiting = [connect(2000) for _ in range(9)]
+        d.ok("resume", "tell")
+        for connection in waiting:
+            with connection:
+                assert json.loads(read_all(connection))["pid"]
+        d.wait_status("tell", exited=9, state="listening")
+        expect([line for line in d.log().splitlines() if "left unread" in line], [])
 
 
 @needs_root

@@ -73,3 +73,20 @@ TEST_CASE("unread datagrams: a worker that reads nothing ends at one start a min
     watch.on_start(datagram(2, 100));
     CHECK(watch.on_workers_gone(datagram(2, 100)).pause == 100ms);
 }
+
+TEST_CASE("backoff: a stream worker that leaves clients in the queue waits a second at most") {
+    CHECK(fruitless_delay(0) == 0s);
+    CHECK(fruitless_delay(1) == 100ms);
+    CHECK(fruitless_delay(4) == 800ms);
+    CHECK(fruitless_delay(5) == 1s);
+    CHECK(fruitless_delay(1000) == 1s);
+}
+
+TEST_CASE("backoff: only a shorter queue shows that somebody was taken out of it") {
+    CHECK_FALSE(may_be_fruitless(9, 8));
+    CHECK_FALSE(may_be_fruitless(1, 0));
+    CHECK(may_be_fruitless(1, 1));
+    CHECK(may_be_fruitless(1, 3));
+    CHECK(may_be_fruitless(std::nullopt, 1));
+    CHECK(may_be_fruitless(1, std::nullopt));
+}
