@@ -182,10 +182,7 @@ void Supervisor::on_launch_failed(std::uint32_t index, const LaunchResult& resul
     if (result.stage == SpawnStage::clone)
         hold(service, Hold::descriptors, loop_.now() + clone_pause);
     if (service.holds.has(Hold::launches)) release(service, Hold::launches);
-    if (service.active == 0)
-        on_service_empty(service);
-    else if (record.kind == ProcessKind::worker)
-        on_worker_lost(service);
+    on_process_gone(service, record.kind);
     changed(service);
 }
 
@@ -225,7 +222,7 @@ void Supervisor::on_ended(std::uint32_t index, int status) {
     const ProcessKind kind = record.kind;
     if (never_ran(service, record, status)) {
         forget_process(index);
-        if (service.active == 0) on_service_empty(service);
+        on_process_gone(service, kind);
         changed(service);
         return;
     }
@@ -245,10 +242,7 @@ void Supervisor::on_ended(std::uint32_t index, int status) {
         service.failed = true;
         service.last_failure = "it ended: " + exit_text(status);
     }
-    if (service.active == 0)
-        on_service_empty(service);
-    else if (kind == ProcessKind::worker)
-        on_worker_lost(service);
+    on_process_gone(service, kind);
     if (kind != ProcessKind::handler || !waiters_.empty()) changed(service);
 }
 
@@ -260,6 +254,7 @@ void Supervisor::forget_process(std::uint32_t index) {
         if (source.active > 0) --source.active;
     }
     --service.active;
+    if (is_resident(record.kind)) --service.residents;
     if (record.kind != ProcessKind::relayed) --live_;
     if (!users_.empty()) users_.erase(index);
     if (!tried_.empty()) tried_.erase(index);
@@ -270,7 +265,20 @@ void Supervisor::forget_process(std::uint32_t index) {
         release(*other, Hold::processes);
 }
 
-void Supervisor::on_service_empty(Service& service) {
+// What still runs may be connections that the service had before it became a worker: the
+// listeners are watched again without them.
+void Supervisor::on_process_gone(Service& service, ProcessKind kind) {
+    const bool was_last = kind == ProcessKind::worker && service.residents == 0 &&
+                          service.plan->mode == Mode::worker;
+    if (service.active == 0)
+        on_service_empty(service, was_last);
+    else if (was_last && !service.stopping && !stopping_ && service.wants_listeners())
+        on_workers_gone(service);
+    else if (kind == ProcessKind::worker)
+        on_worker_lost(service);
+}
+
+void Supervisor::on_service_empty(Service& service, bool of_workers) {
     const bool again = std::exchange(service.again, false);
     service.stopping = false;
     service.kill_at = Mono::max();
@@ -284,7 +292,7 @@ void Supervisor::on_service_empty(Service& service) {
         return;
     }
     if (!service.wants_listeners()) return;
-    if (service.plan->mode == Mode::worker) on_workers_gone(service);
+    if (of_workers) on_workers_gone(service);
     doors_.watch(service);
     if (again) start_processes(service);
 }

@@ -147,6 +147,7 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
         if (service != nullptr) {
             ++service->active;
             ++live_;
+            if (is_resident(record.kind)) ++service->residents;
             if (record.kind == ProcessKind::worker) service->holds.set(Hold::worker);
             // What the superd before had told to end, or would have.
             const bool gone = service->removed && record.kind != ProcessKind::handler;

@@ -329,7 +329,8 @@ bool Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepa
     renew_filters(*service);
     // A worker holds the sockets of before: it goes, and the next one gets those of now.
     const bool rebinds = change != nullptr && change->change == Change::rebind;
-    if (service->active > 0 && (other_mode || (rebinds && plan->mode == Mode::worker))) {
+    if ((other_mode && service->active > 0) ||
+            (rebinds && plan->mode == Mode::worker && service->residents > 0)) {
         service->again = true;
         end_processes(*service);
     }

@@ -120,7 +120,7 @@ StateView view_of_processes(const Service& service) {
     if (takes_connections(service.plan->mode))
         return {ServiceState::running,
                 fmt::format("{} connection{}", service.active, service.active == 1 ? "" : "s")};
-    if (service.launching == service.active)
+    if (service.launching >= service.residents)
         return {ServiceState::starting, "its process is being started"};
     return {ServiceState::running, {}};
 }
@@ -147,7 +147,10 @@ StateView view_of(const Service& service, Mono now) {
     if (service.removed) return {ServiceState::draining, "no longer in the configuration"};
     StateView held;
     if (paused_by_itself(service, now, held)) return held;
-    if (service.active > 0) return view_of_processes(service);
+    // Connections of a time when it was a handler do not make a worker run.
+    const bool runs = takes_connections(service.plan->mode) ? service.active > 0
+                                                            : service.residents > 0;
+    if (runs) return view_of_processes(service);
     if (service.plan->tcpmux != Tcpmux::no && service.listeners.empty() &&
             service.wants_listeners())
         return {ServiceState::listening, "through tcpmux"};

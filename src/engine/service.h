@@ -40,6 +40,11 @@ namespace superd {
     return is_relayed(plan.mode) && plan.builtin != Builtin::tcpmux;
 }
 
+// Started for the service as such, not for one connection.
+[[nodiscard]] constexpr bool is_resident(ProcessKind kind) {
+    return kind == ProcessKind::worker || kind == ProcessKind::daemon;
+}
+
 // What somebody said, kept over restarts of superd in ServiceRecord::orders.
 // `start`: although the file says enabled = false or start = "manual".
 enum class Order : std::uint32_t { none, start, stop, pause, drain };
@@ -128,8 +133,9 @@ struct Service {
 
     std::vector<Parked> parked;
 
-    std::uint32_t active = 0;     // handlers: connections; else processes
-    std::uint32_t launching = 0;  // of these, not yet known to have started
+    std::uint32_t active = 0;     // processes and connections, of an earlier mode as well
+    std::uint32_t residents = 0;  // of these, workers or the daemon
+    std::uint32_t launching = 0;  // of active, not yet known to have started
     Holds holds;
     std::unique_ptr<Timer> timer;  // the end of a hold, a stop's KILL
     bool removed = false;          // the plan no longer has it; goes when active is 0

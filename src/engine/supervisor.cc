@@ -191,7 +191,7 @@ void Supervisor::renew_filters(Service& service) {
     const bool replaced = doors_.renew_filters(service);
     announce(service);
     if (!replaced) return;
-    if (service.active == 0 || takes_connections(service.plan->mode)) return;
+    if (service.residents == 0) return;
     service.again = true;
     end_processes(service);
 }

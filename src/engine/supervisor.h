@@ -278,7 +278,9 @@ private:
     void forget_process(std::uint32_t index);
     // A signal to a process; a relayed connection, which has none, is closed by any.
     bool signal_one(std::uint32_t index, int signal);
-    void on_service_empty(Service& service);
+    void on_process_gone(Service& service, ProcessKind kind);
+    // of_workers: the last to go was its last worker.
+    void on_service_empty(Service& service, bool of_workers = false);
     void signal_all(Service& service, int signal);
     void end_processes(Service& service);
     void log_start(const Service& service, std::uint32_t index);

@@ -46,13 +46,15 @@ void Supervisor::start_workers(Service& service) {
 }
 
 void Supervisor::fill_pool(Service& service) {
-    while (service.active < service.plan->workers) {
+    // A reload may have come since the pool was found short.
+    if (service.plan->mode != Mode::worker) return;
+    while (service.residents < service.plan->workers) {
         if (start_process(service, ProcessKind::worker)) continue;
         service.refill_at = loop_.now() + std::chrono::seconds(1);
         arm_timer(service);
         break;
     }
-    if (service.active > 0) hold(service, Hold::worker);
+    if (service.residents > 0) hold(service, Hold::worker);
 }
 
 // One of several workers has ended. One that went by itself is not missed; one that fell has a
@@ -83,6 +85,7 @@ bool Supervisor::start_process(Service& service, ProcessKind kind) {
     record.started = to_nanoseconds(loop_.now());
     record.state.store(RecordState::accepted, std::memory_order_release);
     ++service.active;
+    ++service.residents;
     ++service.launching;
     ++live_;
     Launch launch;
@@ -93,7 +96,7 @@ bool Supervisor::start_process(Service& service, ProcessKind kind) {
         if (listener.condition == Listener::Condition::open)
             launch.listeners.push_back(listener.fd.get());
     }
-    launch.listeners_blocking = service.active == 1;
+    launch.listeners_blocking = service.residents == 1;
     launch.standard_error = outputs_.descriptor_for(service, service.plan->exec.standard_error);
     launch.standard_output =
             outputs_.descriptor_for(service, service.plan->exec.standard_output);
@@ -161,7 +164,7 @@ void Supervisor::on_workers_gone(Service& service) {
 }
 
 void Supervisor::start_processes(Service& service) {
-    if (service.active > 0 || service.stopping || service.order() == Order::pause ||
+    if (service.residents > 0 || service.stopping || service.order() == Order::pause ||
             (!service.wants_listeners() && service.plan->mode != Mode::daemon))
         return;
     if (service.plan->mode == Mode::worker && service.has_open_listener())

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """A reload is two-phase, touches only what changed, and a mistake changes nothing."""
 
+import json
 import os
 import signal
 import socket
 
 from clients import ask, connect, refused_or_closed
-from harness import Superd, expect, expect_in, shell, wait_until, write_text
+from harness import Superd, expect, expect_in, program, shell, wait_until, write_text
 from registry import needs_root, pitfall
 
 
@@ -160,6 +161,26 @@ def test_moved_service():
         expect(d.reload().code, 0)
         expect(ask(2001), b"there\n")
         wait_until(lambda: inode(2000) is None, what="the old port closed")
+
+
+@needs_root
+def test_handler_becomes_worker():
+    """Connections of a handler go on beside the workers that it has become, and keep none from being started"""
+    worker = (f'[service.one]\nlisten = "tcp:2000"\nmode = "worker"\nuser = "nobody"\n'
+              f'exec = {program("tell", "worker", "1", "0")}\n')
+    with Superd(echo("one", 2000)) as d:
+        with connect(2000) as held:
+            held.sendall(b"1")
+            expect(held.recv(1), b"1")
+            d.write(worker)
+            expect(d.reload().code, 0)
+            pids = {json.loads(ask(2000))["pid"] for _ in range(3)}
+            expect(len(pids), 3, "a worker each, while the old connection lives")
+            d.wait_status("one", state="listening")
+            held.sendall(b"2")
+            expect(held.recv(1), b"2", "the connection that was open")
+        d.wait_status("one", processes=[])
+        assert json.loads(ask(2000))["pid"] not in pids
 
 
 @needs_root

@@ -102,16 +102,22 @@ const Case cases[] = {
         {"starting",
                 [](Made& m) {
                     m.plan.mode = Mode::worker;
-                    m.service.active = m.service.launching = 1;
+                    m.service.active = m.service.residents = m.service.launching = 1;
                 },
                 ServiceState::starting, "its process is being started"},
         {"running",
                 [](Made& m) {
                     m.plan.mode = Mode::worker;
-                    m.service.active = 1;
+                    m.service.active = m.service.residents = 1;
                     m.service.holds.set(Hold::worker);
                 },
                 ServiceState::running, ""},
+        {"a worker's, with connections of a handler before it",
+                [](Made& m) {
+                    m.plan.mode = Mode::worker;
+                    m.service.active = 2;
+                },
+                ServiceState::listening, ""},
         {"full",
                 [](Made& m) {
                     m.service.active = 1;
