@@ -5,13 +5,15 @@
 // here.
 // 2. prepare(): every listener of the new plan gets a descriptor: its own of before, one that
 //    another service gives up, or a fresh one bound beside them. An address that somebody else
-//    has refuses the reload; what was bound so far is closed again and nothing has changed.
+//    has refuses the reload; what was bound so far is closed again and nothing has changed. One
+//    that waited for its address before goes on waiting instead.
 // 3. The plan is committed to the state that outlives superd.
 // 4. commit(): services take their plans. Only what can no longer fail, or can wait and be
 // retried.
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -164,10 +166,14 @@ void Supervisor::mark_replaced_listeners(
 
 bool Supervisor::prepare(const Plan& next, Prepared& prepared, ReloadReport& report) {
     AddressBook book;
+    std::set<std::string_view> waiting;
     for (auto& [name, service] : services_) {
         for (std::size_t i = 0; i < service->listeners.size(); ++i) {
-            if (service->listeners[i].condition == Listener::Condition::open)
-                book.emplace(service->listeners[i].plan.address, Holder{service.get(), i});
+            const Listener& listener = service->listeners[i];
+            if (listener.condition == Listener::Condition::open)
+                book.emplace(listener.plan.address, Holder{service.get(), i});
+            else if (listener.condition == Listener::Condition::waiting)
+                waiting.insert(listener.plan.address);
         }
     }
     using Place = Prepared::Place;
@@ -213,8 +219,8 @@ bool Supervisor::prepare(const Plan& next, Prepared& prepared, ReloadReport& rep
                 places[i].fresh = std::move(*bound);
                 continue;
             }
-            if (bound.error().code != EADDRINUSE)
-                continue;  // waits and is retried, as at a start
+            // Waits and is retried, as at a start, or goes on waiting.
+            if (bound.error().code != EADDRINUSE || waiting.contains(wanted.address)) continue;
             const std::string who = describe_holder(wanted);
             report.message =
                     fmt::format("{}: {} of {} is in use{}{}", next.where(wanted.origin),

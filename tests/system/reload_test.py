@@ -130,6 +130,24 @@ def test_address_in_use_at_start():
 
 
 @needs_root
+def test_reload_while_an_address_is_in_use():
+    """A listener that waits for its address since the start refuses no reload, and goes on waiting"""
+    with socket.socket() as other:
+        other.bind(("0.0.0.0", 2005))
+        other.listen()
+        with Superd(says("taken", 2005, "taken") + says("fine", 2006, "old")) as d:
+            expect(d.state("taken"), "waiting")
+            d.write(says("taken", 2005, "changed") + says("fine", 2006, "new") + says("added", 2007, "added"))
+            expect(d.reload().code, 0)
+            expect((ask(2006), ask(2007)), (b"new\n", b"added\n"))
+            expect(d.state("taken"), "waiting")
+            expect_in(f"pid {os.getpid()}", str(d.status("taken")))
+            other.close()
+            wait_until(lambda: d.state("taken") == "listening", what="bound after the holder has gone")
+            expect(ask(2005), b"changed\n")
+
+
+@needs_root
 def test_signals():
     """HUP and USR2 reload"""
     with Superd(says("one", 2000, "first")) as d:
