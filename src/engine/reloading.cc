@@ -6,7 +6,8 @@
 // 2. prepare(): every listener of the new plan gets a descriptor: its own of before, one that
 //    another service gives up, or a fresh one bound beside them. An address that somebody else
 //    has refuses the reload; what was bound so far is closed again and nothing has changed. One
-//    that waited for its address before goes on waiting instead.
+//    that waited for its address before goes on waiting instead, and one that only listeners of
+//    before are in the way of, which close, is bound after them.
 // 3. The plan is committed to the state that outlives superd.
 // 4. commit(): services take their plans. Only what can no longer fail, or can wait and be
 // retried.
@@ -48,6 +49,17 @@ bool will_want_listeners(const ServicePlan& plan, const Service* known) {
     const Order order = order_under(plan, known);
     if (order == Order::stop || order == Order::drain) return false;
     return order != Order::none || (plan.enabled && plan.start != Start::manual);
+}
+
+std::string describe_refusal(const Plan& next, const ListenerPlan& wanted) {
+    const auto of =
+            std::find_if(next.services.begin(), next.services.end(), [&](const auto& plan) {
+                return std::any_of(plan->listeners.begin(), plan->listeners.end(),
+                        [&](const ListenerPlan& listener) { return &listener == &wanted; });
+            });
+    const std::string who = describe_holder(wanted);
+    return fmt::format("{}: {} of {} is in use{}{}", next.where(wanted.origin), wanted.address,
+            (*of)->name, who.empty() ? "" : " by ", who);
 }
 
 std::string count_changes(const std::vector<ServiceDiff>& changes) {
@@ -176,16 +188,20 @@ bool Supervisor::prepare(const Plan& next, Prepared& prepared, ReloadReport& rep
                 waiting.insert(listener.plan.address);
         }
     }
+    std::set<std::uint64_t> closing;  // inodes of those that commit() closes, to bind anew
+    std::vector<const ListenerPlan*> in_use;
     using Place = Prepared::Place;
-    const auto take = [&book](AddressBook::iterator match, const ListenerPlan& wanted,
+    const auto take = [&](AddressBook::iterator match, const ListenerPlan& wanted,
                               std::span<const FilterEntry> filter, Place& place) {
         const Holder holder = match->second;
         const Listener& old = holder.service->listeners[holder.index];
         if (same_socket(old.plan, wanted) && !needs_new_socket(old, filter)) {
             place.from = holder.service;
             place.index = holder.index;
+        } else {
+            closing.insert(inode_of(old.fd.get()));
         }
-        place.known = true;  // if not the same: closed by commit(), then bound anew
+        place.known = true;
         book.erase(match);
     };
     // Each service finds its own before any other looks for what is given up.
@@ -221,12 +237,17 @@ bool Supervisor::prepare(const Plan& next, Prepared& prepared, ReloadReport& rep
             }
             // Waits and is retried, as at a start, or goes on waiting.
             if (bound.error().code != EADDRINUSE || waiting.contains(wanted.address)) continue;
-            const std::string who = describe_holder(wanted);
-            report.message =
-                    fmt::format("{}: {} of {} is in use{}{}", next.where(wanted.origin),
-                            wanted.address, plan->name, who.empty() ? "" : " by ", who);
-            return false;
+            in_use.push_back(&wanted);
         }
+    }
+    // What nobody has taken is closed: an address that only they are in the way of is bound
+    // then.
+    for (const auto& [address, holder] : book)
+        closing.insert(inode_of(holder.service->listeners[holder.index].fd.get()));
+    for (const ListenerPlan* wanted : in_use) {
+        if (is_held_by(*wanted, closing)) continue;
+        report.message = describe_refusal(next, *wanted);
+        return false;
     }
     return true;
 }

@@ -69,7 +69,9 @@ void collect_unix(const ListenerPlan& plan, Inodes& out) {
         std::string number, references, protocol, flags, type, state, inode, path;
         columns >> number >> references >> protocol >> flags >> type >> state >> inode;
         std::getline(columns >> std::ws, path);
-        if (path == plan.path) out.insert(inode);
+        // Connections that were accepted carry the path of their listener.
+        const bool bound = type == "0002" || state == "01";  // SOCK_DGRAM, not connected
+        if (bound && path == plan.path) out.insert(inode);
     }
 }
 
@@ -133,6 +135,15 @@ std::string describe_holder(const ListenerPlan& plan) {
         return true;
     });
     return holder;
+}
+
+bool is_held_by(const ListenerPlan& plan, const std::set<std::uint64_t>& inodes) {
+    const Inodes holders = find_inodes(plan);
+    return !holders.empty() &&
+           std::all_of(holders.begin(), holders.end(), [&](const std::string& holder) {
+               const auto inode = parse_decimal(holder);
+               return inode && inodes.contains(*inode);
+           });
 }
 
 }  // namespace superd

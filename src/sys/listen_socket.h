@@ -2,7 +2,9 @@
 // Listeners: making the socket or FIFO that a ListenerPlan asks for, and taking it away again.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 
 #include "base/fd.h"
@@ -35,6 +37,10 @@ void remove_node(const ListenerPlan& plan);
 // "sshd, pid 812": who holds the address, as far as /proc shows it to this user; empty
 // otherwise.
 [[nodiscard]] std::string describe_holder(const ListenerPlan& plan);
+
+// True where sockets stand in the way of the address and each of them is one of these, by
+// inode.
+[[nodiscard]] bool is_held_by(const ListenerPlan& plan, const std::set<std::uint64_t>& inodes);
 
 // The address as bound, in superd's grammar: "tcp:[::]:22", "udp:127.0.0.1:40213",
 // "unix:/run/x.sock"; empty when the descriptor has none.

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 
-from clients import ask, connect, refused_or_closed
+from clients import ask, connect, connect_unix, refused_or_closed
 from harness import Superd, expect, expect_in, program, shell, wait_until, write_text
 from registry import needs_root, pitfall
 
@@ -179,6 +179,39 @@ def test_moved_service():
         expect(d.reload().code, 0)
         expect(ask(2001), b"there\n")
         wait_until(lambda: inode(2000) is None, what="the old port closed")
+
+
+@needs_root
+def test_moved_within_an_address():
+    """An address in which only the service's own listener is in the way is bound after that has closed"""
+    def text(tcp, local, word):
+        return (f'[service.tcp]\nlisten = "{tcp}"\nexec = {shell("echo " + word)}\nuser = "nobody"\n'
+                f'[service.local]\nlisten = "{local}"\nexec = ["/bin/cat"]\nuser = "nobody"\n')
+    stream, packets = "unix:/run/test/local", "seqpacket:/run/test/local"
+    with Superd(text("tcp:2000", stream, "0")) as d, connect_unix("/run/test/local") as held:
+        held.sendall(b"1")
+        expect(held.recv(1), b"1")
+        steps = (("tcp:127.0.0.1:2000", stream), ("tcp4:2000", packets), ("tcp:2000", stream))
+        for word, (tcp, local) in enumerate(steps, 1):
+            d.write(text(tcp, local, str(word)))
+            expect(d.reload().code, 0)
+            expect(ask(2000), f"{word}\n".encode())
+            kind = socket.SOCK_STREAM if local == stream else socket.SOCK_SEQPACKET
+            with connect_unix("/run/test/local", kind) as client:
+                client.sendall(b"2")
+                expect(client.recv(1), b"2")
+        held.sendall(b"3")
+        expect(held.recv(1), b"3", "the connection of before")
+        with socket.socket() as other:
+            other.bind(("127.0.0.2", 2001))
+            other.listen()
+            d.write(text("tcp:127.0.0.1:2001", stream, "4"))
+            expect(d.reload().code, 0)
+            d.write(text("tcp:2001", stream, "5"))
+            done = d.reload()
+            expect(done.code, 1, "somebody else is in the way as well")
+            expect_in("is in use", done.out + done.err)
+            expect(ask(2001), b"4\n")
 
 
 @needs_root
