@@ -51,6 +51,14 @@ bool will_want_listeners(const ServicePlan& plan, const Service* known) {
     return order != Order::none || (plan.enabled && plan.start != Start::manual);
 }
 
+// Whether start = "boot" asks for a process now that it did not ask for before. One that has
+// ended since is not started for any other change.
+bool may_start(const ServicePlan& plan, const Service* known) {
+    if (known == nullptr || known->removed) return true;
+    const ServicePlan& old = *known->plan;
+    return old.enabled != plan.enabled || old.mode != plan.mode || old.start != plan.start;
+}
+
 std::string describe_refusal(const Plan& next, const ListenerPlan& wanted) {
     const auto of =
             std::find_if(next.services.begin(), next.services.end(), [&](const auto& plan) {
@@ -265,7 +273,9 @@ void Supervisor::commit(std::shared_ptr<const Plan> next, Prepared& prepared,
     for (const ServiceDiff& diff : changes)
         by_name[diff.name] = &diff;
     std::vector<std::string_view> touched;
+    std::vector<std::string_view> to_start;
     for (const auto& plan : plan_->services) {
+        if (may_start(*plan, find(plan->name))) to_start.push_back(plan->name);
         const auto diff = by_name.find(plan->name);
         if (take_plan(plan, prepared, diff == by_name.end() ? nullptr : diff->second))
             touched.push_back(plan->name);
@@ -282,13 +292,8 @@ void Supervisor::commit(std::shared_ptr<const Plan> next, Prepared& prepared,
     }
     for (const std::string_view name : touched)
         activate(*find(name));
-    for (const ServiceDiff& diff : changes) {
-        Service* service = find(diff.name);
-        if (service == nullptr || service->removed) continue;
-        const bool opens =
-                std::find(diff.keys.begin(), diff.keys.end(), "enabled") != diff.keys.end();
-        if (diff.change == Change::added || opens) start_at_boot(*service);
-    }
+    for (const std::string_view name : to_start)
+        start_at_boot(*find(name));
     // Limits may be others now: who still has to wait finds out at the next knock.
     for (auto& [name, service] : services_) {
         for (const Hold limit : {Hold::connections, Hold::rate, Hold::processes})

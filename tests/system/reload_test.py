@@ -7,7 +7,7 @@ import signal
 import socket
 
 from clients import ask, connect, connect_unix, refused_or_closed
-from harness import Superd, expect, expect_in, program, shell, wait_until, write_text
+from harness import Superd, expect, expect_in, forever, program, shell, wait_until, write_text
 from registry import needs_root, pitfall
 
 
@@ -232,6 +232,36 @@ def test_handler_becomes_worker():
             expect(held.recv(1), b"2", "the connection that was open")
         d.wait_status("one", processes=[])
         assert json.loads(ask(2000))["pid"] not in pids
+
+
+@needs_root
+def test_becomes_a_daemon():
+    """start = "boot" starts what a reload has made a daemon, or has given it, beside connections of before"""
+    def worker(start):
+        return (f'[service.late]\nlisten = "tcp:2001"\nmode = "worker"\nuser = "nobody"\n'
+                f'exec = {program("tell", "worker", "0", "0")}\nstart = "{start}"\n')
+
+    def daemon(name):
+        return f'[service.{name}]\nexec = {forever()}\nuser = "nobody"\nstart = "boot"\n'
+
+    idle = worker("demand").replace("late", "idle").replace("2001", "2002")
+    with Superd(echo("one", 2000) + worker("demand") + idle) as d:
+        with connect(2000) as held:
+            held.sendall(b"1")
+            expect(held.recv(1), b"1")
+            d.write(daemon("one") + worker("boot") + daemon("idle"))
+            expect(d.reload().code, 0)
+            for name in ("one", "late", "idle"):
+                d.wait_status(name, state="running", started=2 if name == "one" else 1)
+            held.sendall(b"2")
+            expect(held.recv(1), b"2", "the connection that was open")
+        wait_until(lambda: len(d.status("one")["processes"]) == 1, what="the daemon alone")
+        expect(d.state("one"), "running")
+        d.ok("stop", "one")
+        d.ok("stop", "idle")
+        d.write(daemon("one") + worker("boot") + daemon("idle") + says("added", 2003, "added"))
+        expect(d.reload().code, 0)
+        expect((d.state("one"), d.state("idle")), ("stopped", "stopped"), "what was stopped stays so")
 
 
 @needs_root
