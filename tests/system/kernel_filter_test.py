@@ -242,7 +242,13 @@ def test_without_bpf():
         d.write(worker("one", "tcp:2000", 'deny = "127.0.0.3"'))
         expect_in("opened anew", d.ok("diff"))
         expect(d.reload().code, 0)
-        wait_until(lambda: d.state("one") == "listening" and not d.children(), 20, "the new listener")
+
+        def is_anew():
+            status = d.status("one")
+            old = process in [one["pid"] for one in status["processes"]]
+            return not old and status["state"] in ("listening", "running")
+
+        wait_until(is_anew, what="the new listener")
         assert served(2000, "127.0.0.2") and unanswered(2000, "127.0.0.3")
 
 
