@@ -264,7 +264,14 @@ void Supervisor::answer_waiters_of(const std::string& gone) {
         waiter.reply({4, gone + " is no longer in the configuration"});
 }
 
+// Workers that run have only the listeners that were open when they were started.
 void Supervisor::on_doors_changed(Service& service) {
+    if (service.plan->mode == Mode::worker && service.residents > 0 && !service.stopping) {
+        outputs_.log().log(NoticeEvent{.service = service.name(),
+                .text = "its worker is started anew, to be given it"});
+        service.again = true;
+        end_processes(service);
+    }
     doors_.watch(service);
     start_at_boot(service);
     changed(service);

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "engine/supervisor.h"
 #include "sys/repair.h"
@@ -92,10 +93,14 @@ bool Supervisor::start_process(Service& service, ProcessKind kind) {
     launch.record = *index;
     launch.service = service.index;
     launch.plan = spawn_plan_of(service);
+    std::vector<std::string> names;
     for (const Listener& listener : service.listeners) {
-        if (listener.condition == Listener::Condition::open)
-            launch.listeners.push_back(listener.fd.get());
+        if (listener.condition != Listener::Condition::open) continue;
+        launch.listeners.push_back(listener.fd.get());
+        names.push_back(listener.plan.name);
     }
+    if (names.size() < service.listeners.size())
+        launch.plan = with_listen_names(*launch.plan, join(names, ":"));
     launch.listeners_blocking = service.residents == 1;
     launch.standard_error = outputs_.descriptor_for(service, service.plan->exec.standard_error);
     launch.standard_output =

@@ -244,6 +244,12 @@ std::shared_ptr<const SpawnPlan> make_spawn_plan(
     return plan;
 }
 
+std::shared_ptr<const SpawnPlan> with_listen_names(const SpawnPlan& plan, std::string names) {
+    auto other = std::make_shared<SpawnPlan>(plan);
+    other->listen_fdnames = std::move(names);
+    return other;
+}
+
 void append_connection_environment(std::string& out, const ConnectionFacts& facts) {
     switch (facts.peer.family) {
         case Family::ip: append_ip(out, facts); break;

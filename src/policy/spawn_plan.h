@@ -78,6 +78,11 @@ struct SpawnContext {
 [[nodiscard]] std::shared_ptr<const SpawnPlan> make_spawn_plan(
         const ServicePlan& service, const SpawnContext& context);
 
+// The same with other LISTEN_FDNAMES: for a launch while some of the service's listeners still
+// wait for their address.
+[[nodiscard]] std::shared_ptr<const SpawnPlan> with_listen_names(
+        const SpawnPlan& plan, std::string names);
+
 // The variables that one connection adds: UCSPI (PROTO, TCPREMOTEIP ...), systemd (REMOTE_ADDR,
 // REMOTE_PORT, SO_COOKIE), xinetd (REMOTE_HOST). Appends "NAME=value"
 // strings, each ended by a NUL, to out: no allocation where out has the room.

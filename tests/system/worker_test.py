@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import socket
 
 from clients import ask, ask_udp, connect, read_all, udp_socket
 from harness import FOREVER, Superd, expect, holds_for, program, shell, wait_until
@@ -41,6 +42,28 @@ def test_names():
         told = json.loads(ask(2001))
         expect(told["environment"]["LISTEN_FDNAMES"], "one:two")
         expect([told["sockets"][fd]["local"][1] for fd in ("3", "4")], [2000, 2001])
+
+
+@needs_root
+def test_late_listener():
+    """A worker gets the names of the listeners that it is given, and is started anew for one that comes later"""
+    lines = ('mode = "worker"\nuser = "alice"\nstart = "boot"\n'
+             '[[service.tell.listen]]\naddress = "tcp:2000"\nname = "one"\n'
+             '[[service.tell.listen]]\naddress = "tcp:2001"\nname = "two"\n')
+    with socket.socket() as other:
+        other.bind(("0.0.0.0", 2000))
+        other.listen()
+        with Superd(f'[service.tell]\nexec = {program("tell", "worker", "0", "0")}\n{lines}'):
+            first = json.loads(ask(2001))
+            got = first["environment"]
+            expect((got["LISTEN_FDS"], got["LISTEN_FDNAMES"]), ("1", "two"))
+            expect(first["sockets"]["3"]["local"][1], 2001)
+            other.close()
+            wait_until(lambda: can_connect(2000), what="the address that it waited for")
+            told = json.loads(ask(2000))
+            expect(told["environment"]["LISTEN_FDNAMES"], "one:two")
+            expect([told["sockets"][fd]["local"][1] for fd in ("3", "4")], [2000, 2001])
+            assert told["pid"] != first["pid"]
 
 
 @needs_root

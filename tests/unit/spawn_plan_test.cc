@@ -200,3 +200,17 @@ TEST_CASE("spawn plan: every stage has a name of its own") {
     std::sort(names.begin(), names.end());
     CHECK(std::adjacent_find(names.begin(), names.end()) == names.end());
 }
+
+TEST_CASE("spawn plan: a launch without all listeners has the names of its own") {
+    ServicePlan service = service_of();
+    service.mode = Mode::worker;
+    service.listeners.resize(2);
+    service.listeners[0].name = "one";
+    service.listeners[1].name = "two";
+    const auto whole = make_spawn_plan(service, {});
+    const auto part = with_listen_names(*whole, "two");
+    CHECK(whole->listen_fdnames == "one:two");
+    CHECK(part->listen_fdnames == "two");
+    CHECK(part->argv == whole->argv);
+    CHECK(part->fixed_environment == whole->fixed_environment);
+}
