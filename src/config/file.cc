@@ -72,6 +72,8 @@ std::optional<FileProblem> judge(const std::string& path, const struct stat& sta
     }
     const mode_t writable = status.st_mode & (S_IWGRP | S_IWOTH);
     if (writable == 0) return std::nullopt;
+    // As /tmp: others may put something in, but not in the place of what is root's.
+    if (S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0) return std::nullopt;
     const bool group = (writable & S_IWGRP) != 0, others = (writable & S_IWOTH) != 0;
     return FileProblem{what + shown + " can be written by " +
                                (group && others ? "its group and others"
@@ -114,7 +116,14 @@ private:
         struct stat status {};
 
         if (::lstat(next.c_str(), &status) != 0) return unreadable(next);
-        if (S_ISLNK(status.st_mode)) return follow(next);
+        if (S_ISLNK(status.st_mode)) {
+            if (status.st_uid != 0)
+                return FileProblem{"link " + escape(next) +
+                                           " does not belong to root but to uid " +
+                                           std::to_string(status.st_uid),
+                        "chown -h root " + escape(next)};
+            return follow(next);
+        }
         current_ = next;
         return judge(next, status);
     }

@@ -44,6 +44,20 @@ def test_folder():
 
 
 @needs_root
+def test_sticky_folder():
+    """A folder like /tmp is no reason to refuse what is root's in it; a link that somebody else put there is"""
+    d = Superd(says("one", 2000, "x"))
+    os.chmod(d.directory, 0o1777)
+    with d:
+        expect(ask(2000), b"x\n")
+    d = Superd('include = ["two.toml"]\n' + says("one", 2000, "x"), files={"real/two.toml": says("two", 2001, "y")})
+    os.chmod(d.directory, 0o1777)
+    os.symlink("real/two.toml", d.path("two.toml"))
+    os.chown(d.path("two.toml"), 9111, 0, follow_symlinks=False)
+    refused(d, f"link {d.path('two.toml')} does not belong to root")
+
+
+@needs_root
 def test_include():
     """The same holds for an included file and its folder"""
     for change in (lambda path: os.chmod(path, 0o666), lambda path: os.chown(path, 9111, 0),
