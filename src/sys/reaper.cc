@@ -60,7 +60,11 @@ GuardExit* Reaper::exit_of(std::int32_t pid) const {
 Result<void> Reaper::add(std::uint32_t record) {
     const std::int32_t pidfd = at(record).pidfd.load();
     if (pidfd < 0) {
-        without_pidfd_[at(record).pid.load()] = record;
+        // Not even a zombie: whoever reaped it was killed before it could say so.
+        if (!signal_process(at(record), 0))
+            gone_.push_back(record);
+        else
+            without_pidfd_[at(record).pid.load()] = record;
         return {};
     }
     // One shot: an end is said once, although the pidfd stays readable until it was reaped.
@@ -101,6 +105,9 @@ void Reaper::wait(std::vector<Ended>& out) {
 }
 
 void Reaper::on_guard_signal(std::vector<Ended>& out) {
+    for (const std::uint32_t record : gone_)
+        out.push_back({record, -1});
+    gone_.clear();
     for (GuardExit& exit : state_->header().exits) {
         const std::int32_t pid = exit.pid.load(std::memory_order_acquire);
         if (pid == 0 || exit.acknowledged.load() != 0) continue;
@@ -127,11 +134,15 @@ void Reaper::acknowledge(GuardExit& exit) const {
     if (guard > 0) ::kill(guard, guard_signal());
 }
 
-// Without WNOHANG: a child that failed lets its spawner go on a moment before it can be reaped.
 void Reaper::reap(std::uint32_t record) {
     ProcessRecord& process = at(record);
     const std::int32_t pid = process.pid.load();
-    const std::int32_t pidfd = process.pidfd.exchange(-1);
+    const std::int32_t pidfd = process.pidfd.load();
+    // First of all: as long as it is held, a superd that comes after must find the process by
+    // it, and the pid alone may be somebody else's a moment after the kernel forgot it. What is
+    // left of a process that no record knows the guard has superd let go.
+    process.state.store(RecordState::free, std::memory_order_release);
+    process.pidfd.store(-1);
     siginfo_t info{};
     const int result =
             pidfd >= 0 ? ::waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED | WNOHANG)

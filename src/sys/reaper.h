@@ -35,10 +35,12 @@ public:
 
     // Appends processes that have ended, each once. Up to 64 a call; never blocks.
     void wait(std::vector<Ended>& out);
-    // To be called on guard_signal (sys/guard.h), and once after recovery.
+    // To be called on guard_signal (sys/guard.h), and once after recovery: it also says which
+    // of those that were added have gone already, with nobody to know how.
     void on_guard_signal(std::vector<Ended>& out);
-    // Lets the kernel forget a process that has ended, or whose launch has failed, or has the
-    // guard do so, and closes the pidfd. The owner frees the record afterwards.
+    // Frees the record, so that no later superd looks for the process, lets the kernel forget
+    // it, or has the guard do so, and closes the pidfd. For one that has ended, or whose launch
+    // has failed. The owner gives the record's index out again only afterwards.
     void reap(std::uint32_t record);
     // For SIGCHLD: reaps children that have no record (their parent died and superd is their
     // subreaper) and finds ends of processes without pidfd. Walks all children in the kernel.
@@ -57,6 +59,7 @@ private:
     const State* state_;
     Fd set_;
     std::vector<std::uint32_t> awaiting_;  // ended, but the guard has not said how
+    std::vector<std::uint32_t> gone_;      // had no pidfd and no process when added
     std::unordered_map<std::int32_t, std::uint32_t> without_pidfd_;  // pid: record
 };
 

@@ -249,3 +249,55 @@ TEST_CASE("reaper: an end that nobody can know the status of is said as unknown"
         children.reaper.reap(4);
     });
 }
+
+TEST_CASE("reaper: an end that nobody saw is said too where there is no pidfd") {
+    in_clean_process([](Checker& check, Children& children) {
+        const pid_t pid = ::fork();
+        if (pid == 0) ::_exit(0);
+        ::waitpid(pid, nullptr, 0);
+        ProcessRecord& record = children.state.processes()[3];
+        record.pid = pid;
+        record.pidfd = -1;
+        record.state = RecordState::running;
+        check.that(children.reaper.add(3).has_value(), "add");
+        children.reaper.on_guard_signal(children.ends);
+        check.need(children.ends.size() == 1, "said");
+        check.equal(children.ends[0].record, 3U, "record");
+        check.equal(children.ends[0].status, -1, "status");
+        children.reaper.reap(3);
+        children.reaper.on_guard_signal(children.ends);
+        check.equal(children.ends.size(), std::size_t{1}, "once");
+    });
+}
+
+namespace {
+
+// What the guard would find when it is told of an acknowledgement.
+const ProcessRecord* looked_at = nullptr;
+volatile sig_atomic_t was_free = -1;
+
+void look(int) {
+    was_free = looked_at->state.load() == RecordState::free ? 1 : 0;
+}
+
+}  // namespace
+
+TEST_CASE("reaper: the record is free before the guard may let the process go") {
+    in_clean_process([](Checker& check, Children& children) {
+        ProcessRecord& record = children.state.processes()[1];
+        const pid_t pid = children.add(1);
+        ::kill(pid, SIGKILL);
+        ::waitpid(pid, nullptr, 0);
+        // As a child of the guard's, which it has told of.
+        GuardExit& exit = children.state.header().exits[0];
+        exit.status = 9;
+        exit.pid = pid;
+        children.wait_for(1);
+        looked_at = &record;
+        ::signal(guard_signal(), look);
+        children.state.header().guard_pid = ::getpid();
+        children.reaper.reap(1);
+        check.equal(exit.acknowledged.load(), 1U, "acknowledged");
+        check.equal(static_cast<int>(was_free), 1, "free by then");
+    });
+}
