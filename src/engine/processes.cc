@@ -64,11 +64,12 @@ bool Processes::send_signal(std::uint32_t index, int signal) {
     return signal_process(records_.at(index), signal);
 }
 
-void Processes::sweep_orphans() {
+bool Processes::sweep_orphans() {
     take_results();
     take_reports();
-    reaper_.sweep(ended_);
+    const unsigned strangers = reaper_.sweep(ended_);
     take_ended();
+    return strangers == Reaper::most_strangers;
 }
 
 void Processes::on_guard_news() {

@@ -44,8 +44,9 @@ public:
     void adopt(std::uint32_t index);
     // By pidfd; false where it has gone already.
     bool send_signal(std::uint32_t index, int signal);
-    // Takes what has ended and is nobody's; asked for by SIGCHLD, seldom.
-    void sweep_orphans();
+    // Takes what has ended and is nobody's; asked for by SIGCHLD, seldom. A bounded number:
+    // true where there may be more.
+    [[nodiscard]] bool sweep_orphans();
     // The guard has seen an exit that only it can see.
     void on_guard_news();
 

@@ -22,6 +22,8 @@ namespace {
 
 // How long orphans wait for their reaper, at most, once a SIGCHLD has told of one.
 constexpr auto orphan_interval = std::chrono::seconds(1);
+// Between two sweeps where there are more than one takes: clients come first.
+constexpr auto next_sweep = std::chrono::milliseconds(20);
 
 std::vector<int> watched_signals() {
     return {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD, guard_signal(),
@@ -48,8 +50,10 @@ Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
           signals_(loop, watched_signals(), [this](int signal) { on_signal(signal); }),
           orphan_timer_(loop,
                   [this] {
-                      processes_.sweep_orphans();
-                      signals_.unmute(SIGCHLD);
+                      if (processes_.sweep_orphans())
+                          orphan_timer_.start(next_sweep);
+                      else
+                          signals_.unmute(SIGCHLD);
                   }),
           log_restart_(loop,
                   [this] {

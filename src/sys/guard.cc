@@ -225,8 +225,7 @@ void Guard::kill_hung() const {
 void Guard::look_at_orphans() {
     reap_acknowledged();
     for (;;) {
-        siginfo_t info{};
-        if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return;
+        const siginfo_t info = next_exit();
         if (info.si_pid == 0 || info.si_pid == superd_ || is_listed(info.si_pid)) return;
         if (!publish(info)) return;
         if (superd_ != 0) ::kill(superd_, guard_signal());

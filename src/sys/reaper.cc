@@ -29,6 +29,19 @@ int wait_status(int code, int status) {
     }
 }
 
+siginfo_t next_exit() {
+    for (;;) {
+        siginfo_t info{};
+        if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return {};
+        const bool ended = info.si_code == CLD_EXITED || info.si_code == CLD_KILLED ||
+                           info.si_code == CLD_DUMPED;
+        if (info.si_pid == 0 || ended) return info;
+        // Never WEXITED: it may have ended since, and then it is its owner's to reap.
+        siginfo_t stop{};
+        ::waitid(P_PID, static_cast<id_t>(info.si_pid), &stop, WSTOPPED | WNOHANG);
+    }
+}
+
 Result<Reaper> Reaper::create(const State& state) {
     Reaper reaper(state);
     reaper.set_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
@@ -67,9 +80,10 @@ Result<void> Reaper::add(std::uint32_t record) {
             without_pidfd_[at(record).pid.load()] = record;
         return {};
     }
-    // One shot: an end is said once, although the pidfd stays readable until it was reaped.
+    // By edge: an end is said once, although the pidfd stays readable until it was reaped, and
+    // once more where a tracer held the process back from its parent until now: ptrace(2).
     epoll_event event{};
-    event.events = EPOLLIN | EPOLLONESHOT;
+    event.events = EPOLLIN | EPOLLET;
     event.data.u32 = record;
     if (::epoll_ctl(set_.get(), EPOLL_CTL_ADD, pidfd, &event) != 0)
         return fail("epoll_ctl", "pidfd");
@@ -91,10 +105,10 @@ void Reaper::peek(std::uint32_t record, std::vector<Ended>& out) {
     }
     // The guard's child: it will say. Reaped by a superd that was killed right after: nobody
     // will.
-    if (signal_process(process, 0))
-        awaiting_.push_back(record);
-    else
+    if (!signal_process(process, 0))
         out.push_back({record, -1});
+    else if (std::find(awaiting_.begin(), awaiting_.end(), record) == awaiting_.end())
+        awaiting_.push_back(record);
 }
 
 void Reaper::wait(std::vector<Ended>& out) {
@@ -150,29 +164,33 @@ void Reaper::reap(std::uint32_t record) {
     if (result != 0) {
         if (GuardExit* exit = exit_of(pid)) acknowledge(*exit);
     }
-    if (pidfd >= 0)
-        ::close(pidfd);
-    else
+    if (pidfd < 0) {
         without_pidfd_.erase(pid);
+        return;
+    }
+    // A child between fork and exec may have a copy, for which close alone would leave it here.
+    ::epoll_ctl(set_.get(), EPOLL_CTL_DEL, pidfd, nullptr);
+    ::close(pidfd);
 }
 
 // waitid(P_ALL) shows the first of those that have ended until it was reaped, so one that still
 // belongs to somebody ends the round; its own way brings the sweep back.
-unsigned Reaper::sweep(std::vector<Ended>& out) {
+unsigned Reaper::sweep(std::vector<Ended>& out, unsigned at_most) {
     unsigned strangers = 0;
-    for (;;) {
-        siginfo_t info{};
-        if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
-            return strangers;
+    while (strangers < at_most) {
+        const siginfo_t info = next_exit();
+        if (info.si_pid == 0) return strangers;
         const auto bare = without_pidfd_.find(info.si_pid);
         if (bare != without_pidfd_.end()) {
             out.push_back({bare->second, wait_status(info.si_code, info.si_status)});
             return strangers;
         }
         if (find(info.si_pid) != nullptr) return strangers;
-        ::waitid(P_PID, static_cast<id_t>(info.si_pid), &info, WEXITED | WNOHANG);
+        siginfo_t reaped{};
+        ::waitid(P_PID, static_cast<id_t>(info.si_pid), &reaped, WEXITED | WNOHANG);
         ++strangers;
     }
+    return strangers;
 }
 
 }  // namespace superd

@@ -6,6 +6,7 @@
 // their status comes through StateHeader::exits. Loop thread only.
 #pragma once
 
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <unordered_map>
@@ -44,8 +45,11 @@ public:
     void reap(std::uint32_t record);
     // For SIGCHLD: reaps children that have no record (their parent died and superd is their
     // subreaper) and finds ends of processes without pidfd. Walks all children in the kernel.
-    // Returns the number of strangers reaped.
-    unsigned sweep(std::vector<Ended>& out);
+    // Takes at most so many strangers, for a service can leave more of them than superd has
+    // time for, and returns their number: where it is at_most, there may be more.
+    unsigned sweep(std::vector<Ended>& out, unsigned at_most = most_strangers);
+
+    static constexpr unsigned most_strangers = 64;
 
 private:
     explicit Reaper(const State& state) : state_(&state) {}
@@ -62,6 +66,11 @@ private:
     std::vector<std::uint32_t> gone_;      // had no pidfd and no process when added
     std::unordered_map<std::int32_t, std::uint32_t> without_pidfd_;  // pid: record
 };
+
+// A child of this process that has ended and was not reaped, by waitid(2), which always shows
+// the same one until then; si_pid 0: none. A child that asked to be traced by its parent is
+// shown by it at each of its stops, too (ptrace(2)): those are taken and passed over.
+[[nodiscard]] siginfo_t next_exit();
 
 // The wait status of what waitid(2) filled in.
 [[nodiscard]] int wait_status(int code, int status);

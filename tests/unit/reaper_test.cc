@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -299,5 +300,72 @@ TEST_CASE("reaper: the record is free before the guard may let the process go") 
         children.reaper.reap(1);
         check.equal(exit.acknowledged.load(), 1U, "acknowledged");
         check.equal(static_cast<int>(was_free), 1, "free by then");
+    });
+}
+
+TEST_CASE("reaper: a sweep takes a bounded number of strangers, and says so") {
+    in_clean_process([](Checker& check, Children& children) {
+        constexpr unsigned count = 5;
+        for (unsigned i = 0; i < count; ++i) {
+            const pid_t pid = ::fork();
+            if (pid == 0) ::_exit(0);
+            siginfo_t info{};
+            ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT);
+        }
+        check.equal(children.reaper.sweep(children.ends, 3), 3U, "as many as asked for");
+        check.equal(children.reaper.sweep(children.ends, 3), 2U, "the others");
+        check.equal(children.reaper.sweep(children.ends, 3), 0U, "none");
+    });
+}
+
+TEST_CASE("reaper: the end of a process that a tracer holds is said when it lets go") {
+    in_clean_process([](Checker& check, Children& children) {
+        const pid_t pid = children.add(6);
+        int told[2], let_go[2];
+        check.need(::pipe(told) == 0 && ::pipe(let_go) == 0, "pipes");
+        const pid_t tracer = ::fork();
+        if (tracer == 0) {
+            ::close(let_go[1]);
+            char done = ::ptrace(PTRACE_SEIZE, pid, nullptr, nullptr) == 0 ? 1 : 0;
+            ::kill(pid, SIGKILL);
+            (void)!::write(told[1], &done, 1);
+            // Its parent may not have it before the tracer has gone.
+            (void)!::read(let_go[0], &done, 1);
+            ::_exit(0);
+        }
+        char traced = 0;
+        check.need(::read(told[0], &traced, 1) == 1 && traced == 1, "a tracer");
+        pollfd ended{.fd = children.reaper.fd(), .events = POLLIN, .revents = 0};
+        check.need(::poll(&ended, 1, 30000) == 1, "its pidfd tells of its end");
+        children.reaper.wait(children.ends);
+        check.equal(children.ends.size(), std::size_t{0}, "nothing before that");
+        ::close(let_go[1]);
+        check.need(::poll(&ended, 1, 30000) == 1, "once more");
+        children.reaper.wait(children.ends);
+        check.need(children.ends.size() == 1, "said");
+        check.equal(WTERMSIG(children.ends[0].status), SIGKILL, "status");
+        children.reaper.reap(6);
+        ::waitpid(tracer, nullptr, 0);
+    });
+}
+
+TEST_CASE("reaper: a child that has its parent trace it hides no other from the sweep") {
+    in_clean_process([](Checker& check, Children& children) {
+        const pid_t stopped = ::fork();
+        if (stopped == 0) {
+            ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+            ::raise(SIGSTOP);
+            ::_exit(0);
+        }
+        siginfo_t info{};
+        check.need(::waitid(P_PID, static_cast<id_t>(stopped), &info, WSTOPPED | WNOWAIT) == 0,
+                "stopped");
+        const pid_t other = ::fork();
+        if (other == 0) ::_exit(0);
+        ::waitid(P_PID, static_cast<id_t>(other), &info, WEXITED | WNOWAIT);
+        check.equal(children.reaper.sweep(children.ends, 5), 1U, "the other one");
+        check.that(children.exists(stopped), "the stopped one lives");
+        ::kill(stopped, SIGKILL);
+        ::waitpid(stopped, nullptr, 0);
     });
 }
