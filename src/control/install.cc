@@ -26,8 +26,8 @@ std::string folder_of(const std::string& path) {
 // must not take it for the host's.
 Result<Fd> open_temporary(std::string& name) {
     const auto slash = name.rfind('/');
-    name.insert(slash == std::string::npos ? 0 : slash + 1, ".");
-    name += ".XXXXXX";
+    const std::size_t file = slash == std::string::npos ? 0 : slash + 1;
+    name = name.substr(0, file) + '.' + name.substr(file) + ".XXXXXX";
     Fd fd(::mkostemp(name.data(), O_CLOEXEC));
     if (!fd) return fail("create", name);
     return fd;

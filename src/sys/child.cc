@@ -23,7 +23,6 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <linux/ioprio.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
 
@@ -33,6 +32,10 @@
 namespace superd {
 
 namespace {
+
+// ioprio_set(2). <linux/ioprio.h> of some kernels has a function with a parameter called class.
+constexpr long ioprio_who_process = 1;
+constexpr int ioprio_class_shift = 13;
 
 constexpr unsigned long kernel_sigset_size = 8;
 constexpr long last_number = 0xffffffffL;
@@ -172,8 +175,8 @@ SUPERD_CHILD_CODE void set_priorities(const ChildWork& work) {
         at_stage(work, SpawnStage::ionice);
         const long level = plan.ionice_level ? *plan.ionice_level : 4;
         check(work,
-                raw_call(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0,
-                        static_cast<long>(*plan.ionice_class) << IOPRIO_CLASS_SHIFT | level));
+                raw_call(SYS_ioprio_set, ioprio_who_process, 0,
+                        static_cast<long>(*plan.ionice_class) << ioprio_class_shift | level));
     }
     if (work.cpu_mask != nullptr) {
         at_stage(work, SpawnStage::affinity);
