@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -130,6 +131,13 @@ Options parse_options(int argc, char** argv) {
     return options;
 }
 
+// Without "..", for a service may not be allowed to walk through the folders before it.
+std::string plain_path(const std::string& path) {
+    std::error_code failed;
+    const auto plain = std::filesystem::weakly_canonical(absolute_path(path), failed);
+    return failed ? absolute_path(path) : plain.string();
+}
+
 void fill_defaults(Options& options) {
     const std::string home = environment_or("HOME", "/");
     if (options.run.empty()) options.run = default_run_directory();
@@ -142,7 +150,7 @@ void fill_defaults(Options& options) {
         options.socket = environment_or("SUPERD_CONTROL", options.run + "/control");
     // These paths are handed on, to children with directories of their own.
     for (std::string* path : {&options.run, &options.state, &options.socket})
-        *path = absolute_path(*path);
+        *path = plain_path(*path);
     if (!options.pid_file.empty()) options.pid_file = absolute_path(options.pid_file);
     std::array<char, 4096> absolute;
     if (::realpath(options.file.c_str(), absolute.data()) != nullptr && options.as.empty() &&

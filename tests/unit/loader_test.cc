@@ -372,21 +372,30 @@ TEST_CASE("loader: lines of every file are found for later diagnostics") {
     CHECK(loaded.document.position(Place{99, 1, 1}).file.empty());
 }
 
-TEST_CASE("ownership: a folder that others can write is refused, sticky or not") {
+TEST_CASE(
+        "ownership: a folder that others can write is refused, unless what is in it is its "
+        "owners'") {
     if (!is_root()) {
         test::skip("only root can make files that are root's alone");
         return;
     }
     const Folder folder;
     const std::string path = folder.write("open/s.toml", "");
-    REQUIRE(::chmod(folder.at("open").c_str(), 01777) == 0);
+    REQUIRE(::chmod(folder.at("open").c_str(), 0777) == 0);
     const Loaded loaded = load(LoadOptions{path, "", true});
-    // Which of the folders above is found first depends on where temporary files are kept.
     CHECK(only_message(loaded).find("can be written by its group and others") !=
             std::string::npos);
     CHECK(loaded.document.files.empty());
     CHECK(loaded.diagnostics.all().front().at.file == path);
     CHECK(loaded.diagnostics.all().front().suggestion.find("chmod go-w /") == 0);
+    REQUIRE(::chmod(folder.at("open").c_str(), 01777) == 0);
+    CHECK(load(LoadOptions{path, "", true}).diagnostics.all().empty());
+    REQUIRE(::symlink("s.toml", folder.at("open/link").c_str()) == 0);
+    const LoadOptions by_link{folder.at("open/link"), "", true};
+    CHECK(load(by_link).diagnostics.all().empty());
+    REQUIRE(::lchown(by_link.path.c_str(), 65534, 0) == 0);
+    CHECK(only_message(load(by_link)) ==
+            "link " + by_link.path + " does not belong to root but to uid 65534");
 }
 
 namespace {
@@ -462,7 +471,7 @@ TEST_CASE("ownership: files and folders that are root's alone are accepted, othe
                  Case{included, 0666,
                          "file " + included + " can be written by its group and others",
                          "chmod go-w " + included},
-                 Case{in_folder, 01777,
+                 Case{in_folder, 0777,
                          "folder " + in_folder + " can be written by its group and others",
                          "chmod go-w " + in_folder}}) {
         struct stat before {};
@@ -493,7 +502,7 @@ TEST_CASE("ownership: a symbolic link is judged where it leads") {
     }
     const RootFolder folder(parent);
     const Folder elsewhere;
-    REQUIRE(::chmod(elsewhere.at("").c_str(), 01777) == 0);
+    REQUIRE(::chmod(elsewhere.at("").c_str(), 0777) == 0);
     const std::string open_file = elsewhere.write("s.toml", "");
     const std::string safe = folder.write("real/s.toml", "");
     const std::string link = folder.path() + "/link.toml";
