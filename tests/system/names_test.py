@@ -8,7 +8,7 @@ import time
 
 from clients import ask, connect, refused_or_closed
 from crash_test import UNBOUNDED, Load, finish, kill_superd
-from harness import Superd, descendants, expect, expect_in, shell, wait_until
+from harness import Superd, descendants, expect, expect_in, read_text, shell, wait_until
 from name_servers import IdentServer, NameServer, reverse
 from registry import build, covers, needs_root, pitfall, timeout
 
@@ -216,10 +216,12 @@ def test_ident_refused():
             number = d.wait_log(r"echo REFUSE conn=(\w+) from=127\.0\.0\.2:\d+ .*reason=denied").group(1)
             d.wait_log(rf"echo IDENT conn={number} from=127\.0\.0\.2:\d+ user=alice")
             expect(len(identd.asked), 1, "questions")
-        with Superd('[superd]\nlog_format = "xinetd"\n' + service("echo", 2000, lines)) as d:
+        log = "/run/test/xinetd.log"  # superd's own lines stay on stderr
+        with Superd(f'[superd]\nlog = ["stderr", "file:{log}"]\nlog_format = "xinetd"\n'
+                    + service("echo", 2000, lines)):
             assert refused_or_closed(2000, source="127.0.0.2")
-            d.wait_log(r"FAIL: echo address from=127\.0\.0\.2")
-            d.wait_log(r"USERID: echo UNIX :alice")
+            wait_until(lambda: "FAIL: echo address from=127.0.0.2" in read_text(log), what="the line FAIL")
+            wait_until(lambda: "USERID: echo UNIX :alice" in read_text(log), what="the line USERID")
 
 
 @needs_root

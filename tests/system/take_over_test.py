@@ -83,7 +83,9 @@ def openbsd_inetd():
                "openbsd-inetd")
 
 
-NEW = f"""
+def new():
+    """superd's file. Where the programs of the tests are is known in the test's own mounts only."""
+    return f"""
 [defaults]
 user = "nobody"
 max_connections = "unlimited"
@@ -144,7 +146,7 @@ def switch(old, name, stop_signal):
         wait_until(lambda: stream.count(b"old\n") > 50, what="the stream to begin")
         expect(ask_udp(2001, b"x"), b"old x")
         before = inode(2000)
-        with Superd(NEW, args=["--take-from", str(old.pid)]) as d:
+        with Superd(new(), args=["--take-from", str(old.pid)]) as d:
             expect(inode(2000), before, "the listening socket")
             d.wait_log(rf"one .*took tcp:{LOOPBACK}:2000 from {name}, pid {old.pid}")
             d.wait_log(rf"datagrams .*took udp:{LOOPBACK}:2001 from {name}, pid {old.pid}")
