@@ -70,7 +70,7 @@ UNIT_relay   = relay_protocol wheel relay sandbox proxy_header preface access_li
 UNIT_loop    = loop
 UNIT_engine  = watches config_reader directories doors records service_view supervisor reloading farewells \
 	resolver deny_list announcer
-UNIT_control = control ctl frame_gate endpoint
+UNIT_control = control ctl ctl_look ctl_tell frame_gate endpoint
 UNIT_TESTS = $(foreach layer,$(LAYERS),$(UNIT_$(layer)))
 
 # ---- flags

@@ -31,6 +31,11 @@ struct Words {
     std::string dialect = "openbsd";
 };
 
+// An option left empty by a script's unset variable would say "all", or nothing at all.
+std::string check_not_empty(const std::string& value) {
+    return value.empty() ? "must not be empty" : "";
+}
+
 struct Superctl {
     CLI::App app{"Asks superd and tells it what to do."};
     CtlGlobals globals;
@@ -64,7 +69,8 @@ void Superctl::add_global_options() {
     app.fallthrough();
     app.add_option("--socket", globals.socket, "The daemon's control socket");
     app.add_flag("--json", globals.json, "Print one JSON object instead of text");
-    app.add_option("--timeout", words.timeout, "How long to wait for an answer, like 10s");
+    app.add_option("--timeout", words.timeout, "How long to wait for an answer, like 10s")
+            ->check(check_not_empty);
     app.set_version_flag("-V,--version", "superctl " PACKAGE_VERSION);
 }
 
@@ -128,12 +134,14 @@ void Superctl::add_telling() {
             [this] { return ctl_kill(globals, words.names, words.signal, words.connection); });
     add_names(kill, true);
     kill->add_option("-s,--signal", words.signal, "TERM without it");
-    kill->add_option(
-            "--connection", words.connection, "Only to the handler of this connection");
+    kill->add_option("--connection", words.connection, "Only to the handler of this connection")
+            ->check(check_not_empty);
     auto* deny = add("deny", "Keep an address out of every service; without one, list them",
             [this] { return ctl_deny(globals, words.deny); });
-    deny->add_option("ADDRESS", words.deny.address, "198.51.100.7; an IPv6 one is its /64");
-    deny->add_option("--for", words.deny.length, "How long, like 10m; 1h without it");
+    deny->add_option("ADDRESS", words.deny.address, "198.51.100.7; an IPv6 one is its /64")
+            ->check(check_not_empty);
+    deny->add_option("--for", words.deny.length, "How long, like 10m; 1h without it")
+            ->check(check_not_empty);
     deny->add_flag("--forever", words.deny.forever, "Until it is cleared");
     deny->add_option("--reason", words.deny.reason, "For the log and for people");
     deny->add_flag("--clear", words.deny.clear, "Let ADDRESS in again");

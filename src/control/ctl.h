@@ -73,9 +73,9 @@ int ctl_reload(const CtlGlobals& globals, bool dry_run, bool brief = false);
 
 // ---- addresses kept out (ctl_deny.cc)
 struct DenyWords {
-    std::string address;  // empty: list, or all with clear
-    std::string length;   // "1h"; empty: the usual one
-    std::string reason;
+    std::string address{};  // empty: list, or all with clear
+    std::string length{};   // "1h"; empty: the usual one
+    std::string reason{};
     bool forever = false, clear = false, all = false;
 };
 

@@ -43,12 +43,12 @@ int tell(const CtlGlobals& globals, const Outcome& outcome) {
 }  // namespace
 
 int ctl_deny(const CtlGlobals& globals, const DenyWords& words) {
-    if (words.clear && words.all == !words.address.empty())
+    const bool details = words.forever || !words.length.empty() || !words.reason.empty();
+    if (words.clear && (details || words.all == !words.address.empty()))
         return usage(globals, "write superctl deny --clear ADDRESS, or --clear --all");
     if (words.all && !words.clear) return usage(globals, "--all is for --clear");
     if (words.forever && !words.length.empty())
         return usage(globals, "--for and --forever exclude each other");
-    const bool details = words.forever || !words.length.empty() || !words.reason.empty();
     if (details && words.address.empty())
         return usage(globals, "--for, --forever and --reason are for an ADDRESS");
     Nanoseconds length = usual_length;

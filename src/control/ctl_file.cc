@@ -12,6 +12,7 @@
 #include "config/foreign.h"
 #include "config/options.h"
 #include "control/ctl.h"
+#include "control/documents.h"
 #include "control/names.h"
 
 namespace superd {
@@ -76,13 +77,6 @@ int print_foreign(const CtlGlobals& globals, const ForeignWord& word) {
     else
         ctl_print(word.word + " of " + word.family + "\n  " + word.advice + "\n");
     return exit_code::ok;
-}
-
-Ordered diagnostic_json(const Diagnostic& diagnostic) {
-    return {{"severity", diagnostic.severity == Severity::error ? "error" : "warning"},
-            {"file", diagnostic.at.file}, {"line", diagnostic.at.line},
-            {"column", diagnostic.at.column}, {"message", diagnostic.message},
-            {"suggestion", diagnostic.suggestion}, {"source_line", diagnostic.source_line}};
 }
 
 void print_check_json(const ReadResult& result) {

@@ -203,7 +203,8 @@ int ctl_show(const CtlGlobals& globals, const std::vector<std::string>& names, b
                 return Outcome{};
             });
     if (!globals.json) return code;
-    if (names.size() == 1 && all.size() == 1)
+    // As with status: how many a glob happens to match does not change the form.
+    if (names.size() == 1 && all.size() == 1 && all[0].value("name", "") == names[0])
         answers.print({{"version", 1}, {"plan", all[0]}});
     else
         answers.print({{"version", 1}, {"plans", all}});

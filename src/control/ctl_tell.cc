@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The verbs of superctl that change something, and wait.
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -12,6 +13,7 @@
 #include "base/text.h"
 #include "config/diagnostics.h"
 #include "control/ctl.h"
+#include "control/documents.h"
 #include "control/names.h"
 #include "control/render.h"
 
@@ -49,16 +51,9 @@ int ask_each(const CtlGlobals& globals, const std::vector<std::string>& words, A
     return code;
 }
 
-void print_diagnostics(const nlohmann::json& reload) {
-    for (const auto& diagnostic : reload["diagnostics"]) {
-        const Position at{diagnostic.value("file", ""), diagnostic.value("line", 0u),
-                diagnostic.value("column", 0u)};
-        const bool warning = diagnostic.value("severity", "") == "warning";
-        const Diagnostic said{warning ? Severity::warning : Severity::error, at,
-                diagnostic.value("message", ""), diagnostic.value("suggestion", ""),
-                diagnostic.value("source_line", ""), {}};
-        std::fputs(render(said).c_str(), stderr);
-    }
+void print_diagnostics(const Ordered& reload) {
+    for (const auto& diagnostic : reload["diagnostics"])
+        std::fputs(render(read_diagnostic(diagnostic)).c_str(), stderr);
 }
 
 }  // namespace
@@ -80,9 +75,9 @@ int ctl_kill(const CtlGlobals& globals, const std::vector<std::string>& names,
                                          quote_value(signal))});
     std::uint64_t id = 0;
     if (!connection.empty()) {
-        char* end = nullptr;
-        id = std::strtoull(connection.c_str(), &end, 16);
-        if (id == 0 || *end != '\0')
+        const char* end = connection.data() + connection.size();
+        const auto [rest, error] = std::from_chars(connection.data(), end, id, 16);
+        if (error != std::errc() || rest != end || id == 0)
             return ctl_fail(globals,
                     {exit_code::usage, fmt::format("{} is not a connection; see superctl "
                                                    "connections",

@@ -130,13 +130,6 @@ Json overview_json(const ServiceStatus& service, const ServicePlan* plan) {
     return json;
 }
 
-Json diagnostic_json(const Diagnostic& diagnostic) {
-    return Json{{"severity", diagnostic.severity == Severity::error ? "error" : "warning"},
-            {"file", diagnostic.at.file}, {"line", diagnostic.at.line},
-            {"column", diagnostic.at.column}, {"message", diagnostic.message},
-            {"suggestion", diagnostic.suggestion}, {"source_line", diagnostic.source_line}};
-}
-
 Json state_counts(const Manager& manager) {
     Json json = Json::object();
     for (const auto& [state, count] : manager.state_counts())
@@ -213,6 +206,41 @@ std::string denials_document(const std::vector<Denial>& denials) {
                 {"reason", denial.reason}, {"since", time(denial.since)},
                 {"until", denial.until == 0 ? std::string() : time(denial.until)}});
     return text_of(document("denied", std::move(list)));
+}
+
+nlohmann::ordered_json diagnostic_json(const Diagnostic& diagnostic) {
+    Json json{{"severity", diagnostic.severity == Severity::error ? "error" : "warning"},
+            {"file", diagnostic.at.file}, {"line", diagnostic.at.line},
+            {"column", diagnostic.at.column}, {"message", diagnostic.message},
+            {"suggestion", diagnostic.suggestion}, {"source_line", diagnostic.source_line}};
+    const Position& other = diagnostic.other;
+    if (!other.file.empty())
+        json["other"] =
+                Json{{"file", other.file}, {"line", other.line}, {"column", other.column}};
+    return json;
+}
+
+Diagnostic read_diagnostic(const nlohmann::ordered_json& json) {
+    const auto text = [](const Json& from, const char* key) {
+        const auto found = from.find(key);
+        return found != from.end() && found->is_string() ? found->get<std::string>()
+                                                         : std::string();
+    };
+    const auto number = [](const Json& from, const char* key) {
+        const auto found = from.find(key);
+        return found != from.end() && found->is_number_unsigned() ? found->get<std::uint32_t>()
+                                                                  : 0U;
+    };
+    const auto place = [&](const Json& from) {
+        return Position{text(from, "file"), number(from, "line"), number(from, "column")};
+    };
+    Diagnostic diagnostic{
+            text(json, "severity") == "warning" ? Severity::warning : Severity::error,
+            place(json), text(json, "message"), text(json, "suggestion"),
+            text(json, "source_line"), {}};
+    if (const auto other = json.find("other"); other != json.end() && other->is_object())
+        diagnostic.other = place(*other);
+    return diagnostic;
 }
 
 std::string reload_document(const ReloadReport& report) {

@@ -35,10 +35,12 @@
 //
 // reload_document:
 //   version, reload: { code, message, diagnostics: [ { severity, file, line, column, message,
-//   suggestion, source_line } ], changes: [ { service, change, keys: [], restart } ] },  change
-//   as in "in_place", "rebind", "added", "removed"
+//   suggestion, source_line, other } ], changes: [ { service, change, keys: [], restart } ] },
+//   change as in "in_place", "rebind", "added", "removed"; other, where there is a second place:
+//   { file, line, column }
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +55,9 @@ namespace superd {
         Wall at, const Explanation& explanation);
 [[nodiscard]] std::string denials_document(const std::vector<Denial>& denials);
 [[nodiscard]] std::string reload_document(const ReloadReport& report);
+// One of "diagnostics", and back; what is missing or of another type reads as empty.
+[[nodiscard]] nlohmann::ordered_json diagnostic_json(const Diagnostic& diagnostic);
+[[nodiscard]] Diagnostic read_diagnostic(const nlohmann::ordered_json& json);
 
 // overview_document, made service by service: with thousands of them it takes longer than
 // clients of superd should wait for the loop. A service that is gone when its turn comes is

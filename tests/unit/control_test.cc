@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <thread>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -22,7 +20,7 @@
 #include "control/server.h"
 
 #include "support/catch.h"
-#include "support/fake_manager.h"
+#include "support/control_server.h"
 
 using namespace superd;
 
@@ -30,17 +28,7 @@ namespace {
 
 using std::chrono::seconds;
 
-struct Folder {
-    std::string path;
-
-    Folder() {
-        char name[] = "/tmp/superd-control-XXXXXX";
-        REQUIRE(::mkdtemp(name) != nullptr);
-        path = name;
-    }
-
-    ~Folder() { std::filesystem::remove_all(path); }
-};
+using Folder = test::TemporaryFolder;
 
 std::size_t open_descriptors() {
     std::size_t count = 0;
@@ -50,26 +38,12 @@ std::size_t open_descriptors() {
     return count;
 }
 
-// A server on a path of its own, and clients that block in a thread while the loop turns here.
-struct Fixture {
-    Folder folder;
-    std::string path = folder.path + "/control";
-    FakeManager manager;
-    Loop loop;
-    std::unique_ptr<ControlServer> server;
-
+// Two services, and clients that block in a thread while the loop turns here.
+struct Fixture : test::ControlFixture {
     Fixture() {
         manager.daemon_status.version = "0.1.0";
         manager.add("ssh", ServiceState::listening);
         manager.add("web", ServiceState::running);
-    }
-
-    void open(ControlOptions options = {}) {
-        options.path = path;
-        auto opened = ControlServer::open(loop, manager, options);
-        INFO((opened ? "" : opened.error()));
-        REQUIRE(opened);
-        server = std::move(*opened);
     }
 
     void with_client(const std::function<void(ControlClient&)>& talk) {
@@ -78,29 +52,6 @@ struct Fixture {
             if (client) talk(*client);
             return client.has_value();
         });
-    }
-
-    void in_thread(const std::function<bool()>& body) {
-        Fd done(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-        std::atomic<bool> over = false;
-        bool result = false;
-        std::thread thread([&] {
-            result = body();
-            over = true;
-            ::eventfd_write(done.get(), 1);
-        });
-        {
-            Poll poll(loop, done.get(), [&](int, int) {
-                eventfd_t value;
-                ::eventfd_read(done.get(), &value);
-            });
-            poll.start(Poll::readable);
-            while (!over)
-                loop.turn(true);
-        }
-        thread.join();
-        loop.turn(false);
-        REQUIRE(result);
     }
 
     // A client by hand, for what no library would send.
