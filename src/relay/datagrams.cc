@@ -39,7 +39,7 @@ const Info* find_info(const msghdr& message, int level, int type) {
 
 DatagramBuffers::DatagramBuffers() : bytes_(new char[count * size]) {}
 
-mmsghdr* DatagramBuffers::prepare() {
+void DatagramBuffers::prepare() {
     for (std::size_t i = 0; i < count; ++i) {
         Slot& slot = slots[i];
         slot.part = {data(i), size};
@@ -51,7 +51,19 @@ mmsghdr* DatagramBuffers::prepare() {
         messages[i].msg_hdr.msg_control = slot.control;
         messages[i].msg_hdr.msg_controllen = sizeof slot.control;
     }
-    return messages.data();
+}
+
+bool DatagramBuffers::receive(
+        int socket, const std::function<void(std::span<mmsghdr> batch)>& take) {
+    for (int batch = 0; batch < batches_a_turn; ++batch) {
+        prepare();
+        const int received = ::recvmmsg(socket, messages.data(), count, MSG_DONTWAIT, nullptr);
+        // An error that an answer had met (port unreachable) is reported once and cleared.
+        if (received < 0 && errno != EAGAIN) continue;
+        if (received <= 0) return false;
+        take({messages.data(), static_cast<std::size_t>(received)});
+    }
+    return true;
 }
 
 void ask_for_destination(int socket) {
@@ -132,22 +144,16 @@ void DatagramService::on_turn() {
 }
 
 void DatagramService::work() {
-    for (int batch = 0; batch < batches_a_turn; ++batch) {
-        mmsghdr* const messages = buffers_.prepare();
-        const int count = ::recvmmsg(
-                socket_.get(), messages, DatagramBuffers::count, MSG_DONTWAIT, nullptr);
-        // An error that an answer had met (port unreachable) is reported once and cleared.
-        if (count < 0 && errno != EAGAIN) continue;
-        if (count <= 0) return;
+    const bool more = buffers_.receive(socket_.get(), [this](std::span<const mmsghdr> batch) {
         std::size_t answers = 0;
-        for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+        for (std::size_t i = 0; i < batch.size(); ++i) {
             ++counts_.received;
-            if (answer(i)) answers_[answers++] = messages[i];
+            if (answer(i)) answers_[answers++] = batch[i];
         }
         if (answers > 0) send(answers);
         if (news_.on_counted) news_.on_counted();
-    }
-    poller_.again(*this);
+    });
+    if (more) poller_.again(*this);
 }
 
 bool DatagramService::answer(std::size_t index) {

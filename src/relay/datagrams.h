@@ -38,8 +38,10 @@ public:
         iovec part;
     };
 
-    // Ready for recvmmsg(2): every slot empty, every buffer whole.
-    [[nodiscard]] mmsghdr* prepare();
+    // Batches of what waits at the socket, each for take(), until nothing waits there or it is
+    // the others' turn. True: there may be more.
+    [[nodiscard]] bool receive(
+            int socket, const std::function<void(std::span<mmsghdr> batch)>& take);
 
     [[nodiscard]] char* data(std::size_t index) { return bytes_.get() + index * size; }
 
@@ -47,6 +49,9 @@ public:
     std::array<Slot, count> slots{};
 
 private:
+    // For recvmmsg(2): every slot empty, every buffer whole.
+    void prepare();
+
     std::unique_ptr<char[]> bytes_;  // pages are touched as datagrams need them
 };
 

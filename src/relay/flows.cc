@@ -11,7 +11,8 @@ namespace superd {
 
 namespace {
 
-constexpr int batches_a_turn = 16;
+// Answers of one upstream before the others have their turn.
+constexpr int answers_a_turn = 16;
 // Conversations that superd is asked about at one time; datagrams of more are lost.
 constexpr std::size_t most_asked = 256;
 // Datagrams of a flow, and their bytes, that wait for superd's answer; the rest is lost, as
@@ -83,16 +84,11 @@ void DatagramForward::on_turn() {
 // ---- from clients
 
 void DatagramForward::work() {
-    for (int batch = 0; batch < batches_a_turn; ++batch) {
-        mmsghdr* const messages = buffers_.prepare();
-        const int count = ::recvmmsg(
-                socket_.get(), messages, DatagramBuffers::count, MSG_DONTWAIT, nullptr);
-        if (count < 0 && errno != EAGAIN) continue;
-        if (count <= 0) return;
-        for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i)
-            take(messages[i]);
-    }
-    owner_.poller().again(*this);
+    const bool more = buffers_.receive(socket_.get(), [this](std::span<mmsghdr> batch) {
+        for (mmsghdr& message : batch)
+            take(message);
+    });
+    if (more) owner_.poller().again(*this);
 }
 
 void DatagramForward::take(mmsghdr& message) {
@@ -207,7 +203,7 @@ void DatagramForward::forget(Flow& flow, RelayEnd how) {
 // ---- from the upstream
 
 void DatagramForward::read_upstream(Flow& flow) {
-    for (int i = 0; i < batches_a_turn && flow.state == Flow::State::open; ++i) {
+    for (int i = 0; i < answers_a_turn && flow.state == Flow::State::open; ++i) {
         char* const data = buffers_.data(0);
         const ssize_t n =
                 ::recv(flow.upstream.get(), data, DatagramBuffers::size, MSG_DONTWAIT);
