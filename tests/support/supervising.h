@@ -15,7 +15,7 @@
 
 #include "support/launching.h"
 #include "support/sockets.h"
-#include "support/wait_until.h"
+#include "support/turning.h"
 
 namespace superd::test {
 
@@ -122,14 +122,7 @@ public:
     // False: it did not come to hold in time.
     template <class Condition>
     bool turn_until(Condition condition) {
-        Timer beat(loop, [] {});
-        beat.start(std::chrono::milliseconds(2), std::chrono::milliseconds(2));
-        const Mono deadline = loop.now() + patience;
-        while (!condition()) {
-            if (loop.now() > deadline) return false;
-            loop.turn(true);
-        }
-        return true;
+        return test::turn_until(loop, condition);
     }
 
     [[nodiscard]] ServiceStatus status(std::string_view name) const {

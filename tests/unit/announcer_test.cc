@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "support/catch.h"
+#include "support/turning.h"
 
 namespace superd {
 
@@ -22,14 +23,7 @@ Announcement rpc_at(std::uint32_t id, std::uint16_t port) {
 struct Bench {
     template <class Condition>
     bool turn_until(Condition condition) {
-        Timer beat(loop, [] {});
-        beat.start(std::chrono::milliseconds(2), std::chrono::milliseconds(2));
-        const Mono deadline = loop.now() + std::chrono::seconds(20);
-        while (!condition()) {
-            if (loop.now() > deadline) return false;
-            loop.turn(true);
-        }
-        return true;
+        return test::turn_until(loop, condition);
     }
 
     // The next list that reached the program.

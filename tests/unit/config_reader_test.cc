@@ -14,7 +14,7 @@
 
 #include "support/catch.h"
 #include "support/sockets.h"
-#include "support/wait_until.h"
+#include "support/turning.h"
 
 namespace superd {
 namespace {
@@ -44,14 +44,7 @@ struct Reading {
     }
 
     bool turn_until_answers(std::size_t count) {
-        Timer beat(loop, [] {});
-        beat.start(std::chrono::milliseconds(2), std::chrono::milliseconds(2));
-        const Mono deadline = loop.now() + test::patience;
-        while (answers.size() < count) {
-            if (loop.now() > deadline) return false;
-            loop.turn(true);
-        }
-        return true;
+        return test::turn_until(loop, [&] { return answers.size() >= count; });
     }
 };
 

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "support/catch.h"
+#include "support/turning.h"
 
 namespace superd {
 namespace {
@@ -32,14 +33,7 @@ struct Bench {
 
     template <class Condition>
     bool turn_until(Condition condition) {
-        Timer beat(loop, [] {});
-        beat.start(std::chrono::milliseconds(2), std::chrono::milliseconds(2));
-        const Mono deadline = loop.now() + std::chrono::seconds(20);
-        while (!condition()) {
-            if (loop.now() > deadline) return false;
-            loop.turn(true);
-        }
-        return true;
+        return test::turn_until(loop, condition);
     }
 
     // The next question that reached the program.

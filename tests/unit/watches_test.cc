@@ -8,24 +8,13 @@
 
 #include "support/catch.h"
 #include "support/sockets.h"
-#include "support/wait_until.h"
+#include "support/turning.h"
 
 namespace superd {
 namespace {
 
 using test::Scratch;
-
-template <class Condition>
-bool turn_until(Loop& loop, Condition holds) {
-    Timer beat(loop, [] {});
-    beat.start(std::chrono::milliseconds(2), std::chrono::milliseconds(2));
-    const Mono deadline = loop.now() + test::patience;
-    while (!holds()) {
-        if (loop.now() > deadline) return false;
-        loop.turn(true);
-    }
-    return true;
-}
+using test::turn_until;
 
 // While it lives, these are blocked; what is left of them is gone afterwards.
 class Blocked {
