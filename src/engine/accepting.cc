@@ -73,7 +73,7 @@ void Supervisor::accept_batch(Service& service, Listener& listener) {
     for (int i = 0; i < batch_size; ++i) {
         // After the first it is not known whether another one waits: a pause that nobody has
         // run into is none.
-        if (i > 0 && is_full(service)) return;
+        if (i > 0 && (is_full(service) || service.holds.has(Hold::descriptors))) return;
         if (!may_accept(service)) return;
         Endpoint peer;
         Accepted accepted = accept_connection(
@@ -334,6 +334,21 @@ void Supervisor::on_no_descriptors(Service& service, Listener& listener, int err
                 .error = error,
                 .detail = "accepting pauses; clients wait in the kernel's queue"});
     }
+    hold(service, Hold::descriptors, loop_.now() + no_descriptors_pause);
+}
+
+// A relay is to have a copy, and there is no number for it: the client goes, the next ones
+// wait.
+void Supervisor::refuse_uncopied(Service& service, std::uint32_t index, Fd connection) {
+    ProcessRecord& record = processes_.records().at(index);
+    record.connection.store(-1, std::memory_order_relaxed);
+    connection.reset();
+    const auto& listeners = service.plan->listeners;
+    const bool known = record.listener < listeners.size();
+    log_refusal(service, known ? listeners[record.listener].address : std::string_view(),
+            record.peer, record.local, Refuse{Refusal::no_descriptors, {}});
+    forget_process(index);
+    processes_.records().give_back(index);
     hold(service, Hold::descriptors, loop_.now() + no_descriptors_pause);
 }
 

@@ -62,7 +62,14 @@ bool is_for_tcpmux(const Service& service) {
 void Supervisor::start_relayed(
         Service& service, std::uint32_t index, Fd connection, bool again) {
     ProcessRecord& record = processes_.records().at(index);
+    const ServicePlan& plan = *service.plan;
     ++service.active;
+    const bool keeps = plan.mode == Mode::builtin && !is_given_away(plan);
+    Fd copy;
+    if (keeps) {
+        copy.reset(::fcntl(connection.get(), F_DUPFD_CLOEXEC, low_number));
+        if (!copy) return refuse_uncopied(service, index, std::move(connection));
+    }
     ++service.record->started;
     outputs_.log().log(StartEvent{.service = service.name(),
             .connection = record.id,
@@ -70,8 +77,7 @@ void Supervisor::start_relayed(
             .local = record.local,
             .socket = listener_address(service, record),
             .user = user_of(index),
-            .facts = service.plan->log.admitted});
-    const ServicePlan& plan = *service.plan;
+            .facts = plan.log.admitted});
     // accept_batch() has seen to it, for the plan of its time.
     if (again) set_blocking(connection.get(), !is_given_away(plan));
     const ConnectionName name{index, record.id};
@@ -84,9 +90,7 @@ void Supervisor::start_relayed(
     if (record.banner_sent > 0) send_promptly(connection.get());
     const Nanoseconds idle = plan.idle_timeout.value_or(Nanoseconds{0});
     if (plan.mode == Mode::builtin) {
-        const bool keeps = !is_given_away(plan);
-        Fd client(keeps ? ::fcntl(connection.get(), F_DUPFD_CLOEXEC, low_number)
-                        : connection.release());
+        Fd client = keeps ? std::move(copy) : std::move(connection);
         if (keeps) (void)connection.release();  // the record has it
         relays_.serve(index, {name, plan.builtin, keeps ? preface_time : idle},
                 std::move(client), {.again = again, .keeps_client = keeps});

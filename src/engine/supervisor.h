@@ -172,6 +172,7 @@ private:
     void start_conversation(
             Service& service, std::uint32_t index, Fd connection, PeerFacts facts);
     void on_no_descriptors(Service& service, Listener& listener, int error);
+    void refuse_uncopied(Service& service, std::uint32_t index, Fd connection);
     void load_denials();
     void on_denials_changed();
     void spread_denials();

@@ -3,6 +3,7 @@
 
 import os
 import re
+import resource
 import signal
 import socket
 
@@ -100,6 +101,41 @@ def test_tcpmux_superd_killed():
             client.shutdown(socket.SHUT_WR)
             expect(read_all(client), b"here\nrest")
         expect(d.status("one")["started"], 1)
+
+
+@needs_root
+def test_tcpmux_no_descriptors():
+    """A client whose copy no descriptor is left for is refused, and the next ones are served"""
+    with Superd(MUX + marked("one", "cat", "plus")) as d:
+        port = d.port("mux")
+        expect(talk(connect(port), b"one\r\nfirst"), b"+Go\r\nfirst")
+        d.wait_log(r"one EXIT conn=")
+        before = resource.prlimit(d.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(d.pid, resource.RLIMIT_NOFILE, (second_free(settled(d)), before[1]))
+        with connect(port) as client:
+            expect(read_all(client), b"", "closed")
+        d.wait_log(r"mux REFUSE conn=\S+ from=127\.0\.0\.1\S* to=\S+ reason=no_descriptors")
+        resource.prlimit(d.pid, resource.RLIMIT_NOFILE, before)
+        expect(talk(connect(port), b"one\r\nnext"), b"+Go\r\nnext")
+        expect(d.refused("mux"), {"no_descriptors": 1})
+        expect(d.connections("mux"), 0)
+
+
+def settled(d):
+    """The numbers of superd's descriptors, once nothing opens or closes any."""
+    seen = []
+    def quiet():
+        seen.append(set(d.fds()))
+        return len(seen) >= 10 and all(numbers == seen[-1] for numbers in seen[-10:])
+    wait_until(quiet, what="nothing opened or closed")
+    return seen[-1]
+
+
+def second_free(numbers):
+    """A limit that leaves room for one descriptor more."""
+    free = (number for number in range(max(numbers) + 3) if number not in numbers)
+    next(free)
+    return next(free)
 
 
 @needs_root
