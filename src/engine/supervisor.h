@@ -7,7 +7,8 @@
 // name or user is asked for first), denying.cc (addresses kept out for a time), workers.cc
 // (workers and daemons), ending.cc (exits), reloading.cc (file → plan → commit), recovering.cc
 // (after a kill), announcing.cc (what others are told of services), orders.cc and status.cc
-// (what control asks for), relaying.cc and upstreams.cc (relays, and where redirects go).
+// (what control asks for), relaying.cc, relaying_datagrams.cc and upstreams.cc (relays, and
+// where redirects go).
 #pragma once
 
 #include <array>
@@ -33,6 +34,7 @@
 #include "engine/relays.h"
 #include "engine/resolver.h"
 #include "engine/service.h"
+#include "engine/supervisor_options.h"
 #include "engine/target_names.h"
 #include "engine/watches.h"
 #include "policy/admission.h"
@@ -40,28 +42,6 @@
 #include "sys/recovery.h"
 
 namespace superd {
-
-struct SupervisorOptions {
-    ReadOptions read;  // of superd.toml, for reloads
-    std::string version;
-    std::string run_directory;    // "/run/superd"
-    std::string state_directory;  // "/var/lib/superd"
-    std::string log_program;      // absolute path of superd-log; empty: lines go to stderr
-    std::string exec_program;     // of superd-exec; empty: what needs it is not started
-    IdentityPlan log_identity;    // of superd-log
-    std::string resolve_program;  // superd-resolve; empty: every name and user stays unknown
-    IdentityPlan resolve_identity;
-    std::string announce_program;  // superd-announce; empty: nothing is announced
-    IdentityPlan announce_identity;
-    RelayOptions relay;
-    int log_stderr = 2;  // its stderr, a loan; -1: /dev/null, for the caller's is not kept
-    Prefixes prefixes;
-    SpawnerOptions spawner;
-    SpawnContext spawn_context;
-    bool root = false;
-    bool debug = false;  // stderr is a sink too, and debug lines are written
-    std::function<void(std::string_view)> notify;  // sd_notify text; may be empty
-};
 
 class Supervisor final : public Manager,
                          private DoorSink,
