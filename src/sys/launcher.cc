@@ -31,6 +31,14 @@ Sharing sharing_of(SpawnMethod method, bool slot) {
     return Sharing::nothing;
 }
 
+// What a launch must have and has not; none: it is complete.
+SpawnStage lacks(const Launch& launch) {
+    if (launch.copy_error != 0) return SpawnStage::descriptors;
+    const StepIn& step_in = launch.step_in;
+    const bool incomplete = step_in.wanted && (step_in.program < 0 || step_in.spec < 0);
+    return incomplete ? SpawnStage::step_in : SpawnStage::none;
+}
+
 void wait_for_end_of_file(int fd) {
     char byte;
     while (::read(fd, &byte, 1) < 0 && errno == EINTR) {
@@ -155,10 +163,12 @@ LaunchResult Launcher::run(Launch& launch) {
     // clone3(2) resets them itself.
     work.ignored_signals = ignored_signals_;
 
-    const bool incomplete =
-            launch.step_in.wanted && (launch.step_in.program < 0 || launch.step_in.spec < 0);
-    const int pid = incomplete ? -ENOENT : clone_and_wait(work, record);
-    const LaunchResult result = finish(launch, record, pid);
+    const SpawnStage lacking = lacks(launch);
+    const LaunchResult result =
+            lacking != SpawnStage::none
+                    ? give_up(launch, record, lacking,
+                              launch.copy_error != 0 ? launch.copy_error : ENOENT)
+                    : finish(launch, record, clone_and_wait(work, record));
     if (in_slot) {
         leave_slot(launch, numbers);
     } else if (launch.connection >= 0) {
@@ -171,21 +181,22 @@ LaunchResult Launcher::run(Launch& launch) {
     return result;
 }
 
+LaunchResult Launcher::give_up(
+        const Launch& launch, ProcessRecord& record, SpawnStage stage, int error) {
+    record.deaths = 0;
+    record.stage.store(static_cast<std::uint8_t>(stage));
+    record.error.store(error);
+    return {.record = launch.record, .service = launch.service, .stage = stage, .error = error};
+}
+
 // The child wrote its stage and error into the record before it ended; a child that was killed
 // before it had left the table wrote none.
-LaunchResult Launcher::finish(const Launch& launch, ProcessRecord& record, int pid) const {
+LaunchResult Launcher::finish(const Launch& launch, ProcessRecord& record, int pid) {
+    if (pid < 0) return give_up(launch, record, SpawnStage::clone, -pid);
     LaunchResult result;
     result.record = launch.record;
     result.service = launch.service;
     record.deaths = 0;
-    if (pid < 0) {
-        const bool incomplete = launch.step_in.wanted && -pid == ENOENT;
-        result.stage = incomplete ? SpawnStage::step_in : SpawnStage::clone;
-        result.error = -pid;
-        record.stage.store(static_cast<std::uint8_t>(result.stage));
-        record.error.store(result.error);
-        return result;
-    }
     const int error = record.error.load(std::memory_order_acquire);
     const bool left = record.state.load(std::memory_order_acquire) == RecordState::left;
     if (error == 0 && left) {

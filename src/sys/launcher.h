@@ -26,8 +26,11 @@ private:
     [[nodiscard]] bool has_slot(const Launch& launch) const;
     [[nodiscard]] LaunchNumbers enter_slot(Launch& launch);
     void leave_slot(const Launch& launch, const LaunchNumbers& numbers);
-    [[nodiscard]] LaunchResult finish(
-            const Launch& launch, ProcessRecord& record, int pid) const;
+    [[nodiscard]] static LaunchResult finish(
+            const Launch& launch, ProcessRecord& record, int pid);
+    // Without a child.
+    [[nodiscard]] static LaunchResult give_up(
+            const Launch& launch, ProcessRecord& record, SpawnStage stage, int error);
     [[nodiscard]] int clone_and_wait(ChildWork& work, ProcessRecord& record);
     [[nodiscard]] int fork_and_wait(CloneRequest& request, ChildWork& work);
     void keep_spares();
@@ -39,8 +42,8 @@ private:
     ChildStack stack_;
     LaunchBuffer buffer_;
     std::uint64_t ignored_signals_;
-    // A launch by plain fork needs three descriptors more than its connection has, and at the end
-    // of superd's own would lose a client that was let in already.
+    // A launch by plain fork needs three descriptors more than its connection has, and at the
+    // end of superd's own would lose a client that was let in already.
     std::array<Fd, 3> spares_;
 };
 

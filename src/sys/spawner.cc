@@ -7,6 +7,7 @@
 #include "sys/spawner.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <condition_variable>
 #include <csignal>
 #include <cstdio>
@@ -53,10 +54,12 @@ struct Worker {
 };
 
 // A stop or a reload may close a listener while its worker waits for a thread, and the number
-// is then somebody else's. Where there is no descriptor to be had the child says so.
+// is then somebody else's. Without one of its sockets a worker is not started at all.
 void copy_listeners(Launch& launch) {
-    for (int& listener : launch.listeners)
+    for (int& listener : launch.listeners) {
         listener = ::fcntl(listener, F_DUPFD_CLOEXEC, low_number);
+        if (listener < 0) launch.copy_error = errno;
+    }
 }
 
 void close_listeners(const Launch& launch) {

@@ -78,6 +78,8 @@ struct Launch {
     Loan standard_error;         // the log stream or a file; -1: /dev/null, or the socket
     Loan standard_output;        //   where the plan says so
 
+    int copy_error = 0;  // by submit(): errno where a listener could not be copied
+
     // Takes O_NONBLOCK off the listeners, which servers of inetd's "wait" and of systemd
     // expect. The flag is the open file's, not the descriptor's: false where another process
     // already has these listeners and may have set it for its own event loop.

@@ -431,6 +431,39 @@ TEST_CASE("spawner: a worker gets more listeners than there are numbers in a slo
     });
 }
 
+TEST_CASE("spawner: a worker whose listener cannot be copied is not started without it") {
+    with_every_method([](Checker& check, SpawnMethod method) {
+        Bench bench(method);
+        const int listener = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        rlimit before{};
+        ::getrlimit(RLIMIT_NOFILE, &before);
+        rlimit few = before;
+        few.rlim_cur = low_number + 100;
+        ::setrlimit(RLIMIT_NOFILE, &few);
+        std::vector<int> fillers;
+        for (int fd; (fd = ::fcntl(listener, F_DUPFD_CLOEXEC, low_number)) >= 0;)
+            fillers.push_back(fd);
+        check.equal(errno, EMFILE, "no number is free");
+        const auto start_one = [&] {
+            Launch launch;
+            launch.record = bench.take_record(ProcessKind::worker);
+            launch.plan = report_plan({"exit", "0"});
+            launch.listeners = {listener};
+            bench.spawner.submit(std::move(launch));
+            return bench.results(1)[0];
+        };
+        const LaunchResult failed = start_one();
+        check.that(failed.stage == SpawnStage::descriptors, "stage");
+        check.equal(failed.error, EMFILE, "error");
+        check.equal(bench.state.processes()[failed.record].pid.load(), 0, "no process");
+        for (const int fd : fillers)
+            ::close(fd);
+        ::setrlimit(RLIMIT_NOFILE, &before);
+        check.equal(start_one().error, 0, "the next one");
+        bench.ends(1);
+    });
+}
+
 TEST_CASE(
         "spawner: a second worker does not take O_NONBLOCK off a listener that the first "
         "uses") {
