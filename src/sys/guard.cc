@@ -117,6 +117,7 @@ private:
     Instant started_{0}, start_at_{0};
     int stop_signal_ = 0;  // a stop was asked for
     unsigned deaths_in_stop_ = 0;
+    bool look_again_ = false;  // next_exit() had more than it took
 };
 
 int Guard::run() {
@@ -158,6 +159,7 @@ void Guard::become_superd(pid_t guard) {
 
 // When to look without a signal: a pause that ends, a heartbeat that may be too old.
 std::optional<Instant> Guard::next_look() const {
+    if (look_again_) return now();
     if (superd_ == 0) return start_at_;
     const std::int64_t beat = header_.heartbeat.load();
     if (beat == 0) return std::nullopt;
@@ -225,7 +227,9 @@ void Guard::kill_hung() const {
 void Guard::look_at_orphans() {
     reap_acknowledged();
     for (;;) {
-        const siginfo_t info = next_exit();
+        const NextExit next = next_exit();
+        const siginfo_t& info = next.info;
+        look_again_ = next.more;
         if (info.si_pid == 0 || info.si_pid == superd_ || is_listed(info.si_pid)) return;
         if (!publish(info)) return;
         if (superd_ != 0) ::kill(superd_, guard_signal());

@@ -29,13 +29,14 @@ int wait_status(int code, int status) {
     }
 }
 
-siginfo_t next_exit() {
-    for (;;) {
+NextExit next_exit(unsigned stops) {
+    for (unsigned taken = 0;; ++taken) {
         siginfo_t info{};
         if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return {};
         const bool ended = info.si_code == CLD_EXITED || info.si_code == CLD_KILLED ||
                            info.si_code == CLD_DUMPED;
-        if (info.si_pid == 0 || ended) return info;
+        if (info.si_pid == 0 || ended) return {.info = info};
+        if (taken == stops) return {.more = true};
         // Never WEXITED: it may have ended since, and then it is its owner's to reap.
         siginfo_t stop{};
         ::waitid(P_PID, static_cast<id_t>(info.si_pid), &stop, WSTOPPED | WNOHANG);
@@ -178,7 +179,9 @@ void Reaper::reap(std::uint32_t record) {
 unsigned Reaper::sweep(std::vector<Ended>& out, unsigned at_most) {
     unsigned strangers = 0;
     while (strangers < at_most) {
-        const siginfo_t info = next_exit();
+        const NextExit next = next_exit();
+        const siginfo_t& info = next.info;
+        if (next.more) return at_most;
         if (info.si_pid == 0) return strangers;
         const auto bare = without_pidfd_.find(info.si_pid);
         if (bare != without_pidfd_.end()) {

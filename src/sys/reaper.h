@@ -46,7 +46,8 @@ public:
     // For SIGCHLD: reaps children that have no record (their parent died and superd is their
     // subreaper) and finds ends of processes without pidfd. Walks all children in the kernel.
     // Takes at most so many strangers, for a service can leave more of them than superd has
-    // time for, and returns their number: where it is at_most, there may be more.
+    // time for, and returns their number: where it is at_most, there may be more. It is where
+    // next_exit() has said so, too.
     unsigned sweep(std::vector<Ended>& out, unsigned at_most = most_strangers);
 
     static constexpr unsigned most_strangers = 64;
@@ -68,9 +69,16 @@ private:
 };
 
 // A child of this process that has ended and was not reaped, by waitid(2), which always shows
-// the same one until then; si_pid 0: none. A child that asked to be traced by its parent is
-// shown by it at each of its stops, too (ptrace(2)): those are taken and passed over.
-[[nodiscard]] siginfo_t next_exit();
+// the same one until then. A child that asked to be traced by its parent is shown by it at each
+// of its stops, too (ptrace(2)): those are taken and passed over, at most so many of them.
+struct NextExit {
+    siginfo_t info{};   // si_pid 0: none was found
+    bool more = false;  // for all those stops: the caller comes again soon
+};
+
+inline constexpr unsigned most_stops = 4096;
+
+[[nodiscard]] NextExit next_exit(unsigned stops = most_stops);
 
 // The wait status of what waitid(2) filled in.
 [[nodiscard]] int wait_status(int code, int status);

@@ -65,6 +65,20 @@ void in_clean_process(const std::function<void(Checker&, Children&)>& body) {
     }) == "done\n");
 }
 
+// A child that is traced by this process, and has stopped.
+pid_t start_traced(Checker& check) {
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+        ::raise(SIGSTOP);
+        ::_exit(0);
+    }
+    siginfo_t info{};
+    check.need(
+            ::waitid(P_PID, static_cast<id_t>(pid), &info, WSTOPPED | WNOWAIT) == 0, "stopped");
+    return pid;
+}
+
 }  // namespace
 
 TEST_CASE("reaper: the wait status is put together as waitpid has it") {
@@ -351,15 +365,8 @@ TEST_CASE("reaper: the end of a process that a tracer holds is said when it lets
 
 TEST_CASE("reaper: a child that has its parent trace it hides no other from the sweep") {
     in_clean_process([](Checker& check, Children& children) {
-        const pid_t stopped = ::fork();
-        if (stopped == 0) {
-            ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
-            ::raise(SIGSTOP);
-            ::_exit(0);
-        }
+        const pid_t stopped = start_traced(check);
         siginfo_t info{};
-        check.need(::waitid(P_PID, static_cast<id_t>(stopped), &info, WSTOPPED | WNOWAIT) == 0,
-                "stopped");
         const pid_t other = ::fork();
         if (other == 0) ::_exit(0);
         ::waitid(P_PID, static_cast<id_t>(other), &info, WEXITED | WNOWAIT);
@@ -367,5 +374,29 @@ TEST_CASE("reaper: a child that has its parent trace it hides no other from the 
         check.that(children.exists(stopped), "the stopped one lives");
         ::kill(stopped, SIGKILL);
         ::waitpid(stopped, nullptr, 0);
+    });
+}
+
+TEST_CASE("reaper: many stops of traced children are passed over in turns, and no end lost") {
+    in_clean_process([](Checker& check, Children&) {
+        std::vector<pid_t> stopped;
+        for (int i = 0; i < 5; ++i)
+            stopped.push_back(start_traced(check));
+        const pid_t other = ::fork();
+        if (other == 0) ::_exit(7);
+        siginfo_t info{};
+        ::waitid(P_PID, static_cast<id_t>(other), &info, WEXITED | WNOWAIT);
+        for (int turn = 0; turn < 2; ++turn) {
+            const NextExit next = next_exit(2);
+            check.that(next.more, "there is more");
+            check.equal(next.info.si_pid, 0, "none yet");
+        }
+        const NextExit next = next_exit(2);
+        check.that(!next.more, "nothing more");
+        check.equal(next.info.si_pid, other, "the one that has ended");
+        for (const pid_t pid : stopped) {
+            ::kill(pid, SIGKILL);
+            ::waitpid(pid, nullptr, 0);
+        }
     });
 }
