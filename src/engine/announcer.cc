@@ -18,6 +18,8 @@ namespace {
 // superd's end waits no longer for others to have forgotten its services.
 constexpr auto patience = std::chrono::seconds(2);
 constexpr auto retry_interval = std::chrono::milliseconds(20);
+// News of the program must not keep the rest of superd waiting.
+constexpr int packets_a_turn = 32;
 
 bool same_news(const AnnounceReport& a, const AnnounceReport& b) {
     return a.state == b.state && a.error == b.error && a.text == b.text;
@@ -176,8 +178,9 @@ void Announcer::lose_channel() {
     theirs_.reset();
 }
 
+// What is left over makes the channel readable in the next turn.
 void Announcer::on_channel() {
-    for (;;) {
+    for (int i = 0; i < packets_a_turn; ++i) {
         const auto packet = receive_announce_packet(channel_.get(), announce_news_limit);
         if (!packet && packet.error().code == EAGAIN) return;
         const auto news = packet ? decode_announce_news(*packet) : std::nullopt;

@@ -15,6 +15,7 @@ namespace {
 
 // While launches are in hand somebody must see that they neither hang nor wait for a thread.
 constexpr auto tick_interval = std::chrono::milliseconds(5);
+constexpr std::size_t pipe_size = 65536;  // pipe(7)
 
 Reaper make_reaper(const State& state) {
     auto reaper = Reaper::create(state);
@@ -95,10 +96,12 @@ void Processes::take_results() {
     results_.clear();
 }
 
-// A message whose record has been given to somebody else since comes too late.
+// A message whose record has been given to somebody else since comes too late. As much is read
+// as a pipe holds, so all that was there before; what is written meanwhile is for the next
+// turn.
 void Processes::take_reports() {
     std::array<ExecReport, 64> reports;
-    for (;;) {
+    for (std::size_t taken = 0; taken <= pipe_size; taken += sizeof reports) {
         const ssize_t n = ::read(report_fd_, reports.data(), sizeof reports);
         if (n <= 0) return;
         const std::size_t count = static_cast<std::size_t>(n) / sizeof reports[0];

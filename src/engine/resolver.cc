@@ -17,6 +17,8 @@ namespace {
 constexpr auto tick_interval = std::chrono::milliseconds(20);
 // A question that two programs died over is not asked a third time.
 constexpr unsigned most_programs = 2;
+// Answers must not keep the rest of superd waiting.
+constexpr int packets_a_turn = 32;
 
 void set_question(Query& query, std::uint64_t id, Nanoseconds left) {
     const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
@@ -147,8 +149,9 @@ void Resolver::on_tick() {
     }
 }
 
+// What is left over makes the channel readable in the next turn.
 void Resolver::on_channel(int, int) {
-    for (;;) {
+    for (int i = 0; i < packets_a_turn; ++i) {
         const auto packet = receive_resolve_packet(channel_.get());
         if (!packet && packet.error().code == EAGAIN) return;
         const auto answer = packet ? decode_answer(*packet) : std::nullopt;

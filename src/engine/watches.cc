@@ -15,6 +15,8 @@ namespace superd {
 namespace {
 
 constexpr auto settle_time = std::chrono::milliseconds(100);
+// Somebody who changes files without end must not keep the rest of superd waiting.
+constexpr int reads_a_turn = 32;
 
 sigset_t set_of(const std::vector<int>& signals) {
     sigset_t set;
@@ -78,7 +80,7 @@ void FileWatch::watch(const std::vector<std::string>& paths) {
 void FileWatch::on_readable() {
     alignas(inotify_event) std::array<char, 8192> buffer;
     bool ours = false;
-    for (;;) {
+    for (int i = 0; i < reads_a_turn; ++i) {
         const ssize_t got = ::read(fd_.get(), buffer.data(), buffer.size());
         if (got <= 0) break;
         for (std::ptrdiff_t at = 0; at < got;) {

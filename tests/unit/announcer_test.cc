@@ -191,6 +191,19 @@ TEST_CASE("announcer: a program that talks nonsense is not listened to", "[annou
     CHECK(bench.news.empty());
 }
 
+TEST_CASE("announcer: what the program says at once is heard in turns, and all of it",
+        "[announce]") {
+    Bench bench;
+    for (std::uint32_t id = 1; id <= 40; ++id)
+        bench.announcer.set(rpc_at(id, 22));
+    const std::uint32_t number = bench.next().number;
+    for (std::uint32_t id = 1; id <= 40; ++id)
+        bench.say(AnnounceReport{number, id, AnnounceState::announced, 0, ""});
+    bench.loop.turn(false);
+    CHECK(bench.news.size() == 32);
+    REQUIRE(bench.turn_until([&] { return bench.news.size() == 40; }));
+}
+
 TEST_CASE("announcer: a superd that takes over sends its list to the program of before",
         "[announce]") {
     Bench bench;

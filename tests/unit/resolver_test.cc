@@ -102,6 +102,20 @@ TEST_CASE("resolver: those who ask for one address at one time share a look-up")
     CHECK(bench.names == std::vector<std::string>{"a.org", "a.org"});
 }
 
+TEST_CASE("resolver: answers that come at once are heard in turns, and all of them") {
+    Bench bench;
+    std::vector<Query> asked;
+    for (int i = 1; i <= 40; ++i) {
+        bench.find(("192.0.2." + std::to_string(i)).c_str());
+        asked.push_back(bench.next());
+    }
+    for (const Query& query : asked)
+        bench.say(NameAnswer{id_of(query), NameStatus::confirmed, "a.org"});
+    bench.loop.turn(false);
+    CHECK(bench.names.size() == 32);
+    REQUIRE(bench.heard(40));
+}
+
 TEST_CASE("resolver: when time is over the answer is that nothing is known") {
     Bench bench;
     bench.find("192.0.2.7", std::chrono::milliseconds(30));
