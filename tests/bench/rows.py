@@ -464,10 +464,10 @@ def read_bulk(port, size):
 
 
 @contextlib.contextmanager
-def upstream(size):
+def upstream(size, *options):
     """A server that writes so many bytes to whoever comes; gives its port."""
     port = take_ports()
-    process = subprocess.Popen([measure.binary("upstream"), str(port), str(size)], stdout=subprocess.PIPE)
+    process = subprocess.Popen([measure.binary("upstream"), str(port), str(size), *options], stdout=subprocess.PIPE)
     try:
         process.stdout.readline()
         yield port
@@ -519,6 +519,39 @@ def redirect_bulk(bench):
         yield at_least(f"superd / {other.name}", paired(rates, servers[0], other), bounds[other.name])
 
 
+def redirect_held(bench):
+    """memory of the relays while connections are open through a redirect"""
+    held = bench.count(2000)
+    with upstream(6, "keep") as port:
+        server = redirecting(bench, port)[0]
+        with running(server):
+            load_and_leave(server.port)
+            before = relay_bytes(server)
+            with Held(server.port, held):
+                private = relay_bytes(server)
+                sockets = sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in relays(server))
+    if sockets < 2 * held:
+        raise AssertionError(f"the relays have {sockets} descriptors for {held} connections")
+    yield at_most(f"USS of superd-relay, {held} connections open", private / 1e6, 40, unit=" MB", digits=1)
+    yield compared("of it for each connection", f"{(private - before) / held:.0f} bytes")
+
+
+def load_and_leave(port):
+    """A connection through each relay, so that all are there."""
+    for _ in range(2 * (os.cpu_count() or 1)):
+        with socket.create_connection((ADDRESS, port)) as client:
+            client.recv(6)
+
+
+def relays(server):
+    return [pid for pid in server.own_pids() if os.readlink(f"/proc/{pid}/exe").endswith("/superd-relay")]
+
+
+def relay_bytes(server):
+    """USS of all relays together."""
+    return sum(measure.private_bytes(pid) for pid in relays(server))
+
+
 def echo_udp(bench):
     """answers a second of echo over UDP, 16 datagrams under way"""
     kinds = [SuperdEcho] + ([XinetdEcho] if Xinetd in bench.peers else [])
@@ -537,5 +570,5 @@ def echo_udp(bench):
 
 ROWS = {row.__name__: row for row in (rate16, rate_dynamic, services1000, services10000, held4000, kill9, latency,
                                       hung_exec, start1000, reload1000, refused, idle, import10000,
-                                      redirect_rate, redirect_bulk, echo_udp)}
+                                      redirect_rate, redirect_bulk, redirect_held, echo_udp)}
 __all__ = ["Bench", "ROWS", "Skip"]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// usage: upstream PORT BYTES
-// The server behind a redirect: writes so many bytes to each client and closes. One thread.
+// usage: upstream PORT BYTES [keep]
+// The server behind a redirect: writes so many bytes to each client and closes; with "keep"
+// when its client does. One thread.
 #define _GNU_SOURCE
 #include <string.h>
 #include <sys/epoll.h>
@@ -9,10 +10,23 @@
 
 static char block[256 * 1024];
 
+static int keep;
+
 struct client {
     int socket;
     long long left;
 };
+
+// Reads until the client has nothing more to say.
+static int is_over(const struct client* client) {
+    char scratch[4096];
+    ssize_t n;
+    if (!keep) return 1;
+    do
+        n = recv(client->socket, scratch, sizeof scratch, MSG_DONTWAIT);
+    while (n > 0);
+    return n == 0 || errno != EAGAIN;
+}
 
 // True when it is over.
 static int serve(struct client* client) {
@@ -24,7 +38,7 @@ static int serve(struct client* client) {
         if (n <= 0) return 1;
         client->left -= n;
     }
-    return 1;
+    return is_over(client);
 }
 
 static void take_all(int listener, int set, long long bytes) {
@@ -39,13 +53,15 @@ static void take_all(int listener, int set, long long bytes) {
         struct client* client = malloc(sizeof *client);
         need(client != NULL, "malloc");
         *client = here;
-        struct epoll_event event = {.events = EPOLLOUT, .data.ptr = client};
+        const unsigned wanted = keep ? EPOLLIN | EPOLLOUT | EPOLLET : EPOLLOUT;
+        struct epoll_event event = {.events = wanted, .data.ptr = client};
         need(epoll_ctl(set, EPOLL_CTL_ADD, socket, &event) == 0, "epoll_ctl");
     }
 }
 
 int main(int argc, char** argv) {
-    if (argc != 3) return 2;
+    if (argc != 3 && argc != 4) return 2;
+    keep = argc == 4 && strcmp(argv[3], "keep") == 0;
     const int listener = open_listener(atoi(argv[1]), SOCK_NONBLOCK);
     const long long bytes = atoll(argv[2]);
     const int set = epoll_create1(EPOLL_CLOEXEC);
