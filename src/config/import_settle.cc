@@ -79,6 +79,19 @@ class Settler {
 public:
     Settler(Import& import, ImportHost& host) : import_(import), names_(host) {}
 
+    // Without an address superd would take it for a daemon, and run with the next start what
+    // nobody could ask for before.
+    void by_listeners() {
+        const std::string why = "it has no address to listen on";
+        for (ImportService& service : import_.services) {
+            if (!service.listeners.empty() || service.find("tcpmux") != nullptr) continue;
+            if (service.disabled.empty())
+                import_.notes.push_back({ImportSeverity::lost, service.at, service.name, {}, {},
+                        why + "; the service comes in disabled"});
+            disable(service, why);
+        }
+    }
+
     void by_table() {
         settle_table(import_.daemon, in_superd, nullptr);
         settle_table(import_.defaults, in_defaults, nullptr);
@@ -272,6 +285,7 @@ std::string_view import_mode_word(const ImportService& service) {
 
 void settle_import(Import& import, ImportHost& host) {
     Settler settler(import, host);
+    settler.by_listeners();
     settler.by_table();
     settler.by_checker();
 }

@@ -151,6 +151,15 @@ private:
         return only != nullptr && only->value == "ipv6-only" ? "6" : "";
     }
 
+    void check_family(const UnitLine& line) {
+        if (line.value == "ipv6-only")
+            notes_.say(ImportSeverity::info, line, "\"tcp6:PORT\" in listen", {});
+        else if (line.value == "both" || line.value == "default")
+            notes_.info(line, "so it is without the line");
+        else
+            notes_.lose(line, "is not a value that systemd takes");
+    }
+
     void add_listener(const UnitLine& line) {
         const std::string address = listener_address(line.key, expand(line), family());
         const auto known =
@@ -205,6 +214,9 @@ private:
         }
         for (const Row& row : rows)
             if (row.key == line.key) return take_row(line, row, value);
+        if (line.key == "BindIPv6Only") return check_family(line);
+        if (!accept_ && line.key.starts_with("MaxConnections"))
+            return notes_.info(line, "means nothing without Accept=yes");
         if (is_taken_elsewhere(line.key)) return;
         if (line.key == "TimeoutSec")
             return notes_.info(line, "superd runs nothing when it opens sockets");
@@ -215,8 +227,8 @@ private:
     }
 
     static bool is_taken_elsewhere(std::string_view key) {
-        constexpr std::array<std::string_view, 7> keys{"Accept", "Service", "BindIPv6Only",
-                "MaxConnections", "MaxConnectionsPerSource", "IPAddressAllow", "IPAddressDeny"};
+        constexpr std::array<std::string_view, 6> keys{"Accept", "Service", "MaxConnections",
+                "MaxConnectionsPerSource", "IPAddressAllow", "IPAddressDeny"};
         return std::find(keys.begin(), keys.end(), key) != keys.end();
     }
 
@@ -261,16 +273,17 @@ private:
     void take_bounds() {
         ImportService& service = notes_.service();
         const UnitLine* most = unit_.find("Socket", "MaxConnections");
-        const auto number = most == nullptr ? std::optional<std::string>("64")
-                                            : whole_number(expand(*most));
-        if (number && *number != "0") {
-            service.set("max_connections", *number);
-            service.set("on_limit", R"("refuse")");
-            if (most != nullptr)
-                notes_.say(ImportSeverity::info, *most, "max_connections = " + *number, {});
-        } else {
-            notes_.lose(*most, "is not a number of connections");
-        }
+        const auto number = most == nullptr ? std::nullopt : whole_number(expand(*most));
+        const bool nobody = number == "0";
+        const std::string value = number && !nobody ? *number : "64";
+        service.set("max_connections", value);
+        service.set("on_limit", R"("refuse")");
+        if (nobody)
+            notes_.forbid(*most, "systemd lets nobody in");
+        else if (number)
+            notes_.say(ImportSeverity::info, *most, "max_connections = " + value, {});
+        else if (most != nullptr)
+            notes_.lose(*most, "is not a number of connections; systemd takes 64");
         take_per_source();
         take_trigger_limit();
     }
@@ -279,10 +292,11 @@ private:
         const UnitLine* line = unit_.find("Socket", "MaxConnectionsPerSource");
         const auto number =
                 line == nullptr ? std::optional<std::string>("0") : whole_number(expand(*line));
-        if (!number) return notes_.lose(*line, "is not a number of connections");
-        const std::string value = *number == "0" ? R"("unlimited")" : *number;
+        const std::string value = !number || *number == "0" ? R"("unlimited")" : *number;
         notes_.service().set("max_per_source", value);
-        if (line != nullptr)
+        if (!number)
+            notes_.lose(*line, "is not a number of connections; systemd takes no bound");
+        else if (line != nullptr)
             notes_.say(ImportSeverity::warning, *line, "max_per_source = " + value,
                     "superd counts an IPv6 /64 as one source");
     }

@@ -48,7 +48,8 @@ void XinetdMapping::map_builtin() {
         if (word == "FOREVER" || word == "NEVER")
             return set(time, "deny_for", toml_text(lower_case(word)));
         if (const auto minutes = number("deny_time", 5'000'000))
-            set(time, "deny_for", toml_text(std::to_string(*minutes) + "m"));
+            set(time, "deny_for",
+                    toml_text(*minutes == 0 ? "never" : std::to_string(*minutes) + "m"));
         return;
     }
     const bool known = std::find(both.begin(), both.end(), name) != both.end() ||

@@ -96,8 +96,10 @@ XinetdAddress read_short(const std::vector<std::uint32_t>& parts) {
     return address;
 }
 
+// "300.1.2.3" is a mistyped address: no name ends in digits (RFC 1123, 2.1).
 bool is_host_name(std::string_view text) {
     if (text.empty() || text.size() > 253 || text.front() == '-') return false;
+    if (text.find_first_not_of("0123456789.") == std::string_view::npos) return false;
     return std::all_of(text.begin(), text.end(), [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
                c == '_';

@@ -38,6 +38,24 @@ inline bool has_note(const Import& import, ImportSeverity severity, std::string_
     });
 }
 
+// The same, of a note that is about that line.
+inline bool has_note_at(const Import& import, std::uint32_t line, ImportSeverity severity,
+        std::string_view words) {
+    return std::any_of(import.notes.begin(), import.notes.end(), [&](const ImportNote& note) {
+        return note.at.line == line && note.severity == severity &&
+               (note.read + "|" + note.made + "|" + note.message).find(words) !=
+                       std::string::npos;
+    });
+}
+
+// Why the service comes in disabled, a reason a line; empty: it does not.
+inline std::string reasons_of(const ImportService& service) {
+    std::string text;
+    for (const std::string& reason : service.disabled)
+        text += (text.empty() ? "" : "\n") + reason;
+    return text;
+}
+
 // "1 4 9": the lines of what could not be read.
 inline std::string error_lines(const Import& import) {
     std::string text;
