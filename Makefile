@@ -37,7 +37,7 @@ LIB_sys     = notify background accept descriptors holder listen_socket node rep
 	avahi_services avahi_bus avahi_backend
 LIB_relay   = protocol channel wheel poller builtins conduit conversation talk asking preface access_list source_rates datagrams flows pump proxy_header sandbox relay
 LIB_loop    = loop
-LIB_engine  = records watches config_reader service doors directories outputs processes relays relay_processes supervisor accepting relaying relaying_datagrams workers ending reloading last_good orders status recovering farewells \
+LIB_engine  = records watches heartbeat config_reader service doors directories outputs processes relays relay_processes supervisor accepting relaying relaying_datagrams workers ending reloading last_good orders status recovering farewells \
 	resolver holding deny_list denying announcer announcing upstreams target_names
 LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_import ctl_logs ctl_look ctl_tell ctl_try documents endpoint frame_gate install names object render server session switches wait_for \
 	ctl_deny
@@ -65,10 +65,10 @@ UNIT_policy  = access_index admission backoff hours log_limiter rate sources env
 	denials targets
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer log_xinetd
 UNIT_sys     = accept listen_socket probe repair guard launch_queue reaper recovery spawner state closer client_filter step_in \
-	ident resolve_channel resolve_server take_over announce_channel rpc_backend avahi_services
+	ident resolve_channel resolve_server take_over announce_channel rpc_backend avahi_services notify
 UNIT_relay   = relay_protocol wheel relay sandbox proxy_header preface access_list
 UNIT_loop    = loop
-UNIT_engine  = watches config_reader directories doors records service_view supervisor reloading farewells \
+UNIT_engine  = watches heartbeat config_reader directories doors records service_view supervisor reloading farewells \
 	resolver deny_list announcer
 UNIT_control = control ctl ctl_look ctl_tell frame_gate endpoint
 UNIT_TESTS = $(foreach layer,$(LAYERS),$(UNIT_$(layer)))

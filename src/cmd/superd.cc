@@ -47,7 +47,14 @@ struct Options {
     std::string spawn;  // "", "shared", "vfork", "fork"
 };
 
-using Notify = std::function<void(std::string_view)>;
+// Whoever started superd: what it wants to hear.
+struct Starter {
+    std::function<void(std::string_view)> notify;
+    Nanoseconds watchdog{0};  // 0: not that superd lives
+};
+
+// The guard judges no superd in less, whatever was asked for.
+constexpr Nanoseconds least_patience = std::chrono::seconds(1);
 
 constexpr std::string_view usage_text =
         "usage: superd [-c FILE] [-t] [--as FILE] [-d] [--background] [--pid-file FILE]\n"
@@ -265,7 +272,7 @@ SpawnerOptions spawner_options(const Options& options) {
     return spawner;
 }
 
-SupervisorOptions supervisor_options(const Options& options, const Notify& notify) {
+SupervisorOptions supervisor_options(const Options& options, const Starter& starter) {
     SupervisorOptions result;
     result.read = read_options_of(options);
     result.version = PACKAGE_VERSION;
@@ -300,7 +307,8 @@ SupervisorOptions supervisor_options(const Options& options, const Notify& notif
     result.spawn_context.credentials_prefix = result.prefixes.credentials;
     result.root = is_root();
     result.debug = options.debug;
-    result.notify = notify;
+    result.notify = starter.notify;
+    result.watchdog = starter.watchdog;
     return result;
 }
 
@@ -354,13 +362,13 @@ void warn_of_lost_log(const Options& options, const Plan& plan) {
                 stderr);
 }
 
-int serve(
-        const Options& options, const Notify& notify, State& state, std::span<const int> keep) {
+int serve(const Options& options, const Starter& starter, State& state,
+        std::span<const int> keep) {
     const bool fresh = state.header().plan_sequence.load() == 0;
     const Recovery recovery = fresh ? Recovery{} : recover_launches(state, keep);
     SupervisorOptions wanted;
     const auto look_around = [&] {
-        wanted = supervisor_options(options, notify);
+        wanted = supervisor_options(options, starter);
     };
     FirstPlan first;
     if (fresh) {
@@ -452,12 +460,16 @@ int run(const Options& options) {
         }
     }
     const Notifier notifier = Notifier::from_environment();
+    const Nanoseconds watchdog = take_watchdog_period();
     const auto notify = [&](std::string_view text) {
         notifier.send(text);
         if (text.starts_with("READY=1")) background.be_ready();
     };
-    const int code = run_guard(*state, {.no_guard = options.no_guard}, [&](State& shared) {
-        return serve(options, notify, shared, std::array{lock->get(), background.descriptor()});
+    GuardOptions guard{.no_guard = options.no_guard};
+    if (watchdog != Nanoseconds::zero()) guard.hung = std::max(watchdog / 2, least_patience);
+    const int code = run_guard(*state, guard, [&](State& shared) {
+        return serve(options, {notify, watchdog}, shared,
+                std::array{lock->get(), background.descriptor(), notifier.descriptor()});
     });
     if (!options.pid_file.empty()) ::unlink(options.pid_file.c_str());
     return code;

@@ -48,6 +48,7 @@ Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
           reader_(loop),
           network_watch_(loop, [this] { on_networks_changed(); }),
           signals_(loop, watched_signals(), [this](int signal) { on_signal(signal); }),
+          heartbeat_(loop, state.header(), options_.watchdog, options_.notify),
           orphan_timer_(loop,
                   [this] {
                       if (processes_.sweep_orphans())
@@ -119,7 +120,11 @@ void Supervisor::configure_outputs() {
 }
 
 int Supervisor::run() {
+    if (heartbeat_.start())
+        outputs_.log().log(NoticeEvent{.level = Level::critical,
+                .text = "the superd before this one hung: the guard killed it"});
     loop_.run();
+    heartbeat_.stop();
     outputs_.log().log(NoticeEvent{.level = Level::notice, .text = "stopped"});
     outputs_.finish();
     return exit_stop;

@@ -28,6 +28,7 @@
 #include "engine/directories.h"
 #include "engine/doors.h"
 #include "engine/farewells.h"
+#include "engine/heartbeat.h"
 #include "engine/manager.h"
 #include "engine/outputs.h"
 #include "engine/processes.h"
@@ -348,6 +349,7 @@ private:
     ConfigReader reader_;
     FileWatch network_watch_;
     SignalWatch signals_;
+    Heartbeat heartbeat_;
     Timer orphan_timer_;
     Timer log_restart_;
     Timer stop_deadline_;

@@ -35,6 +35,7 @@ struct SupervisorOptions {
     bool root = false;
     bool debug = false;  // stderr is a sink too, and debug lines are written
     std::function<void(std::string_view)> notify;  // sd_notify text; may be empty
+    Nanoseconds watchdog{0};                       // Heartbeat's period; 0: nobody asked for it
 };
 
 }  // namespace superd

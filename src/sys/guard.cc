@@ -102,7 +102,7 @@ private:
     [[nodiscard]] std::optional<Instant> next_look() const;
     [[nodiscard]] std::optional<int> look_at_superd();
     [[nodiscard]] std::optional<int> after_death(const siginfo_t& info);
-    void kill_hung() const;
+    void kill_hung();
     void look_at_orphans();
     void reap_acknowledged();
     [[nodiscard]] bool is_listed(pid_t pid) const;
@@ -117,6 +117,9 @@ private:
     Instant started_{0}, start_at_{0};
     int stop_signal_ = 0;  // a stop was asked for
     unsigned deaths_in_stop_ = 0;
+    std::optional<Instant> reading_at_;  // of the heartbeat; none where there is none
+    std::int64_t last_beat_ = 0;
+    bool suspected_ = false;   // last_beat_ was too old when it was last looked at
     bool look_again_ = false;  // next_exit() had more than it took
 };
 
@@ -134,7 +137,7 @@ int Guard::run() {
 
 bool Guard::start() {
     ++header_.starts;
-    header_.heartbeat.store(0);
+    if (header_.heartbeat.load() != heartbeat_of_hung) header_.heartbeat.store(0);
     header_.serving.store(0);
     started_ = now();
     const pid_t guard = ::getpid();
@@ -161,9 +164,7 @@ void Guard::become_superd(pid_t guard) {
 std::optional<Instant> Guard::next_look() const {
     if (look_again_) return now();
     if (superd_ == 0) return start_at_;
-    const std::int64_t beat = header_.heartbeat.load();
-    if (beat == 0) return std::nullopt;
-    return Instant(beat) + options_.hung;
+    return reading_at_;
 }
 
 void Guard::take_signal() {
@@ -216,10 +217,26 @@ std::optional<int> Guard::after_death(const siginfo_t& info) {
     return std::nullopt;
 }
 
-void Guard::kill_hung() const {
+// run_guard() says why it looks twice.
+void Guard::kill_hung() {
     const std::int64_t beat = header_.heartbeat.load();
-    if (superd_ == 0 || beat == 0 || now() - Instant(beat) < options_.hung) return;
-    header_.heartbeat.store(0);
+    if (superd_ == 0 || beat <= 0) {
+        reading_at_.reset();
+        return;
+    }
+    if (!reading_at_ || beat != last_beat_) {
+        last_beat_ = beat;
+        suspected_ = false;
+        reading_at_ = Instant(beat) + options_.hung;
+    }
+    const Instant late = now() - *reading_at_;
+    if (late < Instant{0}) return;
+    if (!suspected_ || late > options_.hung / 4) {
+        suspected_ = true;
+        reading_at_ = now() + options_.hung / 2;
+        return;
+    }
+    header_.heartbeat.store(heartbeat_of_hung);
     ::kill(superd_, SIGKILL);
 }
 

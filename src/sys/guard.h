@@ -11,6 +11,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 
 #include "base/clock.h"
@@ -24,16 +25,20 @@ inline constexpr int exit_stop = 0;
 inline constexpr int exit_upgrade = 75;
 inline constexpr int exit_first_start_failed = 78;
 
+// In place of a heartbeat: the superd before was killed for the lack of one.
+inline constexpr std::int64_t heartbeat_of_hung = -1;
+
 [[nodiscard]] int guard_signal();
 [[nodiscard]] int guard_gone_signal();
 
 struct GuardOptions {
     bool no_guard = false;  // --no-guard: body runs in this process (valgrind, debuggers)
-    // For tests that cannot wait: what the pauses after quick deaths are multiples of, how long
-    // a superd must live for its death not to count as quick, and how old a heartbeat may be.
+    // How old a heartbeat may be.
+    Nanoseconds hung = std::chrono::seconds(30);
+    // For tests that cannot wait: what the pauses after quick deaths are multiples of, and how
+    // long a superd must live for its death not to count as quick.
     Nanoseconds pause_unit = std::chrono::seconds(1);
     Nanoseconds quick = std::chrono::seconds(10);
-    Nanoseconds hung = std::chrono::seconds(30);
 };
 
 // Runs body(state) in a child made with clone(CLONE_FILES) and no exec, forwards TERM, INT,
@@ -45,8 +50,13 @@ struct GuardOptions {
 // When body begins all signals are blocked and dispositions are the default; its process is a
 // child subreaper, leads a process group of its own and, as root, is not dumpable.
 //
-// Reaps what becomes its child only after superd has seen the exit: StateHeader::exits. Where
-// header.heartbeat is not 0 and grows too old, superd is killed; a new superd begins with 0.
+// Reaps what becomes its child only after superd has seen the exit: StateHeader::exits.
+//
+// Where header.heartbeat is above 0 and grows too old, superd is killed; a new superd begins
+// with 0, and after such a death with heartbeat_of_hung. An old heartbeat alone proves nothing:
+// superd and the guard may both have been stopped for that time, or have had no processor. So
+// the guard looks twice, half of `hung` apart and at the times it meant to, and superd had that
+// time to go on. CLOCK_MONOTONIC stands still while the machine is suspended.
 //
 // Returns the exit code of the whole: 0 after a stop, 1 after exit_first_start_failed or a
 // second death in the middle of a stop (after the first one superd is started once more, to

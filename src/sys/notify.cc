@@ -2,30 +2,39 @@
 #include "sys/notify.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/fd.h"
+#include "base/text.h"
 
 namespace superd {
+
+namespace {
+
+// A year, in microseconds: beyond it nobody waits, and Nanoseconds hold much more.
+constexpr std::uint64_t longest_watchdog = 365ULL * 24 * 3600 * 1000 * 1000;
+
+}  // namespace
 
 Notifier Notifier::from_environment() {
     Notifier notifier;
     if (const char* path = std::getenv("NOTIFY_SOCKET")) notifier.path_ = path;
     notifier.pid_ = ::getpid();
     ::unsetenv("NOTIFY_SOCKET");
+    if (!notifier.path_.empty())
+        notifier.socket_.reset(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     return notifier;
 }
 
 void Notifier::send(std::string_view text) const {
     sockaddr_un address{};
-    if (path_.empty() || path_.size() >= sizeof address.sun_path) return;
-    const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!socket) return;
+    if (!socket_ || path_.size() >= sizeof address.sun_path) return;
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path_.data(), path_.size());
     if (path_[0] == '@') address.sun_path[0] = '\0';
@@ -46,11 +55,26 @@ void Notifier::send(std::string_view text) const {
     header->cmsg_len = CMSG_LEN(sizeof(ucred));
     const ucred credentials{pid_, ::getuid(), ::getgid()};
     std::memcpy(CMSG_DATA(header), &credentials, sizeof credentials);
-    if (::sendmsg(socket.get(), &message, MSG_NOSIGNAL) >= 0) return;
+    if (::sendmsg(socket_.get(), &message, MSG_NOSIGNAL) >= 0) return;
     // Without root nobody may speak in another's name.
     message.msg_control = nullptr;
     message.msg_controllen = 0;
-    ::sendmsg(socket.get(), &message, MSG_NOSIGNAL);
+    ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+}
+
+Nanoseconds take_watchdog_period() {
+    const auto take = [](const char* name) -> std::optional<std::uint64_t> {
+        const char* value = std::getenv(name);
+        if (value == nullptr) return std::nullopt;
+        const auto number = parse_decimal(value);
+        ::unsetenv(name);
+        return number.value_or(0);
+    };
+    const auto period = take("WATCHDOG_USEC");
+    const auto pid = take("WATCHDOG_PID");
+    const bool ours = !pid || *pid == static_cast<std::uint64_t>(::getpid());
+    if (!period || !ours || *period > longest_watchdog) return Nanoseconds{0};
+    return std::chrono::microseconds(static_cast<std::int64_t>(*period));
 }
 
 }  // namespace superd

@@ -6,6 +6,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/clock.h"
+#include "base/fd.h"
+
 namespace superd {
 
 class Notifier {
@@ -17,9 +20,19 @@ public:
     // Never blocks; without a socket nothing happens.
     void send(std::string_view text) const;
 
+    // Opened once: at the end of its descriptors superd still says that it lives. To be kept by
+    // a superd that takes over; -1: none.
+    [[nodiscard]] int descriptor() const { return socket_.get(); }
+
 private:
     std::string path_;
+    Fd socket_;
     int pid_ = 0;
 };
+
+// How often whoever started superd wants to hear from it, as sd_watchdog_enabled(3) has it: 0
+// where it does not, or wants to hear from another process. Takes WATCHDOG_USEC and
+// WATCHDOG_PID out of the environment. Call it in the guard, the process that is meant.
+[[nodiscard]] Nanoseconds take_watchdog_period();
 
 }  // namespace superd

@@ -117,7 +117,7 @@ struct StateHeader {
     std::atomic<std::uint64_t>
             plan_sequence;  // 0: none committed; buffer (sequence & 1) holds it
     std::atomic<std::int64_t>
-            heartbeat;  // CLOCK_MONOTONIC, ns; superd, every second where asked
+            heartbeat;  // CLOCK_MONOTONIC, ns; superd, where asked (engine/heartbeat.h)
     std::atomic<std::int32_t> guard_pid, superd_pid;
     std::uint32_t starts;                // superds started by this guard
     std::atomic<std::uint32_t> serving;  // superd: 1 once it serves; the guard: 0 at each start

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Starts superd for a test and looks at it from outside."""
 
+import contextlib
 import grp
 import json
 import os
@@ -203,13 +204,22 @@ def test_directory():
     return path
 
 
+def notify_socket():
+    """For NOTIFY_SOCKET; autobind gives an abstract name nobody else can have."""
+    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notify.bind("")
+    return notify
+
+
 class Superd:
     """One superd (guard and all) with its files in a folder of its own.
 
     with Superd(text) as d: starts it, waits until it is ready and ends it.
+    notify: a bound socket for superd's own notifications, which stays the caller's.
     """
 
-    def __init__(self, text, *, args=(), env=None, prefix=(), files=None, ready=True, directory=None):
+    def __init__(self, text, *, args=(), env=None, prefix=(), files=None, ready=True, directory=None,
+                 notify=None):
         self.directory = directory or test_directory()
         self.config = os.path.join(self.directory, "superd.toml")
         self.run_dir = os.path.join(self.directory, "run")
@@ -219,7 +229,7 @@ class Superd:
         self.args, self.extra_env, self.prefix = list(args), dict(env or {}), list(prefix)
         self.expect_ready = ready
         self.process = None
-        self.notified = ""
+        self.notify, self.notified = notify, ""
         for name, content in (files or {}).items():
             path = os.path.join(self.directory, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -266,9 +276,7 @@ class Superd:
         os.makedirs(self.run_dir, exist_ok=True)
         os.makedirs(self.state_dir, mode=0o700, exist_ok=True)
         environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", **self.extra_env}
-        # superd's own notifications; autobind gives an abstract name nobody else can have.
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
-            notify.bind("")
+        with contextlib.nullcontext(self.notify) if self.notify else notify_socket() as notify:
             environment["NOTIFY_SOCKET"] = "@" + notify.getsockname()[1:].decode()
             with open(self.log_path, "ab") as log:
                 self.process = subprocess.Popen(

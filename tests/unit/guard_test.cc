@@ -30,7 +30,7 @@ using namespace std::chrono_literals;
 namespace {
 
 // Pauses that a test can wait for.
-const GuardOptions quick{.no_guard = false, .pause_unit = 1ms, .quick = 10s, .hung = 200ms};
+const GuardOptions quick{.no_guard = false, .hung = 200ms, .pause_unit = 1ms, .quick = 10s};
 
 // A place that the test, its guard and every superd see.
 struct Board {
@@ -241,7 +241,7 @@ TEST_CASE("guard: a superd that no longer says it lives is killed and started ag
         Board& board = guarded.board;
         guarded.run([&board](State& state) {
             if (++board.starts == 2)
-                return state.header().heartbeat.load() == 0 ? exit_stop : 9;
+                return state.header().heartbeat.load() == heartbeat_of_hung ? exit_stop : 9;
             state.header().heartbeat =
                     std::chrono::steady_clock::now().time_since_epoch().count();
             ::kill(::getppid(), guard_signal());
@@ -250,6 +250,50 @@ TEST_CASE("guard: a superd that no longer says it lives is killed and started ag
         });
         check.equal(guarded.result(), 0, "result");
         check.equal(board.starts.load(), 2, "starts");
+    });
+}
+
+TEST_CASE("guard: a superd that was stopped together with the guard is not killed for it") {
+    in_clean_process([](Checker& check, Guarded& guarded) {
+        Board& board = guarded.board;
+        GuardOptions patient = quick;
+        patient.hung = 1s;
+        guarded.run(
+                [&board](State& state) {
+                    ++board.starts;
+                    sigset_t term;
+                    ::sigemptyset(&term);
+                    ::sigaddset(&term, SIGTERM);
+                    const timespec between{.tv_sec = 0, .tv_nsec = 10'000'000};
+                    do {
+                        state.header().heartbeat =
+                                std::chrono::steady_clock::now().time_since_epoch().count();
+                        if (++board.value == 1) ::kill(::getppid(), guard_signal());
+                    } while (::sigtimedwait(&term, nullptr, &between) != SIGTERM);
+                    return exit_stop;
+                },
+                patient);
+        const auto beats = [&](int count) {
+            const int wanted = board.value.load() + count;
+            check.need(wait_until([&] { return board.value.load() >= wanted; }), "beats");
+        };
+        beats(3);
+        const pid_t superd = guarded.superd();
+        for (int i = 0; i < 2; ++i) {
+            ::kill(guarded.guard, SIGSTOP);
+            ::kill(superd, SIGSTOP);
+            const auto over = std::chrono::steady_clock::now() + patient.hung * 3 / 2;
+            wait_until([&] { return std::chrono::steady_clock::now() > over; });
+            ::kill(guarded.guard, SIGCONT);
+            ::kill(superd, SIGCONT);
+            beats(1);
+        }
+        const auto over = std::chrono::steady_clock::now() + patient.hung;
+        wait_until([&] { return std::chrono::steady_clock::now() > over; });
+        check.equal(guarded.superd(), superd, "the same superd");
+        ::kill(guarded.guard, SIGTERM);
+        check.equal(guarded.result(), 0, "result");
+        check.equal(board.starts.load(), 1, "starts");
     });
 }
 
