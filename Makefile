@@ -66,7 +66,7 @@ UNIT_policy  = access_index admission backoff hours log_limiter rate sources env
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer log_xinetd
 UNIT_sys     = accept listen_socket probe repair guard launch_queue reaper recovery spawner state closer client_filter step_in \
 	ident resolve_channel resolve_server take_over announce_channel rpc_backend avahi_services notify
-UNIT_relay   = relay_protocol wheel relay sandbox proxy_header preface access_list
+UNIT_relay   = relay_protocol wheel relay relay_asking relay_datagrams relay_flows sandbox proxy_header preface access_list
 UNIT_loop    = loop
 UNIT_engine  = watches heartbeat config_reader directories doors records service_view supervisor reloading farewells \
 	resolver deny_list announcer
