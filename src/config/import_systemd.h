@@ -86,6 +86,9 @@ private:
 [[nodiscard]] tl::expected<std::vector<std::string>, std::string> split_unit_words(
         std::string_view text);
 
+// Words between blanks, without any quotes.
+[[nodiscard]] std::vector<std::string> split_unit_list(std::string_view text);
+
 // %i, %n and their like for a unit of the system's manager; what cannot be known here stays as
 // it is, and is added to `unknown`.
 [[nodiscard]] std::string expand_specifiers(
@@ -120,6 +123,13 @@ private:
 void import_socket_unit(const Unit& unit, bool accept, ImportHost& host, UnitNotes& notes);
 // The [Service] section (and [Unit] of the service).
 void import_service_unit(const Unit& unit, bool accept, ImportHost& host, UnitNotes& notes);
+// The part of it that is about the program: Environment=, EnvironmentFile=, Type=, ExecStart=.
+// True: it starts as root, whatever User= says.
+[[nodiscard]] bool import_service_command(
+        const Unit& unit, bool accept, ImportHost& host, UnitNotes& notes);
+// The value of a line of it with its specifiers expanded; what cannot be known forbids it.
+[[nodiscard]] std::string expand_service_line(
+        const UnitLine& line, const Unit& unit, ImportHost& host, UnitNotes& notes);
 
 // A line that no other function takes: its value converted, or said to mean nothing here, to be
 // another thing here, or to be lost. `value` has its specifiers expanded.

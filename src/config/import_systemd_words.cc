@@ -255,6 +255,13 @@ tl::expected<std::vector<std::string>, std::string> split_unit_words(std::string
     return words;
 }
 
+std::vector<std::string> split_unit_list(std::string_view text) {
+    std::vector<std::string> words;
+    for (const std::string_view word : split(text, ' '))
+        if (!trim(word).empty()) words.emplace_back(trim(word));
+    return words;
+}
+
 std::string expand_specifiers(
         std::string_view text, const UnitName& unit, ImportHost& host, std::string& unknown) {
     std::string out;
