@@ -30,7 +30,7 @@ LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader opti
 	import_systemd import_systemd_command import_systemd_keys import_systemd_service import_systemd_socket import_systemd_unit import_systemd_words
 LIB_policy  = access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan exec_spec client_filter \
 	denials targets
-LIB_log     = json format xinetd writer channel hub reader lines ring sinks file_sink sink_set journal server collector
+LIB_log     = json format line_forms xinetd writer channel hub reader lines ring sinks file_sink sink_set journal server collector
 LIB_sys     = notify background accept descriptors holder listen_socket node repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state connect_socket socket_owner farewell peer_label sealed_file step_in wrappers bpf client_filter classic_filter \
 	confine ident ident_client lookups resolve_channel resolve_server take_over \
 	announce_channel announce_server rpc_registry rpc_backend rpcbind \
@@ -238,7 +238,7 @@ FUZZERS = toml_fuzz address_fuzz log_fuzz codec_fuzz relay_fuzz import_xinetd_fu
 	resolve_fuzz import_inetd_fuzz import_systemd_fuzz
 FUZZ_LIB = $(LIB_base:%=src/base/%.cc) \
 	$(patsubst %,src/sys/%.cc,ident resolve_channel announce_channel) \
-	$(patsubst %,src/log/%.cc,channel format json lines reader xinetd) \
+	$(patsubst %,src/log/%.cc,channel format json line_forms lines reader xinetd) \
 	$(patsubst %,src/relay/%.cc,protocol preface) \
 	$(patsubst %,src/config/%.cc,$(filter-out import_host config loader diff,$(LIB_config)))
 FUZZ_CXX ?= $(firstword $(foreach name,clang++-16 clang++-14 clang++,$(shell command -v $(name))) clang++-16)
