@@ -156,9 +156,10 @@ $(LIB): $(LIB_OBJECTS)
 	$(call say,AR)
 	$(Q)$(AR) rcs $@ $^
 
+$(BUILD)/superd: $(BUILD)/obj/cmd/superd_options.o
 $(PROGRAM_FILES): $(BUILD)/%: $(BUILD)/obj/cmd/%.o $(LIB)
 	$(call say,LD)
-	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $< $(LIB) $(PROGRAM_LIBS)
+	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(PROGRAM_LIBS)
 
 $(BUILD)/zen/%: $(BUILD)/obj/zen/%.o
 	@mkdir -p $(@D)

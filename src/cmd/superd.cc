@@ -1,28 +1,25 @@
 // SPDX-License-Identifier: MIT
-// superd: options and wiring. See superd(8).
+// superd: wiring. See superd(8).
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <fcntl.h>
-#include <getopt.h>
 #include <pwd.h>
 #include <sched.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/text.h"
+#include "cmd/superd_options.h"
 #include "config/codec.h"
-#include "config/file.h"
 #include "control/server.h"
 #include "engine/config_reader.h"
 #include "engine/last_good.h"
@@ -39,14 +36,6 @@ namespace superd {
 
 namespace {
 
-struct Options {
-    std::string file = SUPERD_SYSCONFDIR "/superd.toml";
-    std::string as, pid_file, run, state, socket;
-    bool check = false, debug = false, background = false, no_guard = false;
-    int take_from = 0;  // pid; 0: nobody
-    std::string spawn;  // "", "shared", "vfork", "fork"
-};
-
 // Whoever started superd: what it wants to hear.
 struct Starter {
     std::function<void(std::string_view)> notify;
@@ -56,116 +45,7 @@ struct Starter {
 // The guard judges no superd in less, whatever was asked for.
 constexpr Nanoseconds least_patience = std::chrono::seconds(1);
 
-constexpr std::string_view usage_text =
-        "usage: superd [-c FILE] [-t] [--as FILE] [-d] [--background] [--pid-file FILE]\n"
-        "              [--run DIR] [--state DIR] [--socket PATH] [--take-from PID]\n"
-        "              [--no-guard] [--spawn shared|vfork|fork] [-V]\n"
-        "see superd(8)\n";
-
-bool is_root() {
-    return ::geteuid() == 0;
-}
-
-std::string environment_or(const char* name, std::string fallback) {
-    const char* value = std::getenv(name);
-    return value != nullptr && *value != '\0' ? value : std::move(fallback);
-}
-
-// Exits where text is no pid.
-int parse_pid(std::string_view text) {
-    const auto pid = parse_decimal(text);
-    if (pid && *pid > 0 && *pid <= 0x7fffffff) return static_cast<int>(*pid);
-    std::fprintf(stderr, "superd: --take-from takes a process number\n%s", usage_text.data());
-    std::exit(2);
-}
-
-// Exits for --version, --help and wrong usage.
-Options parse_options(int argc, char** argv) {
-    enum {
-        as_option = 256,
-        background_option,
-        pid_file_option,
-        run_option,
-        state_option,
-        socket_option,
-        no_guard_option,
-        spawn_option,
-        take_from_option
-    };
-
-    static constexpr std::array<option, 14> long_options{
-            {{"config", required_argument, nullptr, 'c'}, {"check", no_argument, nullptr, 't'},
-                    {"debug", no_argument, nullptr, 'd'},
-                    {"version", no_argument, nullptr, 'V'}, {"help", no_argument, nullptr, 'h'},
-                    {"as", required_argument, nullptr, as_option},
-                    {"background", no_argument, nullptr, background_option},
-                    {"pid-file", required_argument, nullptr, pid_file_option},
-                    {"run", required_argument, nullptr, run_option},
-                    {"state", required_argument, nullptr, state_option},
-                    {"socket", required_argument, nullptr, socket_option},
-                    {"no-guard", no_argument, nullptr, no_guard_option},
-                    {"take-from", required_argument, nullptr, take_from_option},
-                    {"spawn", required_argument, nullptr, spawn_option}}};
-    std::array<option, long_options.size() + 1> table{};
-    std::copy(long_options.begin(), long_options.end(), table.begin());
-    Options options;
-    for (;;) {
-        const int letter = ::getopt_long(argc, argv, "c:tdVh", table.data(), nullptr);
-        if (letter < 0) break;
-        switch (letter) {
-            case 'c': options.file = optarg; break;
-            case 't': options.check = true; break;
-            case 'd': options.debug = true; break;
-            case as_option: options.as = optarg; break;
-            case background_option: options.background = true; break;
-            case pid_file_option: options.pid_file = optarg; break;
-            case run_option: options.run = optarg; break;
-            case state_option: options.state = optarg; break;
-            case socket_option: options.socket = optarg; break;
-            case no_guard_option: options.no_guard = true; break;
-            case spawn_option: options.spawn = optarg; break;
-            case take_from_option: options.take_from = parse_pid(optarg); break;
-            case 'V': std::puts("superd " PACKAGE_VERSION); std::exit(0);
-            case 'h': std::fputs(usage_text.data(), stdout); std::exit(0);
-            default: std::fputs(usage_text.data(), stderr); std::exit(2);
-        }
-    }
-    if (optind < argc) {
-        std::fprintf(stderr, "superd: \"%s\": no such argument\n%s", argv[optind],
-                usage_text.data());
-        std::exit(2);
-    }
-    return options;
-}
-
-// Without "..", for a service may not be allowed to walk through the folders before it.
-std::string plain_path(const std::string& path) {
-    std::error_code failed;
-    const auto plain = std::filesystem::weakly_canonical(absolute_path(path), failed);
-    return failed ? absolute_path(path) : plain.string();
-}
-
-void fill_defaults(Options& options) {
-    const std::string home = environment_or("HOME", "/");
-    if (options.run.empty()) options.run = default_run_directory();
-    if (options.state.empty()) {
-        options.state = is_root() ? "/var/lib/superd"
-                                  : environment_or("XDG_STATE_HOME", home + "/.local/state") +
-                                            "/superd";
-    }
-    if (options.socket.empty())
-        options.socket = environment_or("SUPERD_CONTROL", options.run + "/control");
-    // These paths are handed on, to children with directories of their own.
-    for (std::string* path : {&options.run, &options.state, &options.socket})
-        *path = plain_path(*path);
-    if (!options.pid_file.empty()) options.pid_file = absolute_path(options.pid_file);
-    std::array<char, 4096> absolute;
-    if (::realpath(options.file.c_str(), absolute.data()) != nullptr && options.as.empty() &&
-            options.file[0] != '/')
-        options.file = absolute.data();
-}
-
-ReadOptions read_options_of(const Options& options) {
+ReadOptions read_options_of(const DaemonOptions& options) {
     return {.path = options.file,
             .as = options.as,
             .copies = {},
@@ -175,7 +55,7 @@ ReadOptions read_options_of(const Options& options) {
 
 // `superd -t`: a file that belongs to root is checked as root's superd would read it, whoever
 // asks; whose the file is matters where it stands already.
-int check_file(const Options& options) {
+int check_file(const DaemonOptions& options) {
     ReadOptions read = read_options_of(options);
 
     struct stat facts {};
@@ -212,7 +92,7 @@ Result<void> make_folder(const std::string& path) {
 }
 
 // One superd for each run directory: the lock is held by the guard and every superd it starts.
-Result<Fd> take_lock(const Options& options) {
+Result<Fd> take_lock(const DaemonOptions& options) {
     const std::string path = options.run + "/superd.lock";
     Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
     if (!file) return fail("open", path);
@@ -261,7 +141,7 @@ unsigned processors() {
     return static_cast<unsigned>(std::clamp(CPU_COUNT(&set), 1, 64));
 }
 
-SpawnerOptions spawner_options(const Options& options) {
+SpawnerOptions spawner_options(const DaemonOptions& options) {
     SpawnerOptions spawner;
     if (options.spawn == "fork")
         spawner.method = SpawnMethod::fork;
@@ -272,7 +152,7 @@ SpawnerOptions spawner_options(const Options& options) {
     return spawner;
 }
 
-SupervisorOptions supervisor_options(const Options& options, const Starter& starter) {
+SupervisorOptions supervisor_options(const DaemonOptions& options, const Starter& starter) {
     SupervisorOptions result;
     result.read = read_options_of(options);
     result.version = PACKAGE_VERSION;
@@ -320,7 +200,7 @@ struct FirstPlan {
 
 // What a superd of another version kept may be a plan that this one cannot read; the files that
 // it was made from are kept beside it.
-std::optional<Plan> read_kept_files(const Options& options) {
+std::optional<Plan> read_kept_files(const DaemonOptions& options) {
     ReadOptions wanted = read_options_of(options);
     wanted.copies = last_good_folder(options.state);
     wanted.as.clear();
@@ -332,7 +212,7 @@ std::optional<Plan> read_kept_files(const Options& options) {
 
 // The plan of a first start: the file's, or the last accepted one where the file is broken.
 // meanwhile: what can be done while the file is being read.
-FirstPlan first_plan(const Options& options, const std::function<void()>& meanwhile) {
+FirstPlan first_plan(const DaemonOptions& options, const std::function<void()>& meanwhile) {
     auto read = ConfigReader::read_now(read_options_of(options), meanwhile);
     if (!read)
         std::fprintf(stderr, "superd: %s\n", read.error().text().c_str());
@@ -351,7 +231,7 @@ FirstPlan first_plan(const Options& options, const std::function<void()>& meanwh
 }
 
 // --background closes standard error.
-void warn_of_lost_log(const Options& options, const Plan& plan) {
+void warn_of_lost_log(const DaemonOptions& options, const Plan& plan) {
     const auto& sinks = plan.daemon.log;
     const bool lost = std::any_of(sinks.begin(), sinks.end(),
             [](const SinkPlan& sink) { return sink.kind == SinkKind::stderr_text; });
@@ -362,7 +242,7 @@ void warn_of_lost_log(const Options& options, const Plan& plan) {
                 stderr);
 }
 
-int serve(const Options& options, const Starter& starter, State& state,
+int serve(const DaemonOptions& options, const Starter& starter, State& state,
         std::span<const int> keep) {
     const bool fresh = state.header().plan_sequence.load() == 0;
     const Recovery recovery = fresh ? Recovery{} : recover_launches(state, keep);
@@ -428,7 +308,7 @@ int serve(const Options& options, const Starter& starter, State& state,
     return supervisor.run();
 }
 
-int run(const Options& options) {
+int run(const DaemonOptions& options) {
     ::umask(022);
     if (const auto reserved = reserve_slots(); !reserved) {
         std::fprintf(stderr, "superd: %s\n", reserved.error().text().c_str());
@@ -482,7 +362,7 @@ int run(const Options& options) {
 int main(int argc, char** argv) {
     if (argc > 1 && std::string_view(argv[1]) == "--read-plan")
         return superd::run_config_reader({argv + 2, argv + argc});
-    superd::Options options = superd::parse_options(argc, argv);
+    superd::DaemonOptions options = superd::parse_options(argc, argv);
     superd::fill_defaults(options);
     if (options.check) return superd::check_file(options);
     return superd::run(options);
