@@ -36,7 +36,7 @@ int tell(const CtlGlobals& globals, const Outcome& outcome) {
         ctl_print(nlohmann::ordered_json{{"version", 1}, {"message", outcome.message}}.dump(2) +
                   "\n");
     else
-        ctl_print(ctl_lines(outcome.message + "\n"));
+        ctl_print(escape(outcome.message) + "\n");
     return exit_code::ok;
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <ctime>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -47,11 +48,43 @@ std::string_view take_word(std::string_view& rest) {
     return word;
 }
 
-// Kept in one line of a file: no control characters, and not too long.
+// The byte that the escape at the start of text stands for; text moves behind it.
+std::optional<char> take_escaped(std::string_view& text) {
+    const std::string_view escape = text.substr(0, text.substr(0, 2) == "\\x" ? 4 : 2);
+    text.remove_prefix(escape.size());
+    if (escape == "\\n") return '\n';
+    if (escape == "\\t") return '\t';
+    if (escape == "\\r") return '\r';
+    if (escape == "\\\\") return '\\';
+    if (escape.size() < 4) return std::nullopt;
+    unsigned value = 0;
+    const auto [end, error] =
+            std::from_chars(escape.data() + 2, escape.data() + escape.size(), value, 16);
+    if (error != std::errc() || end != escape.data() + escape.size()) return std::nullopt;
+    return static_cast<char>(static_cast<unsigned char>(value));
+}
+
+// What escape() was given; nothing where a backslash begins none of its escapes.
+std::optional<std::string> unescape(std::string_view text) {
+    std::string out;
+    while (!text.empty()) {
+        const std::size_t plain = std::min(text.find('\\'), text.size());
+        out += text.substr(0, plain);
+        text.remove_prefix(plain);
+        if (text.empty()) break;
+        const auto byte = take_escaped(text);
+        if (!byte) return std::nullopt;
+        out += *byte;
+    }
+    return out;
+}
+
+// Not too long, and not cut within a character.
 std::string cut(std::string_view text) {
-    std::string kept = escape(text);
-    if (kept.size() > denial_text_limit) kept.resize(denial_text_limit);
-    return kept;
+    std::size_t size = std::min(text.size(), denial_text_limit);
+    while (size > 0 && size < text.size() && (text[size] & 0xc0) == 0x80)
+        --size;
+    return std::string(text.substr(0, size));
 }
 
 }  // namespace
@@ -64,7 +97,7 @@ std::string denial_text(const Denial& denial) {
 
 std::string format_denial(const Denial& denial) {
     return fmt::format("{} {} {} {} {}", denial.source.text(), denial.since, denial.until,
-            denial.by, denial.reason);
+            escape(denial.by), escape(denial.reason));
 }
 
 std::optional<Source> parse_source(std::string_view text) {
@@ -88,15 +121,12 @@ std::optional<Denial> parse_denial(std::string_view line) {
     denial.source = *source;
     denial.since = *since;
     denial.until = *until;
-    denial.by = take_word(rest);
-    denial.reason = rest;
-    // Escaped twice is not the same: texts are kept as they stand and must be clean.
-    const auto clean = [](std::string_view text) {
-        return text.size() <= denial_text_limit &&
-               std::all_of(text.begin(), text.end(),
-                       [](unsigned char c) { return c >= 0x20 && c != 0x7f; });
-    };
-    if (denial.by.empty() || !clean(denial.by) || !clean(denial.reason)) return std::nullopt;
+    const auto by = unescape(take_word(rest)), reason = unescape(rest);
+    if (!by || by->empty() || !reason) return std::nullopt;
+    if (by->size() > denial_text_limit || reason->size() > denial_text_limit)
+        return std::nullopt;
+    denial.by = *by;
+    denial.reason = *reason;
     return format_denial(denial) == line ? std::optional(denial) : std::nullopt;
 }
 

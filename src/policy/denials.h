@@ -22,14 +22,15 @@ struct Denial {
     std::int64_t since = 0;  // CLOCK_REALTIME, seconds
     std::int64_t until = 0;  // the same; 0: for good
     std::string by;          // the service, or "superctl"; a word
-    std::string reason;      // free text; may be empty
+    std::string reason;      // free text as it was given: escape() it; may be empty
 
     bool operator==(const Denial&) const = default;
 };
 
 inline constexpr std::size_t most_denials = 10'240, denial_text_limit = 200;
 
-// "superctl: probing ports, until 2026-11-23T02:48:02Z": for the log and for people.
+// "superctl: probing ports, until 2026-11-23T02:48:02Z": for the log and for people; as free as
+// the reason is.
 [[nodiscard]] std::string denial_text(const Denial& denial);
 
 // One line of the file they are kept in, without its end, and back. Nothing for a line that

@@ -59,6 +59,22 @@ def test_deny_and_clear():
 
 
 @needs_root
+def test_deny_reason_escaped():
+    """A reason with control characters is escaped once wherever it is shown, and is kept as it was given"""
+    reason = "probe\x1b[2J of a\\b\nnext"
+    shown = r"probe\x1b[2J of a\\b\nnext"
+    d = Superd(service("one", 2000))
+    with d:
+        expect_in(f"superctl: {shown}, until", d.ok("deny", "127.0.0.2", "--reason", reason))
+        d.wait_log(re.escape(f"127.0.0.2 is denied by superctl: {shown}, until"))
+    for _ in range(2):
+        with d:
+            expect_in(shown + "\n", d.ok("deny"))
+            expect(d.ctl_json("deny")["denied"][0]["reason"], reason)
+            expect_in(f"superctl: {shown}, until", d.ok("explain", "--from", "127.0.0.2", "one"))
+
+
+@needs_root
 def test_denials_survive():
     """Denials outlive kill -9 and a restart; an IPv6 address stands for its /64; --all clears"""
     for address in ("fd00:1::1/64", "fd00:1::2/64", "fd00:2::1/64"):

@@ -70,7 +70,9 @@ TEST_CASE(
 
 TEST_CASE("denials: a line of the file comes back as it was, and nothing else is one") {
     for (const Denial& one : {denial("198.51.100.7"), denial("2001:db8::1", 5, 0),
-                 Denial{Source::of(peer_at("192.0.2.1")), 1, 2, "telnet-sensor", ""}}) {
+                 Denial{Source::of(peer_at("192.0.2.1")), 1, 2, "telnet-sensor", ""},
+                 Denial{Source::of(peer_at("192.0.2.1")), 1, 2, "superctl",
+                         "\x1b[1m\n a\\x"}}) {
         const auto back = parse_denial(format_denial(one));
         REQUIRE(back);
         CHECK(*back == one);
@@ -79,11 +81,12 @@ TEST_CASE("denials: a line of the file comes back as it was, and nothing else is
                  "198.51.100.7 -1 2 superctl x", "198.51.100.7 1 x superctl x",
                  "198.51.100.7 1 99999999999 superctl x", "host 1 2 superctl x",
                  "198.51.100.0/24 1 2 superctl x", "2001:db8::1 1 2 superctl x",
-                 "198.51.100.7 1 2 superctl a\tb", "198.51.100.7 01 2 superctl x"})
+                 "198.51.100.7 1 2 superctl a\tb", "198.51.100.7 1 2 superctl a\\",
+                 "198.51.100.7 1 2 superctl \\x4", "198.51.100.7 01 2 superctl x"})
         CHECK_FALSE(parse_denial(line));
 }
 
-TEST_CASE("denials: texts are bounded and clean, and say who, why and until when") {
+TEST_CASE("denials: texts are bounded, and say who, why and until when") {
     Denials denials;
     Denial one = denial("198.51.100.7", 1000, 1763862482);
     one.by = "a b";
@@ -92,8 +95,12 @@ TEST_CASE("denials: texts are bounded and clean, and say who, why and until when
     const Denial& kept = denials.all().front();
     CHECK(kept.by == "a_b");
     CHECK(kept.reason.size() == denial_text_limit);
-    CHECK(kept.reason.find('\n') == std::string::npos);
+    CHECK(kept.reason.starts_with("line\\nend\nxxx"));
+    CHECK(format_denial(kept).find('\n') == std::string::npos);
     CHECK(parse_denial(format_denial(kept)) == kept);
+    one.reason = std::string(denial_text_limit - 1, 'x') + "\u00e9";
+    denials.add(one);
+    CHECK(denials.all().front().reason == std::string(denial_text_limit - 1, 'x'));
     CHECK(denial_text(denial("192.0.2.1", 0, 1763862482)) ==
             "superctl: probing ports, until 2025-11-23T01:48:02Z");
     CHECK(denial_text({Source{}, 0, 0, "telnet-sensor", ""}) == "telnet-sensor, for good");
