@@ -9,6 +9,7 @@
 #include "control/ctl.h"
 #include "control/names.h"
 #include "control/render.h"
+#include "policy/denials.h"
 
 namespace superd {
 
@@ -59,7 +60,10 @@ int ctl_deny(const CtlGlobals& globals, const DenyWords& words) {
     }
     // Up to whole seconds: 0 would say for good.
     const auto seconds = std::chrono::ceil<std::chrono::seconds>(length).count();
-    if (seconds < 1) return usage(globals, "--for: nobody is denied for no time");
+    if (seconds < 1 || seconds > longest_denial)
+        return usage(globals, "--for: " + words.length + " is not between 1s and " +
+                                      format_duration(std::chrono::seconds(longest_denial)) +
+                                      "; write --forever for good");
     auto client = ControlClient::connect(globals.socket);
     if (!client) return ctl_fail(globals, client.error());
     if (words.clear)

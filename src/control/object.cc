@@ -24,7 +24,6 @@ namespace {
 using Call = std::shared_ptr<ControlCall>;
 
 // A hundred years; 0 says for good.
-constexpr std::int64_t longest_denial = 100LL * 366 * 86'400;
 
 ControlSession& session_of(void* userdata) {
     return *static_cast<ControlSession*>(userdata);
@@ -254,7 +253,9 @@ int on_deny(sd_bus_message* message, void* userdata, sd_bus_error*) {
     const auto source = parse_source(address);
     if (!source || seconds < 0 || seconds > longest_denial) {
         call->fail(exit_code::usage,
-                source ? fmt::format("{} seconds are no time to deny for", seconds)
+                source ? fmt::format("{} seconds are no time to deny for: write 1 to {}, or 0 "
+                                     "for good",
+                                 seconds, longest_denial)
                        : fmt::format("{} is not an address; write 198.51.100.7 or "
                                      "2001:db8::1, blocks go into deny and [networks]",
                                  address));

@@ -27,6 +27,7 @@ struct Denial {
     bool operator==(const Denial&) const = default;
 };
 
+inline constexpr std::int64_t longest_denial = 100LL * 365 * 86'400;  // seconds
 inline constexpr std::size_t most_denials = 10'240, denial_text_limit = 200;
 
 // "superctl: probing ports, until 2026-11-23T02:48:02Z": for the log and for people; as free as

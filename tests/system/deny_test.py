@@ -52,6 +52,13 @@ def test_deny_and_clear():
         wait_until(lambda: let_in(2000, "127.0.0.2"), what="the end of its second")
         expect(d.ctl("deny", "127.0.0.0/24").code, 2, "a block is for deny lists")
         expect(d.ctl("deny", "nonsense").code, 2)
+        for length in ("0s", "100000d", "36500d1s"):
+            told = d.ctl("deny", "127.0.0.2", "--for", length)
+            expect(told.code, 2, f"--for {length}")
+            expect_in("between 1s and 36500d; write --forever", told.err)
+        assert "127.0.0.2" not in d.ok("deny")
+        d.ok("deny", "127.0.0.2", "--for", "36500d")
+        d.ok("deny", "--clear", "127.0.0.2")
         for words in (["--for", "10m"], ["--forever"], ["--reason", "none"]):
             told = d.ctl("deny", *words)
             expect(told.code, 2, f"{words} without an address")
