@@ -188,13 +188,19 @@ bool requires_ident(ResolveContext& context, const ServiceInput& input, const Op
                                             static_cast<std::size_t>(Ident::require);
 }
 
+// What resolve_mode() has judged.
+bool is_settled(const Option& option, Mode mode) {
+    const bool excluded = option.key == "exec" || option.key == "builtin";
+    return option.key == "listen" || option.key == "mode" ||
+           (mode == Mode::redirect && excluded);
+}
+
 // Errors for what the service itself says in vain; what is inherited in vain is recorded.
 void drop_meaningless(ResolveContext& context, ServiceInput& input, ServicePlan& plan) {
     std::vector<const Option*> dropped;
     for (const Written& written : input.layers.everything()) {
         const Option& option = *written.option;
-        if ((option.modes & mode_bit(plan.mode)) != 0 || option.key == "listen" ||
-                option.key == "mode")
+        if ((option.modes & mode_bit(plan.mode)) != 0 || is_settled(option, plan.mode))
             continue;
         const bool first = std::find(dropped.begin(), dropped.end(), &option) == dropped.end();
         if (first) dropped.push_back(&option);
@@ -316,6 +322,9 @@ void check_sections(ResolveContext& context) {
             check_value(context, setting);
     for (const auto& [name, profile] : context.config.profiles)
         for (const Setting& setting : profile.settings)
+            check_value(context, setting);
+    for (const Section& section : context.config.unused)
+        for (const Setting& setting : section.settings)
             check_value(context, setting);
 }
 

@@ -122,17 +122,22 @@ private:
         const std::string what = "[" + member.key + "]";
         const TableValue* table = table_of(member, what);
         if (table == nullptr) return;
-        if (file != 0)
-            return report_.error(member.at, what + " may stand only in the main file",
-                    "move it to " + document_.files[0].path);
-        into = Section{member.key, member.at, read_settings(*table, scope, what, report_)};
+        Section section{member.key, member.at, read_settings(*table, scope, what, report_)};
+        if (file == 0) {
+            into = std::move(section);
+            return;
+        }
+        report_.error(member.at, what + " may stand only in the main file",
+                "move it to " + document_.files[0].path);
+        config_.unused.push_back(std::move(section));
     }
 
     void gather_networks(const Member& member) {
         const TableValue* table = table_of(member, "[networks]");
         if (table == nullptr) return;
         for (const Member& network : table->members) {
-            if (!check_name(network, "network")) continue;
+            check_name(
+                    network, "network");  // what a wrong name stands for is read all the same
             const auto [seen, fresh] = seen_networks_.try_emplace(network.key, network.at);
             if (!fresh)
                 report_.conflict(network.at,
@@ -151,7 +156,8 @@ private:
                 not_a_table(member, one);
                 continue;
             }
-            if (check_name(one, member.key)) gather_one(member.key, one, what);
+            check_name(one, member.key);
+            gather_one(member.key, one, what);
         }
     }
 
@@ -173,34 +179,32 @@ private:
             if (fresh)
                 seen->second = section(in_profile);
             else
-                defined_twice(one, what, seen->second.at, {});
+                defined_twice(section(in_profile), what, seen->second.at, {});
         } else {
             const auto [seen, fresh] = seen_services_.try_emplace(one.key, one.at);
             if (fresh)
                 config_.services.push_back(section(in_service));
             else
-                defined_twice(one, what, seen->second,
+                defined_twice(section(in_service), what, seen->second,
                         "to change a service of another file write [override." + one.key + "]");
         }
     }
 
-    void defined_twice(const Member& one, const std::string& what, const Place& first,
+    void defined_twice(Section again, const std::string& what, const Place& first,
             std::string suggestion) {
-        report_.conflict(one.at, what + " is defined twice", first, std::move(suggestion));
+        report_.conflict(again.at, what + " is defined twice", first, std::move(suggestion));
+        config_.unused.push_back(std::move(again));
     }
 
-    bool check_name(const Member& member, std::string_view kind) {
-        if (!is_word(member.key)) {
+    void check_name(const Member& member, std::string_view kind) {
+        if (!is_word(member.key))
             report_.error(member.at,
                     quoted(member.key) + " is not a name for a " + std::string(kind),
                     "names have letters, digits, '_' and '-'");
-            return false;
-        }
-        if (member.key.size() <= max_name) return true;
-        report_.error(member.at, "the name has " + std::to_string(member.key.size()) +
-                                         " characters; at most " + std::to_string(max_name) +
-                                         " are possible");
-        return false;
+        else if (member.key.size() > max_name)
+            report_.error(member.at, "the name has " + std::to_string(member.key.size()) +
+                                             " characters; at most " +
+                                             std::to_string(max_name) + " are possible");
     }
 
     void check_overrides() {

@@ -41,6 +41,8 @@ struct Config {
     std::unordered_map<std::string, Section> profiles;
     std::vector<Section> services;                                    // in the order read
     std::unordered_map<std::string, std::vector<Section>> overrides;  // in the order read
+    // Their name was taken, or they stand in the wrong file: an error, but values are checked.
+    std::vector<Section> unused;
 };
 
 // Sorts the tables of all files; unknown tables and keys, foreign words, wrong names, names

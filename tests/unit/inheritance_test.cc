@@ -225,12 +225,13 @@ TEST_CASE("written: unknown tables and keys say what was probably meant") {
                     "1:1 error: \"user\" stands outside of a table [write it below "
                     "[service.NAME] or [defaults]]\n"},
             {"dump_file = \"/x\"\n",
-                    "1:1 error: \"dump_file\" stands outside of a table [write it below [superd]]\n"},
+                    "1:1 error: \"dump_file\" stands outside of a table [write it below "
+                    "[superd]]\n"},
             {"service = 5\n", "1:1 error: [service.NAME] is a table, not an integer\n"},
             {"[service]\nexec = \"/bin/true\"\n",
                     "2:1 error: \"exec\" stands in [service] itself [write the name in the "
                     "header: [service.NAME]]\n"},
-            {"[service.\"a b\"]\n",
+            {"[service.\"a b\"]\nexec = \"/bin/true\"\nuser = \"git\"\n",
                     "1:10 error: \"a b\" is not a name for a service [names have letters, "
                     "digits, '_' and '-']\n"},
             {"[defaults]\nnicee = 5\n",
@@ -270,6 +271,31 @@ TEST_CASE("written: a name defined twice over files is an error with both places
             "/etc/superd.toml]\n"
             "2:2 error: [defaults] may stand only in the main file [move it to "
             "/etc/superd.toml]\n");
+}
+
+TEST_CASE("written: a wrong name and a taken one hide no other mistake of their table") {
+    CHECK(resolve_text("[networks]\n\"a b\" = \"192.0.2.0/99\"\n"
+                       "[service.\"a b\"]\nnicee = 1\nexec = 3\nuser = \"git\"\n")
+                    .text() ==
+            "2:1 error: \"a b\" is not a name for a network [names have letters, digits, '_' "
+            "and '-']\n"
+            "2:9 error: \"192.0.2.0/99\": after the slash stands a number from 0 to 32\n"
+            "3:10 error: \"a b\" is not a name for a service [names have letters, digits, '_' "
+            "and '-']\n"
+            "4:1 error: unknown key \"nicee\" in [service.a b] [did you mean \"nice\"?]\n"
+            "5:8 error: exec is text, not an integer [write \"3\"]\n");
+    const std::string service = "[service.a]\nuser = \"git\"\n" + program;
+    CHECK(resolve_files(
+                  {{"/etc/superd.toml", service},
+                          {"/x", "[service.a]\nnice = 99\nnicee = 1\n[superd]\nlogg = 1\n"}})
+                    .errors() ==
+            "1:10 error: [service.a] is defined twice [to change a service of another file "
+            "write [override.a]] (also /etc/superd.toml:1)\n"
+            "2:8 error: nice is out of range [from -20 to 19]\n"
+            "3:1 error: unknown key \"nicee\" in [service.a] [did you mean \"nice\"?]\n"
+            "4:2 error: [superd] may stand only in the main file [move it to "
+            "/etc/superd.toml]\n"
+            "5:1 error: unknown key \"logg\" in [superd] [did you mean \"log\"?]\n");
 }
 
 TEST_CASE("written: overrides of several files count in the order read") {

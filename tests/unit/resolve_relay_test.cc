@@ -97,9 +97,11 @@ TEST_CASE("resolve: builtins and redirects that cannot be are errors that say wh
             "mode means nothing for a builtin"));
     CHECK(says(wrong("listen = \"tcp:7\"\nbuiltin = \"echo\"\nexec = \"/bin/cat\"\n"),
             "exec means nothing for a builtin"));
-    CHECK(says(
-            wrong("listen = \"tcp:7\"\nredirect = \"tcp:192.0.2.1:1\"\nexec = \"/bin/cat\"\n"),
-            "exec and redirect exclude each other"));
+    // One mistake, one error.
+    CHECK(wrong("listen = \"tcp:7\"\nredirect = \"tcp:192.0.2.1:1\"\nexec = \"/bin/cat\"\n"
+                "builtin = \"echo\"\n") ==
+            "4:1 error: exec and redirect exclude each other [leave one of them out]\n"
+            "5:1 error: builtin and redirect exclude each other [leave one of them out]\n");
     CHECK(says(wrong("listen = \"fifo:/run/x\"\nbuiltin = \"echo\"\n"),
             "cannot be served by a builtin"));
     CHECK(says(wrong("listen = \"tcp:7\"\nredirect = \"udp:192.0.2.1:1\"\n"),
