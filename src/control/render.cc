@@ -131,10 +131,12 @@ std::string refusals_of(const Json& service) {
 std::vector<std::string> listener_lines(const Json& service, const RenderStyle& style) {
     std::vector<std::string> lines;
     for (const auto& listener : child(service, "listeners")) {
-        const auto detail = text(listener, "detail");
+        const auto state = text(listener, "state"), detail = text(listener, "detail");
+        // "waiting for address (...)" needs no second "waiting".
+        const bool said = detail.starts_with(state + ' ');
         lines.push_back(fmt::format("{} {}{}{}", shown_address(listener),
-                paint_state(text(listener, "state"), style), detail.empty() ? "" : ": ",
-                detail));
+                paint_state(state, style), said || detail.empty() ? "" : ": ",
+                said ? detail.substr(state.size()) : detail));
     }
     return lines;
 }
@@ -164,12 +166,20 @@ std::vector<std::string> process_lines(const Json& service, const RenderStyle& s
     return lines;
 }
 
+// A listener's trouble, which has a line of its own below.
+bool is_said_of_listener(const Json& service, const std::string& detail) {
+    const auto& listeners = child(service, "listeners");
+    return std::any_of(listeners.begin(), listeners.end(), [&](const Json& listener) {
+        return detail == text(listener, "address") + ": " + text(listener, "detail");
+    });
+}
+
 std::string state_line(const Json& service, const RenderStyle& style) {
     const auto since = text(service, "since"), detail = text(service, "detail");
     const auto age = age_of(since, style);
     std::string line = paint_state(text(service, "state"), style);
     if (age != "-") line += fmt::format(" since {} ({} ago)", since, age);
-    if (!detail.empty()) line += ": " + detail;
+    if (!detail.empty() && !is_said_of_listener(service, detail)) line += ": " + detail;
     return line;
 }
 

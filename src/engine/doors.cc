@@ -158,14 +158,15 @@ void Doors::make_wait(Service& service, Listener& listener, const Error& error) 
     if (listener.condition == Listener::Condition::waiting && listener.waits_for == error.code)
         return;
     listener.waits_for = error.code;
-    std::string detail;
+    std::string detail;  // beside the error's own text
+    listener.detail = error.text();
     if (error.code == EADDRINUSE) {
         const std::string holder = describe_holder(listener.plan);
-        detail = holder.empty() ? "the address is in use" : "in use by " + holder;
+        if (!holder.empty()) detail = "in use by " + holder;
+        listener.detail = holder.empty() ? "the address is in use" : detail;
     } else if (is_not_there_yet(error)) {
-        detail = "waiting for address (" + errno_text(error.code) + ")";
-    } else {
-        detail = error.text();
+        detail = "waiting for address";
+        listener.detail = detail + " (" + errno_text(error.code) + ")";
     }
     log_.log(FailEvent{.service = service.name(),
             .stage = error.operation,
@@ -173,7 +174,6 @@ void Doors::make_wait(Service& service, Listener& listener, const Error& error) 
             .error = error.code,
             .detail = detail});
     listener.condition = Listener::Condition::waiting;
-    listener.detail = detail;
 }
 
 void Doors::retry() {

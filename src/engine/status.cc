@@ -29,6 +29,25 @@ std::string_view condition_name(const Service& service, const Listener& listener
     return listener.poll && listener.poll->active() ? "listening" : "paused";
 }
 
+// What one listener is in, as a sentence: "waiting for address" needs no second "waiting".
+std::string listener_text(const ListenerStatus& listener) {
+    const std::string& detail = listener.detail;
+    if (detail.starts_with(listener.state + ' '))
+        return fmt::format("{} is {}.\n", listener.address, detail);
+    return fmt::format("{} is {}{}{}.\n", listener.address, listener.state,
+            detail.empty() ? "" : ": ", detail);
+}
+
+// Why a service is in its state, where no sentence about a listener says it.
+std::string_view detail_beside_listeners(const ServiceStatus& status) {
+    const auto& listeners = status.listeners;
+    const bool said = std::any_of(
+            listeners.begin(), listeners.end(), [&](const ListenerStatus& listener) {
+                return status.detail == listener.address + ": " + listener.detail;
+            });
+    return said ? std::string_view() : status.detail;
+}
+
 std::string_view kind_name(ProcessKind kind) {
     switch (kind) {
         case ProcessKind::handler: return "handler";
@@ -141,13 +160,11 @@ std::optional<std::string> Supervisor::why(std::string_view name) const {
     const Service* service = find(name);
     if (service == nullptr) return std::nullopt;
     const ServiceStatus status = status_of(*service);
-    std::string text =
-            fmt::format("{} is {}{}{}, defined at {}.\n", status.name, state_name(status.state),
-                    status.detail.empty() ? "" : ": ", status.detail, status.defined_at);
-    for (const ListenerStatus& listener : status.listeners) {
-        text += fmt::format("{} is {}{}{}.\n", listener.address, listener.state,
-                listener.detail.empty() ? "" : ": ", listener.detail);
-    }
+    const std::string_view detail = detail_beside_listeners(status);
+    std::string text = fmt::format("{} is {}{}{}, defined at {}.\n", status.name,
+            state_name(status.state), detail.empty() ? "" : ": ", detail, status.defined_at);
+    for (const ListenerStatus& listener : status.listeners)
+        text += listener_text(listener);
     for (const AnnouncementStatus& announcement : status.announcements)
         text += fmt::format("{}: {}.\n", announcement.how, announcement.text);
     if (!status.enabled)

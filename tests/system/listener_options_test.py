@@ -78,6 +78,12 @@ def test_free_bind():
         service.format("waits", inline("tcp:192.0.2.56:2001", {}))
     with Superd(text) as d:
         expect((d.state("free"), d.state("waits")), ("listening", "waiting"))
+        expect_in("tcp:192.0.2.56:2001 is waiting for address (Cannot assign requested address).\n",
+                  d.ok("why", "waits"))
+        for verb in "why", "status":
+            expect(d.ok(verb, "waits").split("\n\n")[0].count("waiting for address"), 1, verb)
+        d.wait_log(r"waits FAIL bind tcp:192\.0\.2\.56:2001: Cannot assign requested address "
+                   r"\(waiting for address\)")
         run(["ip", "address", "add", "192.0.2.55/32", "dev", "lo"])
         run(["ip", "address", "add", "192.0.2.56/32", "dev", "lo"])
         expect(ask(2000, host="192.0.2.55"), b"free\n")

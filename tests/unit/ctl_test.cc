@@ -195,6 +195,19 @@ TEST_CASE("superctl: status NAME shows state, sockets, connections, refusals and
     CHECK_FALSE(holds(text, "Last exit"));
 }
 
+TEST_CASE("superctl: status NAME says once what a listener waits for") {
+    auto service = busy_service();
+    service.listeners[1].detail = "waiting for address (Cannot assign requested address)";
+    service.detail = "tcp:0: " + service.listeners[1].detail;
+    const auto text = render_service(service_json(service), plain());
+    INFO(text);
+    CHECK(holds(text, "(2h46m ago)\n"));
+    CHECK(holds(text, " tcp:0 waiting for address (Cannot assign requested address)\n"));
+    CHECK(text.find("Cannot assign") == text.rfind("Cannot assign"));
+    service.detail = "too many open files";
+    CHECK(holds(render_service(service_json(service), plain()), "(2h46m ago): too many"));
+}
+
 TEST_CASE("superctl: what a service says does not reach into the terminal") {
     auto service = busy_service();
     service.last_failure = "\x1b[2Jgone";
