@@ -103,7 +103,7 @@ struct Listener {
     int waits_for = 0;        // waiting: errno of the last try
     std::uint32_t given = 0;  // datagrams: the number by which a relay has it; 0: none has
     UnreadWatch unread;       // datagrams that workers leave behind
-    std::optional<std::uint32_t> queued;  // clients that waited when workers were last started
+    std::optional<ClientQueue> queued;  // clients that waited when workers were last started
     std::optional<ClientFilter> filter;   // enforces allow and deny where superd cannot
     std::uint32_t filter_mark = 0;        // of the list in it, where it cannot be changed
     ServiceRecord* counts = nullptr;      // whose the refusals of the filter are

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "engine/supervisor.h"
+#include "sys/client_queue.h"
 #include "sys/repair.h"
 
 namespace superd {
@@ -41,7 +42,7 @@ void Supervisor::start_workers(Service& service) {
     for (Listener& listener : service.listeners) {
         if (listener.condition != Listener::Condition::open) continue;
         listener.unread.on_start(first_datagram(listener.fd.get()));
-        listener.queued = queued_clients(listener.fd.get());
+        listener.queued = client_queue_of(listener.fd.get());
     }
     fill_pool(service);
 }
@@ -153,7 +154,7 @@ void Supervisor::on_workers_gone(Service& service) {
         left_something = left_something || (is_connection_kind(listener.plan.kind) &&
                                                    is_readable(listener.fd.get()));
         took_something = took_something ||
-                         !may_be_fruitless(listener.queued, queued_clients(listener.fd.get()));
+                         !may_be_fruitless(listener.queued, client_queue_of(listener.fd.get()));
     }
     const bool fruitless = short_life && left_something && !took_something;
     service.fruitless = fruitless ? service.fruitless + 1 : 0;

@@ -17,9 +17,13 @@ Nanoseconds fruitless_delay(std::uint32_t starts) {
     return std::min(backoff_delay(starts), fruitless_ceiling);
 }
 
-// As many as before or more: whoever was taken may have had a successor.
-bool may_be_fruitless(std::optional<std::uint32_t> before, std::optional<std::uint32_t> after) {
-    return !before || !after || *after >= *before;
+// Queues are served in order. As many as before or more: whoever was taken may have had a
+// successor.
+bool may_be_fruitless(
+        const std::optional<ClientQueue>& before, const std::optional<ClientQueue>& after) {
+    if (!before || !after) return true;
+    const bool known = before->first != 0 && after->first != 0;
+    return known ? before->first == after->first : after->length >= before->length;
 }
 
 void UnreadWatch::on_start(const std::optional<DatagramIdentity>& first) {

@@ -21,10 +21,17 @@ inline constexpr Nanoseconds fruitless_ceiling = std::chrono::seconds(1);
 // they may be others than those that woke it.
 [[nodiscard]] Nanoseconds fruitless_delay(std::uint32_t starts);
 
-// False where the queue of a TCP listener shows that workers took somebody out of it between
-// their start and their end. Nothing is known of the other kinds.
+// Who waits at a listener.
+struct ClientQueue {
+    std::uint32_t length = 0;
+    std::uint32_t first = 0;  // stands for the one who has waited longest; 0: not known who
+    bool operator==(const ClientQueue&) const = default;
+};
+
+// False where a listener's queue shows that workers took somebody out of it between their
+// start and their end.
 [[nodiscard]] bool may_be_fruitless(
-        std::optional<std::uint32_t> before, std::optional<std::uint32_t> after);
+        const std::optional<ClientQueue>& before, const std::optional<ClientQueue>& after);
 
 // Which datagram stands first in a socket's queue. Equal values: the same datagram.
 struct DatagramIdentity {

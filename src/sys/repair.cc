@@ -10,7 +10,6 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -184,16 +183,6 @@ std::int64_t stamp_of(msghdr& message) {
 }
 
 }  // namespace
-
-// inet_diag and `ss` read the same: of a listener tcpi_unacked is the length of its queue.
-std::optional<std::uint32_t> queued_clients(int fd) {
-    tcp_info info{};
-    socklen_t size = sizeof info;
-    if (get_option(fd, SO_ACCEPTCONN, 0) == 0 ||
-            ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
-        return std::nullopt;
-    return info.tcpi_unacked;
-}
 
 std::optional<DatagramIdentity> first_datagram(int fd) {
     if (!is_datagram(fd)) return std::nullopt;

@@ -36,9 +36,6 @@ struct RepairReport {
 [[nodiscard]] Result<RepairReport> repair_shared_listener(
         int fd, const ListenerPlan& plan, bool own_filter = false);
 
-// How many clients a TCP listener has for accept(2); nothing for any other socket.
-[[nodiscard]] std::optional<std::uint32_t> queued_clients(int fd);
-
 // The datagram that stands first in the queue, looked at without its bytes; nothing where the
 // queue is empty or the socket is no datagram socket.
 [[nodiscard]] std::optional<DatagramIdentity> first_datagram(int fd);

@@ -4,6 +4,8 @@
 import ctypes
 import os
 import platform
+import socket
+import struct
 
 from registry import skip
 
@@ -32,3 +34,14 @@ def ionice(thread):
 def same_memory(left, right):
     """kcmp(2): whether the two processes share one address space."""
     return _call("kcmp", left, right, _KCMP_VM, 0, 0) == 0
+
+
+def has_unix_diag():
+    """Whether the kernel tells about the queues of UNIX sockets (sock_diag(7))."""
+    with socket.socket(socket.AF_UNIX) as one, \
+            socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, 4) as diag:
+        one.bind("")
+        body = struct.pack("=BBHIIIII", socket.AF_UNIX, 0, 0, 0xffffffff, os.fstat(one.fileno()).st_ino,
+                           1, 0xffffffff, 0xffffffff)
+        diag.send(struct.pack("=IHHII", 16 + len(body), 20, 1, 1, 0) + body)
+        return struct.unpack("=H", diag.recv(4096)[4:6])[0] == 20

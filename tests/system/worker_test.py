@@ -6,10 +6,11 @@ import os
 import signal
 import socket
 
-from clients import ask, ask_udp, connect, read_all, udp_socket
+from clients import ask, ask_udp, connect, connect_unix, read_all, udp_socket
 from harness import FOREVER, Superd, expect, holds_for, program, shell, wait_until
 from hanging_fs import HangingFs
-from registry import covers, needs_root, pitfall
+from kernel import has_unix_diag
+from registry import covers, needs_root, pitfall, skip
 
 
 def worker(name, listen, words=("1", "0"), lines=""):
@@ -187,14 +188,31 @@ def test_worker_that_fails_backs_off():
 @needs_root
 def test_one_client_each():
     """A worker that serves one client and ends is started for the next in the queue without a pause"""
-    with Superd(worker("tell", "tcp:2000"), args=["--debug"]) as d:
+    one_client_each("tcp:2000", lambda: connect(2000))
+
+
+@needs_root
+def test_one_unix_client_each():
+    """A worker at a UNIX socket that serves one client and ends is not held back, even where as many come as go"""
+    if not has_unix_diag():
+        skip("the kernel has no unix_diag")
+    one_client_each("unix:/srv/tell", lambda: connect_unix("/srv/tell"))
+
+
+def one_client_each(address, come):
+    with Superd(worker("tell", address), args=["--debug"]) as d:
         d.ok("pause", "tell")
-        waiting = [connect(2000) for _ in range(9)]
+        waiting = [come() for _ in range(9)]
         d.ok("resume", "tell")
-        for connection in waiting:
-            with connection:
+        for _ in range(9):
+            if address.startswith("unix:"):
+                waiting.append(come())
+            with waiting.pop(0) as connection:
                 assert json.loads(read_all(connection))["pid"]
-        d.wait_status("tell", exited=9, state="listening")
+        while waiting:
+            with waiting.pop(0) as connection:
+                assert json.loads(read_all(connection))["pid"]
+        d.wait_status("tell", exited=d.status("tell")["started"], state="listening")
         expect([line for line in d.log().splitlines() if "left unread" in line], [])
 
 

@@ -82,11 +82,16 @@ TEST_CASE("backoff: a stream worker that leaves clients in the queue waits a sec
     CHECK(fruitless_delay(1000) == 1s);
 }
 
-TEST_CASE("backoff: only a shorter queue shows that somebody was taken out of it") {
-    CHECK_FALSE(may_be_fruitless(9, 8));
-    CHECK_FALSE(may_be_fruitless(1, 0));
-    CHECK(may_be_fruitless(1, 1));
-    CHECK(may_be_fruitless(1, 3));
-    CHECK(may_be_fruitless(std::nullopt, 1));
-    CHECK(may_be_fruitless(1, std::nullopt));
+TEST_CASE("backoff: a shorter queue or another first client shows that somebody was taken") {
+    using Queue = ClientQueue;
+    CHECK_FALSE(may_be_fruitless(Queue{9}, Queue{8}));
+    CHECK_FALSE(may_be_fruitless(Queue{1}, Queue{0}));
+    CHECK(may_be_fruitless(Queue{1}, Queue{1}));
+    CHECK(may_be_fruitless(Queue{1}, Queue{3}));
+    CHECK(may_be_fruitless(std::nullopt, Queue{1}));
+    CHECK(may_be_fruitless(Queue{1}, std::nullopt));
+    CHECK_FALSE(may_be_fruitless(Queue{1, 7}, Queue{3, 8}));
+    CHECK(may_be_fruitless(Queue{1, 7}, Queue{3, 7}));
+    CHECK(may_be_fruitless(Queue{1, 7}, Queue{1, 0}));
+    CHECK_FALSE(may_be_fruitless(Queue{2, 7}, Queue{1, 0}));
 }

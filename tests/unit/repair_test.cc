@@ -212,21 +212,6 @@ TEST_CASE("repair: a FIFO is made non-blocking again") {
     CHECK((::fcntl(fd.get(), F_GETFL) & O_NONBLOCK) != 0);
 }
 
-TEST_CASE("queue: the clients that wait at a TCP listener are counted") {
-    ListenerPlan plan = loopback_plan(ListenerKind::tcp);
-    const Fd fd = open_on_free_port(plan);
-    CHECK(queued_clients(fd.get()) == 0u);
-    const Fd first = connect_v4(plan.port), second = connect_v4(plan.port);
-    CHECK(queued_clients(fd.get()) == 2u);
-    Endpoint peer;
-    CHECK(accept_connection(fd.get(), plan.kind, peer).outcome == AcceptOutcome::accepted);
-    CHECK(queued_clients(fd.get()) == 1u);
-    CHECK_FALSE(queued_clients(first.get()));
-    const Scratch scratch;
-    CHECK_FALSE(queued_clients(
-            open_or_fail(path_plan(ListenerKind::unix_stream, scratch / "a")).get()));
-}
-
 TEST_CASE("unread datagrams: the first one is the same as long as nobody reads it") {
     const Fd fd = open_or_fail(loopback_plan(ListenerKind::udp));
     CHECK_FALSE(first_datagram(fd.get()));
