@@ -292,6 +292,8 @@ private:
 
 Import import_inetd(const std::string& path, InetdDialect dialect, ImportHost& host) {
     Import import;
+    // superd's own place would be standard error, which --background closes.
+    import.daemon.push_back({"log", "\"syslog:daemon.info\"", {"where inetd logs"}, {}, {}});
     Reader(inetd_rules(dialect), host, import).read(path);
     return import;
 }

@@ -234,6 +234,15 @@ TEST_CASE(
             one("127.0.0.1:ftp stream tcp nowait root /f f\n", D::freebsd).disabled.empty());
 }
 
+TEST_CASE("inetd: superd logs where every inetd does", "[import][inetd]") {
+    for (const D dialect : {D::openbsd, D::netbsd, D::freebsd, D::gnu, D::busybox}) {
+        const Import import = read("ftp stream tcp nowait root /f f\n", dialect);
+        REQUIRE(import.daemon.size() == 1);
+        CHECK(import.daemon[0].key == "log");
+        CHECK(import.daemon[0].value == "\"syslog:daemon.info\"");
+    }
+}
+
 TEST_CASE("inetd: ports are numbers or names of this host", "[import][inetd]") {
     CHECK(listen_text(one("2323 stream tcp nowait root /usr/sbin/telnetd telnetd\n")) ==
             "tcp4:2323 tcp6:2323");
