@@ -14,7 +14,8 @@ constexpr std::size_t max_path = 4095;
 
 // The text of a bound for a message: durations and sizes in their own units.
 std::string amount_text(const Option& option, std::int64_t value) {
-    if (option.type == ValueType::duration || option.type == ValueType::time_bound)
+    if (option.type == ValueType::duration || option.type == ValueType::time_bound ||
+            option.type == ValueType::denial)
         return format_duration(std::chrono::milliseconds(value));
     if (option.type == ValueType::size) return format_size(static_cast<std::uint64_t>(value));
     return std::to_string(value);
@@ -97,7 +98,7 @@ std::optional<double> Values::number(const Node& node, const Option& option) {
     else if (const auto* real = std::get_if<double>(&node.value))
         value = *real;
     else
-        return wrong_type(node, option.key, "a number"), std::nullopt;
+        return static_cast<void>(integer(node, option)), std::nullopt;  // says what it is
     if (std::isfinite(value) && value > static_cast<double>(option.low) &&
             value <= static_cast<double>(option.high))
         return value;
@@ -129,8 +130,11 @@ std::optional<Bound> Values::bound(const Node& node, const Option& option) {
 
 std::optional<Nanoseconds> Values::duration(const Node& node, std::string_view what) {
     if (const auto* bare = std::get_if<IntegerValue>(&node.value)) {
-        report_.error(node.at, std::string(what) + " is a duration and needs its unit",
-                "write \"" + std::to_string(bare->value) + "s\"");
+        if (bare->value < 0)
+            report_.error(node.at, std::string(what) + " is negative");
+        else
+            report_.error(node.at, std::string(what) + " is a duration and needs its unit",
+                    "write \"" + std::to_string(bare->value) + "s\"");
         return std::nullopt;
     }
     const std::string* text = this->text(node, what);

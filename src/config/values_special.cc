@@ -173,18 +173,21 @@ std::optional<Output> Values::output(const Node& node, const Option& option) {
 
 std::optional<Frequency> Values::frequency(const Node& node, std::string_view what) {
     if (const auto* bare = std::get_if<IntegerValue>(&node.value)) {
-        report_.error(node.at, std::string(what) + " is so many in a period",
-                "write \"" + std::to_string(bare->value) + "/s\"");
+        if (bare->value <= 0)
+            report_.error(node.at,
+                    std::string(what) +
+                            (bare->value == 0 ? " = 0 would let nobody in" : " is negative"),
+                    bare->value == 0 ? R"(write "unlimited" for no bound)" : "");
+        else
+            report_.error(node.at, std::string(what) + " is so many in a period",
+                    "write \"" + std::to_string(bare->value) + "/s\"");
         return std::nullopt;
     }
     const std::string* text = this->text(node, what);
     if (text == nullptr) return std::nullopt;
     const auto parsed = parse_frequency(*text);
     if (!parsed) return report_.error(node.at, parsed.error()), std::nullopt;
-    if (parsed->count > 0) return *parsed;
-    report_.error(node.at, std::string(what) + " of 0 would let nobody in",
-            R"(write "unlimited" for no bound)");
-    return std::nullopt;
+    return *parsed;
 }
 
 std::optional<Values::IoPriority> Values::ionice(const Node& node) {
