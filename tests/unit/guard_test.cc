@@ -257,7 +257,7 @@ TEST_CASE("guard: a superd that was stopped together with the guard is not kille
     in_clean_process([](Checker& check, Guarded& guarded) {
         Board& board = guarded.board;
         GuardOptions patient = quick;
-        patient.hung = 1s;
+        patient.hung = 2s;
         guarded.run(
                 [&board](State& state) {
                     ++board.starts;
@@ -279,17 +279,17 @@ TEST_CASE("guard: a superd that was stopped together with the guard is not kille
         };
         beats(3);
         const pid_t superd = guarded.superd();
-        for (int i = 0; i < 2; ++i) {
-            ::kill(guarded.guard, SIGSTOP);
-            ::kill(superd, SIGSTOP);
-            const auto over = std::chrono::steady_clock::now() + patient.hung * 3 / 2;
+        const auto let_pass = [](Nanoseconds time) {
+            const auto over = std::chrono::steady_clock::now() + time;
             wait_until([&] { return std::chrono::steady_clock::now() > over; });
-            ::kill(guarded.guard, SIGCONT);
-            ::kill(superd, SIGCONT);
-            beats(1);
-        }
-        const auto over = std::chrono::steady_clock::now() + patient.hung;
-        wait_until([&] { return std::chrono::steady_clock::now() > over; });
+        };
+        ::kill(guarded.guard, SIGSTOP);
+        ::kill(superd, SIGSTOP);
+        let_pass(patient.hung * 3 / 2);
+        ::kill(guarded.guard, SIGCONT);
+        ::kill(superd, SIGCONT);
+        beats(1);
+        let_pass(patient.hung);
         check.equal(guarded.superd(), superd, "the same superd");
         ::kill(guarded.guard, SIGTERM);
         check.equal(guarded.result(), 0, "result");

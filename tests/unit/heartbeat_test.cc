@@ -36,7 +36,8 @@ TEST_CASE("heartbeat: it beats at once and four times in each period, until it i
     const std::int64_t first = bench.last();
     CHECK(first >= to_nanoseconds(begin));
     REQUIRE(test::turn_until(bench.loop, [&] { return bench.said.size() == 5; }));
-    CHECK(std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(75));
+    // The first one may be a little early: a timer counts from when the loop last looked.
+    CHECK(std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(55));
     CHECK(bench.last() > first);
     bench.heartbeat.stop();
     CHECK(bench.last() == 0);
