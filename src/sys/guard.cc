@@ -224,16 +224,17 @@ void Guard::kill_hung() {
         reading_at_.reset();
         return;
     }
+    const Nanoseconds between = options_.hung * 3 / 4;
     if (!reading_at_ || beat != last_beat_) {
         last_beat_ = beat;
         suspected_ = false;
-        reading_at_ = Instant(beat) + options_.hung;
+        reading_at_ = Instant(beat) + between;
     }
     const Instant late = now() - *reading_at_;
     if (late < Instant{0}) return;
     if (!suspected_ || late > options_.hung / 4) {
         suspected_ = true;
-        reading_at_ = now() + options_.hung / 2;
+        reading_at_ = now() + between;
         return;
     }
     header_.heartbeat.store(heartbeat_of_hung);

@@ -33,7 +33,7 @@ inline constexpr std::int64_t heartbeat_of_hung = -1;
 
 struct GuardOptions {
     bool no_guard = false;  // --no-guard: body runs in this process (valgrind, debuggers)
-    // How old a heartbeat may be.
+    // Two heartbeats are due in it; after one and a half of it without any superd is killed.
     Nanoseconds hung = std::chrono::seconds(30);
     // For tests that cannot wait: what the pauses after quick deaths are multiples of, and how
     // long a superd must live for its death not to count as quick.
@@ -55,8 +55,10 @@ struct GuardOptions {
 // Where header.heartbeat is above 0 and grows too old, superd is killed; a new superd begins
 // with 0, and after such a death with heartbeat_of_hung. An old heartbeat alone proves nothing:
 // superd and the guard may both have been stopped for that time, or have had no processor. So
-// the guard looks twice, half of `hung` apart and at the times it meant to, and superd had that
-// time to go on. CLOCK_MONOTONIC stands still while the machine is suspended.
+// the guard looks twice, each time after three quarters of `hung` by its own clock: more than
+// superd needs for a heartbeat, even where its timer begins anew when it goes on. A second look
+// that comes late counts as a first one.
+// CLOCK_MONOTONIC stands still while the machine is suspended.
 //
 // Returns the exit code of the whole: 0 after a stop, 1 after exit_first_start_failed or a
 // second death in the middle of a stop (after the first one superd is started once more, to

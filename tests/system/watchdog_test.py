@@ -105,16 +105,16 @@ def test_hung():
 @needs_root
 def test_both_stopped():
     """A superd that was stopped together with its guard is not killed for it"""
-    long = {"WATCHDOG_USEC": str(int(2 * PERIOD * 1e6))}
+    long = {"WATCHDOG_USEC": "8000000"}
     with notify_socket() as notify, Superd(HELLO.format(shell("echo hello")), env=long, notify=notify) as d:
         pings = Pings(notify)
-        pings.wait(2)
         old = d.pid
+        pings.wait(1)
         for pid in (d.guard, old):
             os.kill(pid, signal.SIGSTOP)
-        holds_for(lambda: True, PERIOD * 1.5)
+        holds_for(lambda: True, 5.0)
         for pid in (d.guard, old):
             os.kill(pid, signal.SIGCONT)
-        pings.wait(5)
+        pings.wait(3)
         expect(d.pid, old)
         expect(ask(2000), b"hello\n")
