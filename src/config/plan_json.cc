@@ -232,6 +232,12 @@ private:
         json[std::string(name)] = value(name, member);
     }
 
+    void add(Json& json, std::string_view name,
+            const std::optional<Nanoseconds>& duration) const {
+        const bool forever = name == "deny_for" && duration == Nanoseconds::zero();
+        json[std::string(name)] = forever ? Json("forever") : value(name, duration);
+    }
+
     // A name takes the place of `true`.
     void add(Json& json, std::string_view name, const std::string& text) const {
         if (name != "tcp_wrappers_name")

@@ -15,6 +15,9 @@ std::optional<std::uint32_t> parse_number(std::string_view text, std::uint64_t m
     return static_cast<std::uint32_t>(*value);
 }
 
+// Whoever is asked about without a group is in none: nobody can have this one, chown(2).
+constexpr std::uint32_t no_group = 0xffffffff;
+
 std::optional<Endpoint> parse_unix(std::string_view text) {
     Endpoint endpoint;
     endpoint.family = Family::unix;
@@ -22,6 +25,7 @@ std::optional<Endpoint> parse_unix(std::string_view text) {
     const auto uid = parse_number(text.substr(0, comma), 0xffffffff);
     if (!uid) return {};
     endpoint.uid = *uid;
+    endpoint.gid = no_group;
     if (comma == text.npos) return endpoint;
     const auto gid = parse_number(text.substr(comma + 5), 0xffffffff);
     if (!gid) return {};

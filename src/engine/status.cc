@@ -167,7 +167,7 @@ std::optional<std::string> Supervisor::why(std::string_view name) const {
         text += listener_text(listener);
     for (const AnnouncementStatus& announcement : status.announcements)
         text += fmt::format("{}: {}.\n", announcement.how, announcement.text);
-    if (!status.enabled)
+    if (!status.enabled && !service->wants_listeners())
         text += "enabled = false: superctl enable it, or superctl start it for now.\n";
     if (status.state == ServiceState::paused && service->order() == Order::pause)
         text += fmt::format("superctl resume {} lets it accept again.\n", name);

@@ -20,6 +20,7 @@ TEST_CASE("explain: peers are read in every form people write") {
         CHECK(endpoint->text() == shown);
     }
     CHECK(parse_endpoint("uid:1000,gid:100")->gid == 100);
+    CHECK(parse_endpoint("uid:1000")->gid == 0xffffffff);  // none, and not root's
 }
 
 TEST_CASE("explain: what is no peer is refused") {

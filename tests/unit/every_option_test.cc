@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+// Every option of a service, once: it is resolved, told apart by a diff with the effect that
+// the options table promises, kept by the plan's binary form, and shown as JSON.
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "config/codec.h"
+#include "config/diff.h"
+#include "config/options.h"
+
+#include "support/catch.h"
+#include "support/config_text.h"
+
+namespace superd::test {
+
+namespace {
+
+constexpr const char* stream = "listen = \"tcp:22\"\nexec = \"/bin/true\"\nuser = \"git\"\n";
+constexpr const char* datagrams = "listen = \"udp:69\"\nexec = \"/bin/true\"\nuser = \"git\"\n";
+constexpr const char* node = "exec = \"/bin/true\"\nuser = \"git\"\n";
+constexpr const char* builtin = "listen = \"tcp:7\"\nbuiltin = \"echo\"\n";
+constexpr const char* sensor = "listen = \"tcp:7\"\nbuiltin = \"sensor\"\n";
+constexpr const char* redirect = "listen = \"tcp:80\"\nredirect = \"tcp:192.0.2.1:80\"\n";
+
+struct Row {
+    const char* key;
+    const char *base, *from, *to;  // lines of a service: `from` is there before, `to` after
+    const char* json;              // what shows of it in the JSON afterwards, and not before
+    const char* also = "";         // keys that follow from it
+};
+
+const Row rows[] = {
+        {"description", stream, "", "description = \"x y\"", R"("description":"x y")"},
+        {"enabled", stream, "", "enabled = false", R"("enabled":false)"},
+        {"listen", node, "listen = \"tcp:22\"", "listen = \"tcp:23\"", R"("address":"tcp:23")"},
+        {"mode", stream, "", "mode = \"worker\"", R"("mode":"worker")",
+                "pass max_connections max_per_source"},
+        {"start", stream, "", "start = \"manual\"", R"("start":"manual")"},
+        {"workers", datagrams, "", "workers = 3", R"("workers":3)"},
+        {"pass", stream, "", "pass = \"listen_fds\"", R"("pass":"listen_fds")"},
+        {"builtin", "listen = \"tcp:7\"\n", "builtin = \"echo\"", "builtin = \"discard\"",
+                R"("builtin":"discard")"},
+        {"deny_for", sensor, "", "deny_for = \"30m\"", R"("deny_for":"30m")"},
+        {"deny_for", sensor, "deny_for = \"1s\"", "deny_for = \"forever\"",
+                R"("deny_for":"forever")"},
+        {"tcpmux", stream, "", "tcpmux = \"plus\"", R"("tcpmux":"plus")"},
+        {"rpc", datagrams, "", "rpc = { program = \"rstatd\", versions = \"1-3\" }",
+                R"("rpc":{"program":100001,"versions":"1-3"})"},
+        {"mdns", stream, "", "mdns = { type = \"_http._tcp\", name = \"The shop\" }",
+                R"("mdns":{"type":"_http._tcp","name":"The shop","txt":[]})"},
+        {"redirect", "listen = \"tcp:80\"\n", "redirect = \"tcp:192.0.2.1:80\"",
+                "redirect = [\"tcp:192.0.2.2:80\", \"tcp:host.example.org:80\"]",
+                R"("redirect":["tcp:192.0.2.2:80","tcp:host.example.org:80"])"},
+        {"connect_timeout", redirect, "", "connect_timeout = \"3s\"",
+                R"("connect_timeout":"3s")"},
+        {"send_proxy", redirect, "", "send_proxy = \"v2\"", R"("send_proxy":"v2")"},
+        {"idle_timeout", builtin, "", "idle_timeout = \"unlimited\"", R"("idle_timeout":null)"},
+        {"exec", "listen = \"tcp:22\"\nuser = \"git\"\n", "exec = \"/bin/true\"",
+                "exec = \"/bin/cat -n\"", R"("exec":["/bin/cat","-n"])"},
+        {"argv0", stream, "", "argv0 = \"-sh\"", R"("argv0":"-sh")"},
+        {"allow", stream, "", "allow = \"192.0.2.0/24\"", R"("rule":"192.0.2.0/24")"},
+        {"deny", stream, "", "deny = \"domain:example.org\"", R"("rule":"domain:example.org")"},
+        {"hours", stream, "", "hours = \"Sat,Sun 22:00-06:00\"",
+                R"("hours":"Sat,Sun 22:00-06:00")"},
+        {"max_connections", stream, "", "max_connections = \"unlimited\"",
+                R"("max_connections":"unlimited")"},
+        {"max_per_source", stream, "", "max_per_source = 3", R"("max_per_source":3)"},
+        {"rate", stream, "", "rate = { limit = \"5/min\", burst = 9, pause = \"7s\" }",
+                R"("rate":{"limit":"5/min","burst":9,"pause":"7s")"},
+        {"rate_per_source", stream, "", "rate_per_source = \"2/h\"",
+                R"("rate_per_source":{"limit":"2/h","burst":2)"},
+        {"max_load", stream, "", "max_load = 2.5", R"("max_load":2.5)"},
+        {"on_limit", stream, "", "on_limit = \"refuse\"", R"("on_limit":"refuse")"},
+        {"refuse_text", stream, "", "refuse_text = \"no\\n\"", R"("refuse_text":"no\n")"},
+        {"ident", stream, "", "ident = \"require\"", R"("ident":"require")"},
+        {"ident_timeout", stream, "", "ident_timeout = \"3s\"", R"("ident_timeout":"3s")"},
+        {"banner", stream, "", "banner = \"/nonexistent/a\"", R"("banner":"/nonexistent/a")"},
+        {"banner_admitted", stream, "", "banner_admitted = \"/nonexistent/b\"",
+                R"("banner_admitted":"/nonexistent/b")"},
+        {"banner_refused", stream, "", "banner_refused = \"/nonexistent/c\"",
+                R"("banner_refused":"/nonexistent/c")"},
+        {"tcp_wrappers", stream, "", "tcp_wrappers = \"sshd\"", R"("tcp_wrappers":"sshd")"},
+        {"user", "listen = \"tcp:22\"\nexec = \"/bin/true\"\n",
+                "user = \"git\"\ngroup = \"git\"\ngroups = []",
+                "user = \"nobody\"\ngroup = \"git\"\ngroups = []", R"("user":"nobody")"},
+        {"group", stream, "groups = []", "groups = []\ngroup = \"staff\"", R"("gid":50)"},
+        {"groups", stream, "", "groups = { add = [\"root\"] }", R"("groups":[33,50,1001,0])"},
+        {"umask", stream, "", "umask = \"0077\"", R"("umask":"0077")"},
+        {"nice", stream, "", "nice = -5", R"("nice":-5)"},
+        {"ionice", stream, "", "ionice = \"realtime:3\"", R"("ionice":"realtime:3")"},
+        {"cpu_affinity", stream, "", "cpu_affinity = [\"0-1\"]", R"("cpu_affinity":[0,1])"},
+        {"oom_score_adjust", stream, "", "oom_score_adjust = -500",
+                R"("oom_score_adjust":-500)"},
+        {"rlimits", stream, "", "rlimits = { nofile = \"256:unlimited\", rttime = \"5ms\" }",
+                R"("rlimits":{"nofile":"256:unlimited","rttime":"5ms:5ms"})"},
+        {"directory", stream, "", "directory = \"/srv\"", R"("directory":"/srv")"},
+        {"root", stream, "", "root = \"/srv\"", R"("root":"/srv")"},
+        {"runtime_directory", stream, "", "runtime_directory = \"a\"",
+                R"("runtime_directory":["a"])"},
+        {"state_directory", stream, "", "state_directory = [\"a/b\"]",
+                R"("state_directory":["a/b"])"},
+        {"cache_directory", stream, "", "cache_directory = \"a\"",
+                R"("cache_directory":["a"])"},
+        {"logs_directory", stream, "", "logs_directory = \"a\"", R"("logs_directory":["a"])"},
+        {"environment", stream, "", "environment = { A = \"b c\" }",
+                R"("environment":{"A":"b c"})"},
+        {"pass_environment", stream, "", "pass_environment = \"TERM\"",
+                R"("pass_environment":["TERM"])"},
+        {"credentials", stream, "", "credentials = { key = \"/etc/passwd\" }",
+                R"("credentials":{"key":"/etc/passwd"})"},
+        {"stderr", stream, "", "stderr = \"socket\"", R"("stderr":"socket")"},
+        {"stdout", datagrams, "", "stdout = \"file:/x\"", R"("stdout":"file:/x")"},
+        {"peer_label", stream, "", "peer_label = true", R"("peer_label":true)"},
+        {"log", stream, "", "log = [\"syslog:local4.info\", { file = \"/x\", hard = \"2M\" }]",
+                R"("log":["syslog:local4.info",{"file":"/x","hard":"2M"}])"},
+        {"log_admitted", stream, "", "log_admitted = [\"host\", \"pid\"]",
+                R"("log_admitted":["pid","host"])"},
+        {"log_refused", stream, "", "log_refused = []", R"("log_refused":[])"},
+        {"launch_timeout", stream, "", "launch_timeout = \"5s\"", R"("launch_timeout":"5s")"},
+        {"stop_timeout", stream, "", "stop_timeout = \"0s\"", R"("stop_timeout":"0s")"},
+        {"on_stop", stream, "", "on_stop = \"end\"", R"("on_stop":"end")"},
+        {"backlog", stream, "", "backlog = 5", R"("backlog":5)"},
+        {"interface", stream, "", "interface = \"lo\"", R"("interface":"lo")"},
+        {"v6only", stream, "", "v6only = true", R"("v6only":true)"},
+        {"reuse_port", stream, "", "reuse_port = true", R"("reuse_port":true)"},
+        {"free_bind", stream, "", "free_bind = true", R"("free_bind":true)"},
+        {"transparent", stream, "", "transparent = true", R"("transparent":true)"},
+        {"defer_accept", stream, "", "defer_accept = \"5s\"", R"("defer_accept":"5s")"},
+        {"keepalive", stream, "", "keepalive = true", R"("keepalive":true)"},
+        {"keepalive_time", stream, "keepalive = true",
+                "keepalive = true\nkeepalive_time = \"1m\"", R"("keepalive_time":"1m")"},
+        {"keepalive_interval", stream, "keepalive = true",
+                "keepalive = true\nkeepalive_interval = \"2m\"",
+                R"("keepalive_interval":"2m")"},
+        {"keepalive_probes", stream, "keepalive = true",
+                "keepalive = true\nkeepalive_probes = 4", R"("keepalive_probes":4)"},
+        {"no_delay", stream, "", "no_delay = true", R"("no_delay":true)"},
+        {"send_buffer", stream, "", "send_buffer = \"64K\"", R"("send_buffer":65536)"},
+        {"receive_buffer", stream, "", "receive_buffer = \"64K\"", R"("receive_buffer":65536)"},
+        {"priority", stream, "", "priority = 5", R"("priority":5)"},
+        {"tos", stream, "", "tos = 16", R"("tos":16)"},
+        {"mark", stream, "", "mark = 4294967295", R"("mark":4294967295)"},
+        {"fast_open", stream, "", "fast_open = 7", R"("fast_open":7)"},
+        {"congestion", stream, "", "congestion = \"reno\"", R"("congestion":"reno")"},
+        {"mptcp", stream, "", "mptcp = true", R"("mptcp":true)"},
+        {"broadcast", datagrams, "", "broadcast = true", R"("broadcast":true)"},
+        {"pass_credentials", node, "listen = \"unix:/run/x\"",
+                "listen = \"unix:/run/x\"\npass_credentials = true",
+                R"("pass_credentials":true)"},
+};
+
+// Options of a listener's table, whose names may be those of the service's own.
+const Row listener_rows[] = {
+        {"address", node, "address = \"unix:/run/y\"", "address = \"unix:/run/x\"",
+                R"("address":"unix:/run/x")"},
+        {"name", node, "address = \"tcp:22\"", "address = \"tcp:22\", name = \"n\"",
+                R"("name":"n")"},
+        {"join", node, "address = \"udp:69\"", "address = \"udp:69\", join = \"239.1.2.3\"",
+                R"("join":["239.1.2.3"])"},
+        {"mode", node, "address = \"unix:/run/x\"",
+                "address = \"unix:/run/x\", mode = \"0600\"", R"("mode":"0600")"},
+        {"owner", node, "address = \"unix:/run/x\"",
+                "address = \"unix:/run/x\", owner = \"git\"", R"("owner":1001)"},
+        {"group", node, "address = \"unix:/run/x\"",
+                "address = \"unix:/run/x\", group = \"staff\"", R"("group":50)"},
+        {"directory_mode", node, "address = \"unix:/run/x\"",
+                "address = \"unix:/run/x\", directory_mode = \"0700\"",
+                R"("directory_mode":"0700")"},
+        {"remove_on_stop", node, "address = \"unix:/run/x\"",
+                "address = \"unix:/run/x\", remove_on_stop = false",
+                R"("remove_on_stop":false)"},
+};
+
+Plan plan_of(const Row& row, const std::string& lines, bool in_table) {
+    std::string text = std::string("[service.s]\n") + row.base;
+    if (!in_table)
+        text += lines;
+    else if (!lines.empty())
+        text += "listen = { " + lines + " }";
+    const Resolved resolved = resolve_text(text + "\n");
+    INFO(text);
+    REQUIRE(resolved.errors() == "");
+    return resolved.plan;
+}
+
+std::string json_of(const Plan& plan) {
+    return nlohmann::ordered_json::parse(plan_json(plan, *plan.services.at(0))).dump();
+}
+
+void check(const Row& row, Scope scope) {
+    const bool in_table = scope == in_listener;
+    const Option* option = find_option(row.key, scope);
+    INFO(row.key);
+    REQUIRE(option != nullptr);
+    const Plan from = plan_of(row, row.from, in_table), to = plan_of(row, row.to, in_table);
+
+    const auto diffs = diff_plans(from, to);
+    REQUIRE(diffs.size() == 1);
+    std::string keys;
+    for (const std::string& key : diffs[0].keys)
+        keys += (keys.empty() ? "" : " ") + key;
+    const std::string key = option->key == "address" ? "listen" : row.key;
+    CHECK(keys == key + (*row.also != '\0' ? " " : "") + row.also);
+    CHECK((diffs[0].change == Change::rebind) == (option->effect == Effect::rebind));
+    CHECK(diff_plans(to, from).at(0).change == diffs[0].change);
+
+    const auto read = decode_plan(encode_plan(to));
+    REQUIRE(read);
+    CHECK(diff_plans(to, *read).at(0).change == Change::keep);
+    CHECK(json_of(*read) == json_of(to));
+
+    INFO(json_of(to));
+    CHECK((json_of(to).find(row.json) != std::string::npos));
+    CHECK((json_of(from).find(row.json) == std::string::npos));
+}
+
+}  // namespace
+
+TEST_CASE("every option: of a service, it is told apart, kept and shown") {
+    for (const Row& row : rows)
+        check(row, in_service);
+}
+
+TEST_CASE("every option: of a listener's table, it is told apart, kept and shown") {
+    for (const Row& row : listener_rows)
+        check(row, in_listener);
+}
+
+TEST_CASE("every option: none is missing above") {
+    // What they say stands in other fields of the plan, or in none.
+    const std::set<std::string_view> others{"profile", "environment_file"};
+    std::set<std::string_view> of_services, of_listeners;
+    for (const Row& row : rows)
+        of_services.insert(row.key);
+    for (const Row& row : listener_rows)
+        of_listeners.insert(row.key);
+    for (const Option& option : all_options()) {
+        INFO(option_name(option));
+        if ((option.where & in_service) != 0)
+            CHECK((of_services.contains(option.key) || others.contains(option.key)));
+        else if ((option.where & in_listener) != 0)
+            CHECK(of_listeners.contains(option.key));
+    }
+}
+
+}  // namespace superd::test
