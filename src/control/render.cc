@@ -31,6 +31,16 @@ std::uint64_t number(const Json& json, const char* key) {
     return found != json.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
 }
 
+bool flag(const Json& json, const char* key) {
+    const auto found = json.find(key);
+    return found != json.end() && found->is_boolean() && found->get<bool>();
+}
+
+// One of a list of words.
+std::string word(const Json& json) {
+    return json.is_string() ? escape(json.get<std::string>()) : json.dump();
+}
+
 const Json& child(const Json& json, const char* key) {
     static const Json nothing = Json::array();
     const auto found = json.find(key);
@@ -229,10 +239,10 @@ std::string change_line(const Json& change) {
     std::string line = fmt::format("{} {}", sign_of(what), text(change, "service"));
     std::string keys;
     for (const auto& key : child(change, "keys"))
-        keys += (keys.empty() ? "" : ", ") + escape(key.get<std::string>());
+        keys += (keys.empty() ? "" : ", ") + word(key);
     if (!keys.empty()) line += ": " + keys;
     if (what == "rebind") line += " (listeners are opened anew)";
-    if (change.value("restart", false)) line += " (after a restart)";
+    if (flag(change, "restart")) line += " (after a restart)";
     return line + "\n";
 }
 
@@ -275,7 +285,7 @@ std::string render_daemon(const Json& daemon, const RenderStyle& style) {
     if (!trouble.empty()) out += paint(trouble, "1;31", style) + "\n";
     std::uint64_t services = 0;
     for (const auto& entry : child(daemon, "services"))
-        services += entry.get<std::uint64_t>();
+        services += entry.is_number_unsigned() ? entry.get<std::uint64_t>() : 0;
     const auto most = number(daemon, "max_processes");
     out += fmt::format("superd {}, pid {} (guard {}), up {}, {}, {}, {}{}\n",
             text(daemon, "version"), text(daemon, "pid"), text(daemon, "guard_pid"),
@@ -375,10 +385,10 @@ std::string render_reload(const Json& reload, bool dry_run) {
 std::string render_denials(const nlohmann::ordered_json& denied) {
     if (denied.empty()) return "nobody is denied\n";
     std::vector<Row> rows = {{"ADDRESS", "SINCE", "UNTIL", "BY", "REASON"}};
-    const auto cell = [](const nlohmann::ordered_json& entry, const char* key) {
-        return escape(entry.value(key, ""));
+    const auto cell = [](const Json& entry, const char* key) {
+        return text(entry, key);
     };
-    for (const auto& entry : denied) {
+    for (const Json entry : denied) {
         const std::string until = cell(entry, "until");
         rows.push_back({cell(entry, "source"), cell(entry, "since"),
                 until.empty() ? "for good" : until, cell(entry, "by"), cell(entry, "reason")});
@@ -387,7 +397,7 @@ std::string render_denials(const nlohmann::ordered_json& denied) {
 }
 
 std::string render_explanation(const Json& explanation) {
-    const bool admitted = explanation.value("admitted", false);
+    const bool admitted = flag(explanation, "admitted");
     std::string out = fmt::format("{} from {}: {}\n", text(explanation, "service"),
             text(explanation, "from"),
             admitted ? "let in" : "refused, " + text(explanation, "reason"));
