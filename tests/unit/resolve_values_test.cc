@@ -301,9 +301,7 @@ TEST_CASE("values: addresses of listeners, and what a relay can serve") {
             {"[service.s]\nlisten = \"tcp:40000\"\nredirect = \"tcp:192.0.2.1:5\"\nexec = "
              "\"/bin/true\"\nmode = \"handler\"",
                     "4:1 error: exec and redirect exclude each other [leave one of them "
-                    "out]\n4:1 error: exec means nothing for a redirect [leave it out; it is "
-                    "for: handlers, workers, services without listen]\n5:1 error: mode means "
-                    "nothing for a redirect [leave it out]\n"},
+                    "out]\n5:1 error: mode means nothing for a redirect [leave it out]\n"},
             {"[service.s]\nlisten = \"fifo:/run/x\"\nbuiltin = \"echo\"",
                     "2:10 error: fifo:/run/x cannot be served by a builtin [builtins are "
                     "spoken to over tcp, udp and unix addresses]\n"},
