@@ -58,7 +58,9 @@ struct Superctl {
     void add_telling();
     void add_file();
     void add_import();
-    [[nodiscard]] bool has_verb(int argc, char** argv) const;
+    // What to say of the word where a verb belongs; empty where it is one, or there is none.
+    [[nodiscard]] std::string wrong_verb(int argc, char** argv) const;
+    void find_json(int argc, char** argv);
     int run(int argc, char** argv);
 };
 
@@ -237,7 +239,7 @@ void Superctl::add_import() {
 }
 
 // CLI11 would only say that a subcommand is required.
-bool Superctl::has_verb(int argc, char** argv) const {
+std::string Superctl::wrong_verb(int argc, char** argv) const {
     std::vector<std::string> names;
     for (const auto* sub : app.get_subcommands({}))
         names.push_back(sub->get_name());
@@ -245,16 +247,21 @@ bool Superctl::has_verb(int argc, char** argv) const {
         const std::string word = argv[i];
         if (word == "--socket" || word == "--timeout") ++i;
         if (word.starts_with('-')) continue;
-        if (std::find(names.begin(), names.end(), word) != names.end()) return true;
+        if (std::find(names.begin(), names.end(), word) != names.end()) return {};
         const std::vector<std::string_view> verbs(names.begin(), names.end());
         const auto near = nearest(word, verbs);
-        const auto hint = near.empty() ? "see superctl --help"
-                                       : "did you mean " + std::string(near) + "?";
-        std::fprintf(
-                stderr, "superctl: no verb %s; %s\n", quote_value(word).c_str(), hint.c_str());
-        return false;
+        const auto hint = word == "reload" ? "reload-config reads the file again"
+                          : near.empty()   ? "see superctl --help"
+                                           : "did you mean " + std::string(near) + "?";
+        return "no verb " + quote_value(word) + "; " + hint;
     }
-    return true;
+    return {};
+}
+
+// What stands behind a mistake has not been read yet.
+void Superctl::find_json(int argc, char** argv) {
+    const std::vector<std::string_view> given(argv + 1, argv + argc);
+    globals.json = std::find(given.begin(), given.end(), "--json") != given.end();
 }
 
 int Superctl::run(int argc, char** argv) {
@@ -263,13 +270,15 @@ int Superctl::run(int argc, char** argv) {
     add_telling();
     add_file();
     add_import();
-    if (!has_verb(argc, argv)) return exit_code::usage;
+    const auto wrong = wrong_verb(argc, argv);
+    if (!wrong.empty()) {
+        find_json(argc, argv);
+        return ctl_fail(globals, {exit_code::usage, wrong});
+    }
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        // What stands behind a mistake has not been read yet.
-        const std::vector<std::string_view> given(argv + 1, argv + argc);
-        globals.json = std::find(given.begin(), given.end(), "--json") != given.end();
+        find_json(argc, argv);
         if (globals.json && error.get_exit_code() != 0)
             return ctl_fail(globals, {exit_code::usage, error.what()});
         const int code = app.exit(error);  // prints help, the version or what is wrong

@@ -164,13 +164,15 @@ std::string render(const Diagnostics& diagnostics, bool colour) {
     return out;
 }
 
+std::string diagnostic_line(const Diagnostic& diagnostic) {
+    std::string out = diagnostic.at.file;
+    if (diagnostic.at.line > 0) out += ':' + std::to_string(diagnostic.at.line);
+    return out + (out.empty() ? "" : ": ") + diagnostic.message;
+}
+
 std::string first_error(const Diagnostics& diagnostics) {
-    for (const Diagnostic& diagnostic : diagnostics.all()) {
-        if (diagnostic.severity != Severity::error) continue;
-        std::string out = diagnostic.at.file;
-        if (diagnostic.at.line > 0) out += ':' + std::to_string(diagnostic.at.line);
-        return out + (out.empty() ? "" : ": ") + diagnostic.message;
-    }
+    for (const Diagnostic& diagnostic : diagnostics.all())
+        if (diagnostic.severity == Severity::error) return diagnostic_line(diagnostic);
     return "the file has errors";
 }
 

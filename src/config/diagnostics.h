@@ -55,7 +55,9 @@ private:
 // The one place where such a message is made. colour: ANSI, for terminals.
 [[nodiscard]] std::string render(const Diagnostic& diagnostic, bool colour = false);
 [[nodiscard]] std::string render(const Diagnostics& diagnostics, bool colour = false);
-// The first error in one line, "file:line: message"; in general words where there is none.
+// "file:line: message"
+[[nodiscard]] std::string diagnostic_line(const Diagnostic& diagnostic);
+// The first error in one line; in general words where there is none.
 [[nodiscard]] std::string first_error(const Diagnostics& diagnostics);
 
 }  // namespace superd

@@ -34,6 +34,12 @@ int ctl_fail(const CtlGlobals& globals, const Outcome& outcome) {
     return outcome.code;
 }
 
+void ctl_say(const CtlGlobals& globals, const std::string& message) {
+    if (!globals.json) return ctl_print(escape(message) + "\n");
+    const nlohmann::ordered_json said{{"version", 1}, {"message", message}};
+    ctl_print(said.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
 void ctl_print(const std::string& text) {
     std::fwrite(text.data(), 1, text.size(), stdout);
 }

@@ -30,6 +30,8 @@ struct CtlGlobals {
 // as {"version": 1, "error": {"code": …, "message": …}} to standard output.
 int ctl_fail(const CtlGlobals& globals, const Outcome& outcome);
 void ctl_print(const std::string& text);
+// That something is done: a line, with --json {"version": 1, "message": …}.
+void ctl_say(const CtlGlobals& globals, const std::string& message);
 // For questions: a daemon that runs answers them within 10 s, unless told otherwise.
 [[nodiscard]] Nanoseconds ctl_read_timeout(const CtlGlobals& globals);
 // Each line escaped: what superd says may quote what others sent.

@@ -33,11 +33,7 @@ int list(const CtlGlobals& globals, ControlClient& client) {
 
 int tell(const CtlGlobals& globals, const Outcome& outcome) {
     if (outcome.code != exit_code::ok) return ctl_fail(globals, outcome);
-    if (globals.json)
-        ctl_print(nlohmann::ordered_json{{"version", 1}, {"message", outcome.message}}.dump(2) +
-                  "\n");
-    else
-        ctl_print(escape(outcome.message) + "\n");
+    ctl_say(globals, outcome.message);
     return exit_code::ok;
 }
 

@@ -158,7 +158,7 @@ Outcome keep(const Target& target, const std::string& copy, const std::string& w
 }
 
 // Editor and check until the copy is right: nothing, or why it ends without one.
-Outcome edit_copy(const Target& target, const std::string& copy) {
+Outcome edit_copy(const CtlGlobals& globals, const Target& target, const std::string& copy) {
     for (auto line = target.line;; line = 0) {
         if (!run_editor(copy, line))
             return keep(target, copy, fmt::format("{} failed", editor()));
@@ -169,7 +169,8 @@ Outcome edit_copy(const Target& target, const std::string& copy) {
             if (is_interactive() && ask("Edit again? [Y/n] ") != 'n') continue;
             return keep(target, copy, "the new file has errors, nothing was changed");
         }
-        print_changes(target, *result->plan);
+        if (!globals.json)
+            print_changes(target, *result->plan);  // else the reload's answer is all
         if (!is_interactive()) return {};
         const char answer = ask("Put it in place and reload? [Y/n/e] ");
         if (answer == 'e') continue;
@@ -189,12 +190,12 @@ int ctl_edit(const CtlGlobals& globals, const std::string& file, const std::stri
         return ctl_fail(globals,
                 {denied ? exit_code::not_permitted : exit_code::failed, copy.error().text()});
     }
-    const auto edited = edit_copy(*target, *copy);
+    const auto edited = edit_copy(globals, *target, *copy);
     if (edited.code != exit_code::ok) return ctl_fail(globals, edited);
     const auto before = read_file(target->path), after = read_file(*copy);
     if (before && after && *before == *after) {
         ::unlink(copy->c_str());
-        ctl_print("nothing was changed\n");
+        ctl_say(globals, "nothing was changed");
         return exit_code::ok;
     }
     if (!is_untouched(*target))
@@ -204,8 +205,8 @@ int ctl_edit(const CtlGlobals& globals, const std::string& file, const std::stri
         return ctl_fail(globals, keep(*target, *copy, installed.error().text()));
     if (auto client = ControlClient::connect(globals.socket))
         return ctl_reload(globals, false, target->plan.has_value());
-    ctl_print(fmt::format(
-            "{} is in place; no superd runs that would read it now\n", target->path));
+    ctl_say(globals,
+            fmt::format("{} is in place; no superd runs that would read it now", target->path));
     return exit_code::ok;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "base/units.h"
+#include "config/options.h"
 
 namespace superd {
 
@@ -228,6 +229,15 @@ void render_value(std::string& out, const std::string& key, const Ordered& value
     }
 }
 
+// Keys that mean something for no service of this mode say nothing about this one.
+bool is_for_mode(const std::string& key, std::string_view mode) {
+    constexpr std::string_view modes[]{"handler", "worker", "daemon", "builtin", "redirect"};
+    const Option* option = find_option(key, in_service);
+    const auto* const found = std::find(std::begin(modes), std::end(modes), mode);
+    if (option == nullptr || key == "mode" || found == std::end(modes)) return true;
+    return (option->modes >> (found - std::begin(modes)) & 1) != 0;
+}
+
 std::string sign_of(std::string_view change) {
     if (change == "added") return "+";
     if (change == "removed") return "-";
@@ -409,8 +419,12 @@ std::string render_explanation(const Json& explanation) {
 
 std::string render_plan(const Ordered& plan, bool effective) {
     std::string out;
+    const auto found = plan.find("mode");
+    const std::string mode =
+            found != plan.end() && found->is_string() ? found->get<std::string>() : "";
     for (const auto& [key, value] : plan.items())
-        if (key != "skipped" && key != "version" && (effective || !is_origin(key)))
+        if (key != "skipped" && key != "version" &&
+                (effective || (!is_origin(key) && is_for_mode(key, mode))))
             render_value(out, key, value, effective);
     const auto skipped = plan.find("skipped");
     if (!effective || skipped == plan.end()) return out;

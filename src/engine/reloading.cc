@@ -404,8 +404,8 @@ void Supervisor::on_networks_changed() {
             return;
         }
         for (const Diagnostic& trouble : read->diagnostics.all())
-            outputs_.log().log(NoticeEvent{
-                    .level = Level::error, .text = trouble.at.file + ": " + trouble.message});
+            outputs_.log().log(
+                    NoticeEvent{.level = Level::error, .text = diagnostic_line(trouble)});
         if (read->plan->networks == plan_->networks) return;
         auto next = std::make_shared<Plan>(*plan_);
         next->networks = read->plan->networks;

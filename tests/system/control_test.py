@@ -294,6 +294,11 @@ def test_edit():
         write_text(editor, "#!/bin/sh\nsed -i s/2005/2000/ \"$1\"\n", 0o755)
         done = d.ctl("edit", "echo", env={"EDITOR": editor, "VISUAL": editor})
         expect(done.out.count("~ echo"), 1, "the change is shown once")
+        expect(d.ctl("--json", "edit", env={"EDITOR": "true", "VISUAL": "true"}).json()["message"],
+               "nothing was changed")
+        write_text(editor, "#!/bin/sh\nsed -i s/2000/2005/ \"$1\"\n", 0o755)
+        done = d.ctl("--json", "edit", "echo", env={"EDITOR": editor, "VISUAL": editor})
+        expect([change["service"] for change in done.json()["reload"]["changes"]], ["echo"])
 
 
 @needs_root
@@ -369,6 +374,9 @@ def test_json_is_one_object():
             expect((told.code, told.json()["error"]["code"]), (NO_SERVICE, NO_SERVICE), verb)
         told = d.ctl("status", "--no-such-option", "--json")
         expect((told.code, told.json()["error"]["code"]), (2, 2))
+        told = d.ctl("--json", "reload", "echo")
+        expect((told.code, told.json()["error"]["message"]),
+               (2, "no verb reload; reload-config reads the file again"))
     told = d.ctl("--json", "disable", "--file", d.config, "off")
     expect(told.code, OK)
     expect_in("is written", told.json()["message"])

@@ -133,8 +133,10 @@ def test_lists_that_tools_write():
         os.rename(d.path("bad.list.tmp"), d.path("bad.list"))
         wait_until(lambda: let_in(2000, "127.0.0.2"), 5, "the list renamed into place")
         assert not let_in(2000, "127.0.0.3")
+        write_text(d.path("bad.list"), "127.0.0.3\n\nno address\n")
+        d.wait_log(r'ERROR .*/bad\.list:3: "no address" is not an address')
         os.unlink(d.path("bad.list"))
-        d.wait_log("bad.list")
+        d.wait_log(r"ERROR .*/superd\.toml:2: the list .*/bad\.list cannot be read")
         assert not let_in(2000, "127.0.0.3"), "a list that has gone lets nobody in that it kept out"
 
 

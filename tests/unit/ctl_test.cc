@@ -282,6 +282,18 @@ TEST_CASE("superctl: explain names the verdict, the sentence and the line that d
             "decided at /etc/superd.toml:5\n");
 }
 
+TEST_CASE("superctl: show leaves out what means nothing for the service's mode") {
+    const auto plan = [](const char* mode) {
+        return nlohmann::ordered_json{{"mode", mode}, {"workers", 1}, {"builtin", "none"},
+                {"connect_timeout", "10s"}, {"max_connections", 200}, {"uid", 5}};
+    };
+    CHECK(render_plan(plan("handler"), false) ==
+            "mode = \"handler\"\nmax_connections = 200\nuid = 5\n");
+    CHECK(render_plan(plan("redirect"), false) ==
+            "mode = \"redirect\"\nconnect_timeout = \"10s\"\nmax_connections = 200\nuid = 5\n");
+    CHECK(holds(render_plan(plan("handler"), true), "builtin"));
+}
+
 TEST_CASE(
         "superctl: show prints what is set; effective also the rest, its place and what was "
         "skipped") {
