@@ -2,6 +2,7 @@
 // A supervisor with a real loop, real processes and sockets on loopback, turned by hand.
 #pragma once
 
+#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <optional>
@@ -95,6 +96,7 @@ public:
         options.spawner.method = probe_spawn_method() == SpawnMethod::fork ? SpawnMethod::fork
                                                                            : SpawnMethod::vfork;
         options.spawner.threads = 2;
+        options.relay.program = std::filesystem::read_symlink("/proc/self/exe").string();
         supervisor = std::make_unique<Supervisor>(loop, state, std::move(options));
         return *supervisor;
     }

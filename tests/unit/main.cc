@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Runs the tests, or reads a file for one of them: the engine's reader is this program again.
+// Runs the tests, or is one of superd's programs for them: the engine's reader, superd-relay.
 #define CATCH_CONFIG_RUNNER
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -11,6 +12,8 @@
 
 #include "engine/config_reader.h"
 
+#include "relay/relay.h"
+#include "sys/descriptors.h"
 #include "support/catch.h"
 
 namespace {
@@ -54,6 +57,12 @@ private:
 int main(int argc, char** argv) {
     if (argc > 1 && std::string_view(argv[1]) == "--read-plan")
         return superd::run_config_reader(std::vector<std::string>(argv + 2, argv + argc));
+    if (std::string_view(argv[0]) == "superd-relay") {
+        ::signal(SIGPIPE, SIG_IGN);
+        const superd::SystemClock clock;
+        superd::Relay(superd::take_channel(), clock, 0).run();
+        return 0;
+    }
     const ReachablePrograms programs;
     return Catch::Session().run(argc, argv);
 }
