@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Which settings of an import's services stand better in [defaults].
+// Which settings of an import's services stand better in [defaults] or in a profile.
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -84,6 +85,96 @@ void move_up(Import& import, const std::string& key, const std::string& value) {
     import.defaults.push_back(std::move(shared));
 }
 
+// ---- profiles
+
+// What of a service's settings a profile might say, by key.
+using Shareable = std::map<std::string, std::string, std::less<>>;
+
+// Below this many lines saved, a name more to look up costs the reader more than it spares.
+constexpr std::ptrdiff_t least_saved = 6;
+// Only the commonest sets are tried: a host has few kinds of services, and files are long.
+constexpr std::size_t most_tried = 32, most_profiles = 8;
+
+Shareable shareable_of(const ImportService& service) {
+    Shareable found;
+    if (!counts(service)) return found;
+    for (const ImportSetting& setting : service.settings) {
+        const bool own = !setting.off.empty() || !setting.comments.empty() ||
+                         says_who_it_is(setting.key) || setting.value.starts_with("{ add");
+        if (!own && find_option(setting.key, in_profile) != nullptr)
+            found.emplace(setting.key, setting.value);
+    }
+    return found;
+}
+
+bool holds_all(const Shareable& service, const Shareable& set) {
+    return std::all_of(set.begin(), set.end(), [&](const auto& one) {
+        const auto found = service.find(one.first);
+        return found != service.end() && found->second == one.second;
+    });
+}
+
+// A set, and the services that have all of it.
+struct Sharing {
+    Shareable set;
+    std::vector<std::size_t> holders;
+};
+
+// The sets that are all of a service, the commonest first.
+std::vector<Sharing> commonest_sets(const std::vector<Shareable>& services) {
+    std::map<Shareable, std::size_t> counted;
+    for (const Shareable& one : services)
+        if (one.size() > 1) ++counted[one];
+    std::vector<std::pair<Shareable, std::size_t>> sorted(counted.begin(), counted.end());
+    std::stable_sort(sorted.begin(), sorted.end(),
+            [](const auto& a, const auto& b) { return a.second > b.second; });
+    std::vector<Sharing> sets;
+    for (auto& [set, count] : sorted) {
+        if (sets.size() == most_tried) break;
+        std::vector<std::size_t> holders;
+        for (std::size_t i = 0; i < services.size(); ++i)
+            if (holds_all(services[i], set)) holders.push_back(i);
+        sets.push_back({std::move(set), std::move(holders)});
+    }
+    return sets;
+}
+
+// A line for each setting of each holder, for one in each holder and a table: its settings, its
+// header, a comment and an empty line.
+std::ptrdiff_t lines_saved(const Sharing& sharing) {
+    const auto n = static_cast<std::ptrdiff_t>(sharing.holders.size());
+    const auto k = static_cast<std::ptrdiff_t>(sharing.set.size());
+    return n < 3 ? 0 : n * k - (n + k + 3);
+}
+
+// A service has one profile.
+void take_off(std::vector<Sharing>& sets, const std::vector<std::size_t>& taken) {
+    for (Sharing& one : sets)
+        std::erase_if(one.holders, [&](std::size_t index) {
+            return std::binary_search(taken.begin(), taken.end(), index);
+        });
+}
+
+ImportProfile make_profile(std::string name, const Sharing& sharing, Import& import) {
+    ImportProfile profile{std::move(name), {}, {}};
+    const std::size_t others = sharing.holders.size() - 2;
+    profile.comments.push_back("what " + import.services[sharing.holders[0]].name + ", " +
+                               import.services[sharing.holders[1]].name + " and " +
+                               std::to_string(others) + " other" + (others == 1 ? "" : "s") +
+                               " share");
+    for (const auto& [key, value] : sharing.set)
+        profile.settings.push_back({key, value, {}, {}, {}});
+    for (const std::size_t index : sharing.holders) {
+        ImportService& service = import.services[index];
+        std::erase_if(service.settings, [&](const ImportSetting& setting) {
+            return std::any_of(profile.settings.begin(), profile.settings.end(),
+                    [&](const ImportSetting& one) { return one.key == setting.key; });
+        });
+        service.set("profile", toml_text(profile.name));
+    }
+    return profile;
+}
+
 }  // namespace
 
 void share_import_settings(Import& import) {
@@ -100,6 +191,26 @@ void share_import_settings(Import& import) {
                 [&](const ImportSetting& one) { return one.key == key; });
         if (!given && !reaches_others(import, *option)) move_up(import, key, value);
     }
+}
+
+std::vector<ImportProfile> make_import_profiles(Import& import) {
+    std::vector<Shareable> services;
+    for (const ImportService& service : import.services)
+        services.push_back(shareable_of(service));
+    std::vector<Sharing> sets = commonest_sets(services);
+    std::vector<ImportProfile> profiles;
+    while (!sets.empty() && profiles.size() < most_profiles) {
+        const Sharing best = *std::max_element(
+                sets.begin(), sets.end(), [](const Sharing& a, const Sharing& b) {
+                    return lines_saved(a) < lines_saved(b);
+                });
+        if (lines_saved(best) < least_saved) break;
+        const std::size_t number = profiles.size() + 1;
+        profiles.push_back(make_profile(
+                number == 1 ? "shared" : "shared_" + std::to_string(number), best, import));
+        take_off(sets, best.holders);
+    }
+    return profiles;
 }
 
 }  // namespace superd

@@ -232,9 +232,19 @@ void write_common(TextWriter& out, const Import& import, bool split) {
     write_table(out, "[defaults]", import.defaults, in_defaults, ImportLine::Of::defaults);
 }
 
-ImportText render(const Import& import) {
+void write_profiles(TextWriter& out, const std::vector<ImportProfile>& profiles) {
+    for (const ImportProfile& profile : profiles) {
+        out.line("");
+        out.comments(profile.comments);
+        out.line("[profile." + profile.name + "]");
+        write_settings(out, profile.settings, in_profile, key_width(profile.settings, 0), {});
+    }
+}
+
+ImportText render(const Import& import, const std::vector<ImportProfile>& profiles) {
     TextWriter out;
     write_common(out, import, false);
+    write_profiles(out, profiles);
     for (std::size_t i = 0; i < import.services.size(); ++i) {
         out.line("");
         write_service(out, import.services[i], i);
@@ -245,15 +255,17 @@ ImportText render(const Import& import) {
 }  // namespace
 
 ImportText render_import(const Import& import) {
-    return render(import);
+    return render(import, {});
 }
 
 std::vector<ImportedFile> write_import(const Import& import, bool split) {
     Import shared = import;
     share_import_settings(shared);
-    if (!split) return {{"superd.toml", render(shared).text}};
+    const std::vector<ImportProfile> profiles = make_import_profiles(shared);
+    if (!split) return {{"superd.toml", render(shared, profiles).text}};
     TextWriter common;
     write_common(common, shared, true);
+    write_profiles(common, profiles);
     std::vector<ImportedFile> files{{"superd.toml", common.take().text}};
     for (std::size_t i = 0; i < shared.services.size(); ++i) {
         TextWriter out;

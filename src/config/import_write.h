@@ -40,4 +40,15 @@ struct ImportText {
 // that most share are moved too where the others say otherwise in so many words.
 void share_import_settings(Import& import);
 
+// A [profile.NAME] of an import.
+struct ImportProfile {
+    std::string name;
+    std::vector<std::string> comments;
+    std::vector<ImportSetting> settings;
+};
+
+// What several services share beyond [defaults], where a profile makes the file shorter: taken
+// off those services, which name it.
+[[nodiscard]] std::vector<ImportProfile> make_import_profiles(Import& import);
+
 }  // namespace superd

@@ -248,6 +248,56 @@ TEST_CASE("import: nobody inherits who may come in from others, nor who they are
     CHECK(resolved.service("s2")->admission.access.size() == 1);
 }
 
+TEST_CASE("import: what several services share beyond the others is a profile they name") {
+    std::vector<ImportService> services;
+    for (int i = 0; i < 9; ++i) {
+        auto service = make_service("s" + std::to_string(i), "tcp:" + std::to_string(2000 + i));
+        if (i < 5) {
+            service.set("allow", R"(["192.0.2.1", "192.0.2.0/24"])");
+            service.set("max_connections", "30");
+            service.set("rlimits", R"({ cpu = "60s" })");
+            service.set("nice", "5");
+        }
+        if (i == 4) service.set("umask", "\"0027\"");
+        if (i == 3) service.set("nice", "7");
+        services.push_back(std::move(service));
+    }
+    services[2].set("nice", "5").comments = {"as it was"};
+    auto more = make_service("s9", "tcp:2009");
+    more.settings = services[0].settings;
+    auto last = more;
+    last.name = "s10";
+    last.listeners.front().address = "tcp:2010";
+    services.push_back(more);
+    services.push_back(last);
+    const Import import = settled(services);
+    const std::string text = text_of(import);
+    INFO(text);
+    CHECK(has(text, "# what s0, s1 and 3 others share\n[profile.shared]\n"));
+    CHECK(has(text, "nice            = 5\n"));
+    // One that says a little else, or says why, says all of it itself.
+    for (const char* name : {"s2", "s3", "s5"}) {
+        const auto table = text.substr(text.find("[service." + std::string(name) + "]"));
+        CHECK_FALSE(has(table.substr(0, table.find("\n\n")), "profile"));
+    }
+    const auto with = resolve_text(text), without = resolve_text(render_import(import).text);
+    REQUIRE(with.errors().empty());
+    for (int i = 0; i < 11; ++i) {
+        const auto name = "s" + std::to_string(i);
+        const ServicePlan *ours = with.service(name), *theirs = without.service(name);
+        REQUIRE(ours != nullptr);
+        REQUIRE(theirs != nullptr);
+        CHECK(ours->exec.nice == theirs->exec.nice);
+        CHECK(ours->exec.umask == theirs->exec.umask);
+        CHECK(ours->exec.rlimits == theirs->exec.rlimits);
+        CHECK(ours->admission.max_connections.value == theirs->admission.max_connections.value);
+        CHECK(ours->admission.access.size() == theirs->admission.access.size());
+    }
+    // Three of them are too few for what it costs.
+    services.erase(services.begin() + 3, services.end());
+    CHECK_FALSE(has(text_of(settled(services)), "profile"));
+}
+
 TEST_CASE("import: split files stand below a main file that includes them") {
     auto one = make_service("one", "tcp:2000");
     one.listeners.front().options.push_back({"backlog", "5", {}, {}, {}});
