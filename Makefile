@@ -60,7 +60,7 @@ TEST_PROGRAMS = report fake_avahi
 UNIT_base    = packet fd text units address \
 	host_name
 UNIT_config  = manual diagnostics toml loader address_spec target_spec options foreign resolve resolve_relay resolve_announce inheritance networks codec diff config import_hosts_access import_xinetd import_samples import_write \
-	import_inetd import_inetd_samples import_systemd import_xinetd_report import_systemd_report import_inetd_report resolve_values every_option
+	import_inetd import_inetd_samples import_systemd import_xinetd_report import_systemd_report import_inetd_report resolve_values every_option import_host
 UNIT_policy  = access_index admission backoff hours log_limiter rate sources environment spawn_plan exec_spec \
 	denials targets
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer log_xinetd
@@ -69,7 +69,7 @@ UNIT_sys     = accept client_queue listen_socket probe repair guard launch_queue
 UNIT_relay   = relay_protocol wheel relay relay_asking relay_datagrams relay_flows sandbox proxy_header preface access_list
 UNIT_loop    = loop
 UNIT_engine  = watches heartbeat config_reader directories doors records service_view supervisor supervisor_relay supervisor_view reloading farewells \
-	resolver deny_list announcer
+	resolver target_names deny_list announcer
 UNIT_control = control ctl documents ctl_file ctl_import ctl_look ctl_tell frame_gate endpoint
 UNIT_TESTS = $(foreach layer,$(LAYERS),$(UNIT_$(layer)))
 
