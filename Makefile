@@ -70,7 +70,7 @@ UNIT_relay   = relay_protocol wheel relay relay_asking relay_datagrams relay_flo
 UNIT_loop    = loop
 UNIT_engine  = watches heartbeat config_reader directories doors records service_view supervisor supervisor_relay supervisor_view reloading farewells \
 	resolver target_names deny_list announcer
-UNIT_control = control ctl documents ctl_file ctl_import ctl_look ctl_tell frame_gate endpoint
+UNIT_control = control ctl documents ctl_file ctl_import ctl_look ctl_tell ctl_try frame_gate endpoint
 UNIT_TESTS = $(foreach layer,$(LAYERS),$(UNIT_$(layer)))
 
 # ---- flags

@@ -4,6 +4,7 @@
 // No daemon takes part. The file is read, the spawn plan made and the child launched by the
 // same code as in superd, only by plain fork; the connection is a socket pair, the terminal its
 // client.
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -171,20 +172,44 @@ void drain(int client) {
     }
 }
 
-// Terminal to handler and back, until the handler has ended or closed the connection.
+// False where the handler takes nothing any more.
+bool send_some(int client, std::string& text) {
+    const auto put = ::send(client, text.data(), text.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (put < 0) return errno == EINTR || errno == EAGAIN;
+    text.erase(0, static_cast<std::size_t>(put));
+    return true;
+}
+
+// What was typed; empty at its end.
+std::string read_typed() {
+    std::array<char, 4096> buffer;
+    ssize_t got = -1;
+    while ((got = ::read(STDIN_FILENO, buffer.data(), buffer.size())) < 0 && errno == EINTR) {
+    }
+    return {buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))};
+}
+
+// Terminal to handler and back, until the handler has ended or closed the connection. Who
+// waited for the handler to take what was typed would keep it from being rid of its answer.
 void converse(const Trial& trial) {
+    const int client = trial.client.get();
     bool typing = true;
+    std::string unsent;
     for (;;) {
-        std::array<pollfd, 3> entries = {
-                pollfd{.fd = trial.client.get(), .events = POLLIN, .revents = 0},
+        const bool listens = typing && unsent.empty();
+        const auto wanted = static_cast<short>(unsent.empty() ? POLLIN : POLLIN | POLLOUT);
+        std::array<pollfd, 3> entries = {pollfd{.fd = client, .events = wanted, .revents = 0},
                 pollfd{.fd = trial.pidfd.get(), .events = POLLIN, .revents = 0},
-                pollfd{.fd = typing ? STDIN_FILENO : -1, .events = POLLIN, .revents = 0}};
+                pollfd{.fd = listens ? STDIN_FILENO : -1, .events = POLLIN, .revents = 0}};
         if (::poll(entries.data(), entries.size(), -1) < 0 && errno != EINTR) return;
-        if (entries[0].revents != 0 && !copy_some(trial.client.get(), STDOUT_FILENO)) return;
-        if (entries[1].revents != 0) return drain(trial.client.get());
-        if (entries[2].revents != 0 && !copy_some(STDIN_FILENO, trial.client.get())) {
+        if ((entries[0].revents & ~POLLOUT) != 0 && !copy_some(client, STDOUT_FILENO)) return;
+        if (entries[1].revents != 0) return drain(client);
+        if (entries[2].revents != 0) unsent = read_typed();
+        const bool ended = entries[2].revents != 0 && unsent.empty();
+        if (ended || !(unsent.empty() || send_some(client, unsent))) {
             typing = false;
-            ::shutdown(trial.client.get(), SHUT_WR);
+            unsent.clear();
+            ::shutdown(client, SHUT_WR);
         }
     }
 }
