@@ -134,7 +134,7 @@ constexpr std::array table{
     // ---- who may come in, and how many
     Option{.key = "allow", .type = T::access, .where = inherited, .modes = for_listeners,
         .effect = Effect::at_once, .xinetd = "only_from", .systemd = "IPAddressAllow",
-        .help = "Who may connect: addresses, blocks, \"@network\", \"uid:N\", \"user:NAME\", \"gid:N\", \"group:NAME\", \"host:NAME\", \"domain:NAME\" or \"all\"; nobody else once it is set."},
+        .help = "Who may connect: addresses, blocks, \"@network\", \"uid:N\", \"user:NAME\", \"gid:N\", \"group:NAME\", \"host:NAME\", \"domain:NAME\" or \"all\"; nobody else once it is set, anybody where the list is empty."},
     Option{.key = "deny", .type = T::access, .where = inherited, .modes = for_listeners,
         .effect = Effect::at_once, .xinetd = "no_access", .systemd = "IPAddressDeny",
         .help = "Who may not connect; the most specific match of allow and deny wins, equal length denies."},

@@ -174,6 +174,10 @@ std::optional<std::string> Supervisor::why(std::string_view name) const {
     if (status.state == ServiceState::stopped && service->order() != Order::none)
         text += fmt::format("superctl start {} {} it again.\n", name,
                 status.listeners.empty() ? "starts" : "opens");
+    const auto& hours = service->plan->admission.hours;
+    const LocalTime now = local_time(loop_.wall());
+    if (service->has_open_listener() && !is_open(hours, now))
+        text += fmt::format("Nobody is let in: {}.\n", outside_text(hours, now));
     if (const std::size_t held = held_by(*service); held > 0)
         text += fmt::format("{} connection{} wait{} for a look-up of {} name or user.\n", held,
                 held == 1 ? "" : "s", held == 1 ? "s" : "", held == 1 ? "its" : "their");

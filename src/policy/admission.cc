@@ -219,13 +219,6 @@ std::string wait_text(Mono until, Mono now) {
     return approximate_duration(std::max(Nanoseconds(0), until - now));
 }
 
-std::string hours_text(const Situation& at) {
-    const auto opening = until_open(at.book.plan->hours, at.facts.local);
-    if (!opening) return "outside of hours, which have no day";
-    return fmt::format("{} is outside of hours, which open next at {}",
-            format_local_time(at.facts.local), format_local_time(at.facts.local + *opening));
-}
-
 std::string source_rate_text(const Situation& at) {
     const RatePlan& rate = *at.book.plan->rate_per_source;
     SourceEntry copy = *at.entry;
@@ -246,7 +239,7 @@ std::string objection_text(Refusal reason, const Situation& at) {
     switch (reason) {
         case Refusal::not_allowed:
         case Refusal::denied: return access_text(at);
-        case Refusal::hours: return hours_text(at);
+        case Refusal::hours: return outside_text(at.book.plan->hours, at.facts.local);
         case Refusal::load:
             return fmt::format("the load average {:.2f} has reached max_load {:.2f}",
                     at.facts.load, *plan.max_load);

@@ -71,6 +71,13 @@ LocalTime operator+(LocalTime at, std::chrono::minutes by) {
     return {static_cast<std::uint8_t>(total / day), static_cast<std::uint16_t>(total % day)};
 }
 
+std::string outside_text(std::span<const HoursWindow> hours, LocalTime at) {
+    const auto opening = until_open(hours, at);
+    if (!opening) return "outside of hours, which have no day";
+    return fmt::format("{} is outside of hours, which open next at {}", format_local_time(at),
+            format_local_time(at + *opening));
+}
+
 std::string format_local_time(LocalTime at) {
     static constexpr const char* names[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
     return fmt::format("{} {:02}:{:02}", names[at.weekday % 7], at.minute / 60, at.minute % 60);

@@ -29,6 +29,9 @@ struct LocalTime {
 [[nodiscard]] std::optional<std::chrono::minutes> until_open(
         std::span<const HoursWindow> hours, LocalTime at);
 
+// "Thu 04:00 is outside of hours, which open next at Sat 00:00"; for a time that is.
+[[nodiscard]] std::string outside_text(std::span<const HoursWindow> hours, LocalTime at);
+
 // "Mon 07:00"
 [[nodiscard]] std::string format_local_time(LocalTime at);
 [[nodiscard]] LocalTime operator+(LocalTime at, std::chrono::minutes by);

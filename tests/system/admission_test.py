@@ -2,6 +2,7 @@
 """Who is let in, who is refused and who waits, seen from the client."""
 
 import os
+import re
 import socket
 import time
 
@@ -230,6 +231,9 @@ def test_hours():
         assert served(2000)
         assert refused_or_closed(2001)
         wait_until(lambda: d.refused("shut") == {"hours": 1}, what="counted as hours")
+        assert re.search(r"^Nobody is let in: \w{3} \d\d:\d\d is outside of hours, which open next at \w{3} ",
+                         d.ok("why", "shut"), re.M)
+        assert "Nobody" not in d.ok("why", "open")
 
 
 @needs_root
