@@ -194,6 +194,13 @@ std::string state_line(const Json& service, const RenderStyle& style) {
     return line;
 }
 
+std::string start_of(const Json& service) {
+    const auto start = text(service, "start");
+    if (start == "manual") return ", started by hand";
+    if (start == "boot") return ", start at boot";
+    return start.empty() ? "" : ", start on " + start;
+}
+
 std::string counts_line(const Json& service) {
     auto line = fmt::format(
             "{} started, {} ended", number(service, "started"), number(service, "exited"));
@@ -327,10 +334,7 @@ std::string render_service(const Json& service, const RenderStyle& style) {
     std::string out = fmt::format("{} {}{}{}\n", paint("●", colour_of(state), style),
             paint(text(service, "name"), "1", style), about.empty() ? "" : " - ", about);
     add_line(out, "State", state_line(service, style));
-    auto mode = text(service, "mode");
-    if (const auto start = text(service, "start"); !start.empty())
-        mode += ", start on " + start;
-    add_line(out, "Mode", mode);
+    add_line(out, "Mode", text(service, "mode") + start_of(service));
     add_line(out, "Defined at", text(service, "defined_at"));
     add_lines(out, "Sockets", listener_lines(service, style));
     for (const auto& announcement : child(service, "announcements"))

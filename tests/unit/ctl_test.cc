@@ -195,6 +195,16 @@ TEST_CASE("superctl: status NAME shows state, sockets, connections, refusals and
     CHECK_FALSE(holds(text, "Last exit"));
 }
 
+TEST_CASE("superctl: status NAME says when a service is started") {
+    auto service = service_json(busy_service());
+    for (const auto& [start, said] : {std::pair("demand", "handler, start on demand\n"),
+                 {"boot", "handler, start at boot\n"},
+                 {"manual", "handler, started by hand\n"}}) {
+        service["start"] = start;
+        CHECK(holds(render_service(service, plain()), said));
+    }
+}
+
 TEST_CASE("superctl: status NAME says once what a listener waits for") {
     auto service = busy_service();
     service.listeners[1].detail = "waiting for address (Cannot assign requested address)";

@@ -86,8 +86,11 @@ TEST_CASE(
         INFO(row.mode_word << "\n" << bench.text());
         CHECK(bench.json()["mode"] == row.mode_word);
         CHECK(bench.json()["start"] == row.start_word);
-        CHECK(holds(bench.text(), std::string("        Mode: ") + row.mode_word +
-                                          ", start on " + row.start_word + "\n"));
+        const std::string said = row.start == Start::manual ? "started by hand"
+                                 : row.start == Start::boot ? "start at boot"
+                                                            : "start on demand";
+        CHECK(holds(bench.text(),
+                std::string("        Mode: ") + row.mode_word + ", " + said + "\n"));
         CHECK(holds(bench.text(), row.counts));
         CHECK(holds(bench.text(), "2/200 now") == row.connections);
         CHECK(holds(bench.overview(), "2/200") == row.connections);
