@@ -187,10 +187,11 @@ Finding explain_string(const Case& c) {
 Finding explain_missing_equals(const Case& c) {
     const Statement* statement = c.statement();
     const std::size_t begin = statement ? statement->begin : c.at;
-    const std::string_view line = trim(c.line_from(begin));
+    const std::string_view all = c.line_from(begin);
+    const std::string_view line = trim(all.substr(0, all.find('{')));
     const std::string_view rest = c.text.substr(std::min(c.at, c.text.size()));
     if (line.starts_with("service ") || line == "defaults") {
-        const std::string name(trim(line.substr(std::min(line.size(), std::size_t{8}))));
+        const auto name = trim(line.substr(std::min(line.size(), std::size_t{8})));
         return {begin, "this is not TOML but looks like xinetd's form",
                 line == "defaults" ? "write [defaults]"
                                    : "write [service." + escape(name) + "]",

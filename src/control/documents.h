@@ -36,8 +36,8 @@
 // reload_document:
 //   version, reload: { code, message, diagnostics: [ { severity, file, line, column, message,
 //   suggestion, source_line, other } ], changes: [ { service, change, keys: [], restart } ] },
-//   change as in "in_place", "rebind", "added", "removed"; other, where there is a second place:
-//   { file, line, column }
+//   change as in "in_place", "rebind", "added", "removed"; other, where there is a second
+//   place: { file, line, column }
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>

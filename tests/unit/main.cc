@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "engine/config_reader.h"
+#include "sys/descriptors.h"
 
 #include "relay/relay.h"
-#include "sys/descriptors.h"
 #include "support/catch.h"
 
 namespace {

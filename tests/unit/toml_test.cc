@@ -347,6 +347,10 @@ TEST_CASE("toml: a list that is not closed shows where it began") {
 TEST_CASE("toml: foreign forms are recognised") {
     CHECK(said("service ssh\n{\n}\n") ==
             "1:1 this is not TOML but looks like xinetd's form | write [service.ssh]");
+    CHECK(said("service ssh {\n}\n") ==
+            "1:1 this is not TOML but looks like xinetd's form | write [service.ssh]");
+    CHECK(said("defaults {\n}\n") ==
+            "1:1 this is not TOML but looks like xinetd's form | write [defaults]");
     CHECK(said("[service ssh]\n") ==
             "1:1 the parts of a header are joined by dots | write [service.ssh]");
     CHECK(said("only_from += \"a\"\n") ==
@@ -400,4 +404,41 @@ TEST_CASE("toml: offsets and places are each other's opposite") {
     CHECK(offset_of(text, {99, 1}) == text.size());
     CHECK(offset_of(text, {1, 99}) == 2);
     CHECK(place_of(text, 8).column == 3);
+}
+
+TEST_CASE("toml: common slips are named where they are, with what to write") {
+    const std::pair<const char*, const char*> slips[] = {
+            {"[service.s\nx = 1\n", "1:11 \"]\" is missing in this header"},
+            {"[[service.s]\nx = 1\n", "1:13 \"]\" is missing in this header"},
+            {"x \"tcp:22\"\n",
+                    "1:3 \"=\" is missing after the key | a line is KEY = VALUE or [TABLE]"},
+            {"x =\n", "1:4 a value is missing here"},
+            {"x = tcp:22\n", "1:5 text stands in quotes | write \"tcp:22\""},
+            {"x = /bin/true\n", "1:5 text stands in quotes | write \"/bin/true\""},
+            {"x = 10s\n", "1:5 text stands in quotes | write \"10s\""},
+            {"x = \"tcp:22\n", "1:5 this string is not closed | close it on its own line"},
+            {"x = \"\"\"\n",
+                    "1:5 this string is not closed | close it with the same three quotes"},
+            {"x = 1 y = 2\n", "1:7 something follows the value on its line"},
+            {"x = 'it's'\n", "1:9 something follows the value on its line"},
+            {"x = [1 2]\n", "1:8 a comma is missing here, or \"]\" before it"},
+            {"x = [1,, 2]\n", "1:8 a comma without a value before it"},
+            {"x = { a = 1, }\n", "1:14 no comma stands before \"}\""},
+            {"x = True\n", "1:5 True is not a value | write true"},
+            {"x = 05\n",
+                    "1:5 a number does not begin with 0 | write 0o5 or \"0005\" for a mode, 5 "
+                    "for a number"},
+            {"x = 1_000_\n", "1:5 1_000_ is not a number"},
+            {"x = 0o99\n", "1:5 0o99 is not a number"},
+            {"x = 99999999999999999999\n", "1:5 this number does not fit in 64 bits"},
+            {"x = \"a\\qb\"\n",
+                    "1:7 \\ begins an escape, and this is none | write \\\\ for a "
+                    "backslash, or '...' for text without escapes"},
+            {"x = 2026-13-45\n",
+                    "1:5 2026-13-45 is read as a date or a time of day | write "
+                    "\"2026-13-45\""}};
+    for (const auto& [text, what] : slips) {
+        INFO(text);
+        CHECK(said(text) == what);
+    }
 }
