@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "sys/listen_socket.h"
+#include "sys/renew_listener.h"
 
 #include "relay/datagrams.h"
 
@@ -239,6 +240,13 @@ void Doors::move(Listener& from, Service& service, Listener& to) {
         if (old != ~std::uint32_t{0}) records_.remove(old);
     }
     adopt(service, to, std::move(from.fd));
+    // Not worth a socket of its own, and the queue with it: what cannot be set is told.
+    if (const auto renewed = renew_listener(to.fd.get(), from.plan, to.plan); !renewed)
+        log_.log(FailEvent{.service = service.name(),
+                .stage = renewed.error().operation,
+                .subject = renewed.error().subject,
+                .error = renewed.error().code,
+                .detail = "its listener stays as it was before the reload"});
     to.filter_mark = from.filter_mark;
     take_filter(service, to, std::exchange(from.filter, std::nullopt));
 }

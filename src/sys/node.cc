@@ -109,7 +109,9 @@ Result<void> own_node(const ListenerPlan& plan) {
     struct stat info {};
 
     if (::fstat(node.get(), &info) != 0) return fail("stat", plan.path);
-    if (!S_ISSOCK(info.st_mode)) return fail(EEXIST, "bind", plan.address);
+    const bool fifo = plan.kind == ListenerKind::fifo;
+    if (fifo ? !S_ISFIFO(info.st_mode) : !S_ISSOCK(info.st_mode))
+        return fail(EEXIST, "bind", plan.address);
     // chown(2) may clear bits of the mode: it comes first.
     if (auto owned = change_owner(node.get(), plan); !owned) return owned;
     if (change_mode(node.get(), plan.path, plan.mode & 07777) != 0)

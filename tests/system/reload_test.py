@@ -6,8 +6,8 @@ import os
 import signal
 import socket
 
-from clients import ask, connect, connect_unix, refused_or_closed
-from harness import Superd, expect, expect_in, forever, program, shell, wait_until, write_text
+from clients import ask, ask_unix, connect, connect_unix, refused_or_closed
+from harness import Superd, expect, expect_in, forever, program, run, shell, wait_until, write_text
 from registry import needs_root, pitfall
 
 
@@ -232,6 +232,40 @@ def test_handler_becomes_worker():
             expect(held.recv(1), b"2", "the connection that was open")
         d.wait_status("one", processes=[])
         assert json.loads(ask(2000))["pid"] not in pids
+
+
+@needs_root
+def test_kept_listener_gets_its_new_options():
+    """Options that take effect at once do so on listeners that stay: permissions, owner, backlog"""
+    def text(options, backlog):
+        tables = "".join(f'[service.{name}]\nlisten = {{ address = "{kind}:/srv/{name}"{options} }}\n'
+                         f'{mode}exec = ["/bin/cat"]\nuser = "nobody"\n'
+                         for name, kind, mode in (("stream", "unix", ""), ("pipe", "fifo", 'mode = "worker"\n')))
+        return (tables + f'[service.port]\nlisten = {{ address = "tcp:127.0.0.1:2000", backlog = {backlog} }}\n'
+                'exec = ["/bin/cat"]\nuser = "nobody"\n')
+
+    def nodes():
+        found = [os.stat(f"/srv/{name}") for name in ("stream", "pipe")]
+        return [(one.st_mode & 0o7777, one.st_uid, one.st_gid) for one in found]
+
+    def backlog():
+        return run(["ss", "-Hltn", "src", "127.0.0.1:2000"]).out.split()[2]
+
+    with Superd(text("", 100)) as d:
+        expect((nodes(), backlog()), ([(0o666, 0, 0)] * 2, "100"))
+        before = {path for path in d.fds().values() if path.startswith("socket:")}
+        d.write(text(', mode = "0600", owner = "nobody", group = "nogroup"', 7))
+        expect(d.reload().code, 0)
+        expect((nodes(), backlog()), ([(0o600, 65534, 65534)] * 2, "7"))
+        assert before <= set(d.fds().values()), "the sockets are those of before"
+        expect(ask_unix("/srv/stream", b"x"), b"x")
+        d.write(text("", 100))
+        expect(d.reload().code, 0)
+        expect((nodes(), backlog()), ([(0o666, 0, 0)] * 2, "100"), "back again")
+        os.rename("/srv/stream", "/srv/elsewhere")
+        d.write(text(', mode = "0600"', 100))
+        expect(d.reload().code, 0)
+        d.wait_log("stream FAIL open /srv/stream: No such file or directory .its listener stays as it was")
 
 
 @needs_root
