@@ -20,15 +20,15 @@ endif
 
 # ---- sources: a word for each file, by layer (a folder includes only folders above it here)
 
-LIB_base    = result fd text units address host_name packet packet_socket
+LIB_base    = result fd text signals units address host_name packet packet_socket
 LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader options options_render foreign address_spec target_spec \
-	report values values_special values_limits values_log nss host environment_file written inherit networks resolve resolve_listeners \
-	resolve_admission resolve_identity resolve_process resolve_relay resolve_daemon resolve_check resolve_log resolve_announce conflicts codec diff plan_json config \
+	report values values_special values_limits values_life values_log nss host environment_file written inherit networks resolve resolve_listeners \
+	resolve_admission resolve_identity resolve_process resolve_life resolve_relay resolve_daemon resolve_check resolve_log resolve_announce conflicts codec diff plan_json config \
 	import import_host import_report import_settle import_share import_write \
 	import_hosts_access import_xinetd import_xinetd_scan import_xinetd_compat import_xinetd_read import_xinetd_values import_xinetd_map import_xinetd_run import_xinetd_admit \
 	import_inetd import_inetd_block import_inetd_fields import_inetd_program import_inetd_service import_inetd_text \
 	import_systemd import_systemd_command import_systemd_keys import_systemd_service import_systemd_socket import_systemd_unit import_systemd_words
-LIB_policy  = access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan exec_spec client_filter \
+LIB_policy  = life restart access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan exec_spec client_filter \
 	denials targets
 LIB_log     = json format line_forms xinetd writer channel hub reader lines ring sinks file_sink sink_set journal server collector
 LIB_sys     = notify background accept client_queue descriptors holder listen_socket node renew_listener repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state connect_socket socket_owner farewell peer_label sealed_file step_in wrappers bpf client_filter classic_filter \
@@ -37,7 +37,7 @@ LIB_sys     = notify background accept client_queue descriptors holder listen_so
 	avahi_services avahi_bus avahi_backend
 LIB_relay   = protocol channel wheel poller builtins conduit conversation talk asking preface access_list source_rates datagrams flows pump proxy_header sandbox relay
 LIB_loop    = loop
-LIB_engine  = records watches heartbeat config_reader service doors directories outputs processes relays relay_processes supervisor accepting relaying relaying_datagrams workers ending reloading last_good orders status recovering farewells \
+LIB_engine  = records watches heartbeat config_reader service doors directories outputs processes relays relay_processes supervisor accepting relaying relaying_datagrams living workers ending reloading last_good orders status recovering farewells \
 	resolver holding deny_list denying announcer announcing upstreams target_names
 LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_import ctl_logs ctl_look ctl_tell ctl_try documents endpoint frame_gate install names object render server session switches wait_for \
 	ctl_deny
@@ -60,9 +60,9 @@ TEST_PROGRAMS = report fake_avahi
 UNIT_base    = packet fd text units address \
 	host_name
 UNIT_config  = manual diagnostics toml loader address_spec target_spec options foreign resolve resolve_relay resolve_announce inheritance networks codec diff config import_hosts_access import_xinetd import_samples import_write \
-	import_inetd import_inetd_samples import_systemd import_xinetd_report import_systemd_report import_inetd_report resolve_values every_option import_host
+	import_inetd import_inetd_samples import_systemd import_xinetd_report import_systemd_report import_inetd_report resolve_values resolve_life every_option import_host
 UNIT_policy  = access_index admission backoff hours log_limiter rate sources environment spawn_plan exec_spec \
-	denials targets
+	denials targets life restart
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer log_xinetd
 UNIT_sys     = accept client_queue listen_socket probe renew_listener repair guard launch_queue reaper recovery spawner state closer client_filter step_in \
 	ident resolve_channel resolve_server take_over announce_channel rpc_backend avahi_services notify

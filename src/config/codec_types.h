@@ -82,6 +82,10 @@ constexpr auto last_of(Tcpmux) {
     return Tcpmux::plus;
 }
 
+constexpr auto last_of(Restart) {
+    return Restart::always;
+}
+
 constexpr auto last_of(SendProxy) {
     return SendProxy::v2;
 }

@@ -269,6 +269,22 @@ constexpr std::array table{
     Option{.key = "stop_timeout", .type = T::duration, .where = inherited, .effect = Effect::at_once,
         .default_text = R"("10s")", .low = 0, .high = day_ms, .systemd = "TimeoutStopSec",
         .help = "How long a process has to end after TERM before it is killed."},
+    Option{.key = "restart", .type = T::choice, .where = inherited, .modes = for_residents,
+        .effect = Effect::at_once, .default_text = R"("on-failure" for a daemon, "no" for a worker)",
+        .words = "no on-failure on-abnormal on-success always", .systemd = "Restart",
+        .help = "After which ends a daemon or worker is started again by itself; a worker with \"no\" is started again by the next client, and one of several that fails has a successor all the same."},
+    Option{.key = "restart_delay", .type = T::duration, .where = inherited, .modes = for_residents,
+        .effect = Effect::at_once, .default_text = R"("100ms")", .low = 0, .high = day_ms, .systemd = "RestartSec",
+        .help = "The pause before the first restart; each one in a row doubles it, a tenth more or less by chance."},
+    Option{.key = "restart_delay_max", .type = T::duration, .where = inherited, .modes = for_residents,
+        .effect = Effect::at_once, .default_text = R"("60s")", .low = 0, .high = day_ms, .systemd = "RestartMaxDelaySec",
+        .help = "The longest pause; what was up for so long starts again from restart_delay."},
+    Option{.key = "restart_limit", .type = T::frequency, .where = inherited, .modes = for_residents,
+        .effect = Effect::at_once, .default_text = R"("unlimited")", .systemd = "StartLimitBurst StartLimitIntervalSec",
+        .help = "So many restarts within a period, whether it had been running or not, and the service has failed until superctl start; one with listeners pauses for restart_delay_max instead."},
+    Option{.key = "clean_exit", .type = T::clean_exits, .where = inherited, .modes = for_residents,
+        .effect = Effect::at_once, .default_text = R"([0, "HUP", "INT", "TERM", "PIPE"])", .systemd = "SuccessExitStatus",
+        .help = "The exit statuses and signals that are a good end."},
     Option{.key = "on_stop", .type = T::choice, .where = inherited, .modes = for_connections,
         .effect = Effect::at_once, .default_text = R"("leave")", .words = "leave end",
         .systemd = "KillMode", .help = "What becomes of handlers when superd stops."},
@@ -452,6 +468,7 @@ bool is_list(ValueType type) {
         case T::sinks:
         case T::log_facts:
         case T::cpus:
+        case T::clean_exits:
         case T::multicast: return true;
         default: return false;
     }

@@ -52,9 +52,11 @@ enum class ValueType : std::uint8_t {
     ionice,
     cpus,
     multicast,
-    wrappers,  // tcp_wrappers: true, false or a name
-    rpc,       // { program, versions }
-    mdns       // true, false or { type, name, txt }
+    clean_exits,  // exit statuses and signals
+    frequency,    // "5/10s" or "unlimited"
+    wrappers,     // tcp_wrappers: true, false or a name
+    rpc,          // { program, versions }
+    mdns          // true, false or { type, name, txt }
 };
 
 // Where a key may stand, as bits.
@@ -74,6 +76,7 @@ enum ModeBits : std::uint8_t {
     for_daemon = 4,
     for_builtin = 8,
     for_redirect = 16,
+    for_residents = for_worker | for_daemon,  // they live on by themselves
     for_processes = for_handler | for_worker | for_daemon,
     for_connections = for_handler | for_builtin | for_redirect,  // superd accepts and decides
     for_listeners = for_connections | for_worker,

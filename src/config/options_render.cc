@@ -44,6 +44,8 @@ constexpr std::array type_names{TypeName{T::text, "text"},
         TypeName{T::workers, "a number or \"cores\""}, TypeName{T::ionice, "a disk priority"},
         TypeName{T::cpus, "a list of numbers and ranges"},
         TypeName{T::multicast, "a list of multicast groups"},
+        TypeName{T::clean_exits, "a list of exit statuses and signals"},
+        TypeName{T::frequency, "a frequency like \"5/10s\" or \"unlimited\""},
         TypeName{T::wrappers, "true, false or a name"},
         TypeName{T::rpc, "{ program, versions }"},
         TypeName{T::mdns, "true, false or { type, name, txt }"}};

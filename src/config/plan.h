@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "config/plan_admission.h"
 #include "config/plan_base.h"
+#include "config/plan_life.h"
 #include "config/plan_listener.h"
 #include "config/plan_log.h"
 #include "config/plan_process.h"
@@ -104,6 +105,7 @@ struct ServicePlan {
     Nanoseconds stop_timeout{std::chrono::seconds(10)};
     Nanoseconds launch_timeout{std::chrono::seconds(30)};
     OnStop on_stop = OnStop::leave;
+    LifePlan life;  // Mode::worker and Mode::daemon
     // Mode::builtin and Mode::redirect: served by superd-relay.
     Builtin builtin = Builtin::none;
     std::vector<TargetPlan> redirect;  // in the order they are tried
@@ -128,8 +130,8 @@ struct ServicePlan {
                 Field{"admission", &P::admission}, Field{"process", &P::exec},
                 Field{"stop_timeout", &P::stop_timeout},
                 Field{"launch_timeout", &P::launch_timeout}, Field{"on_stop", &P::on_stop},
-                Field{"builtin", &P::builtin}, Field{"redirect", &P::redirect},
-                Field{"connect_timeout", &P::connect_timeout},
+                Field{"life", &P::life}, Field{"builtin", &P::builtin},
+                Field{"redirect", &P::redirect}, Field{"connect_timeout", &P::connect_timeout},
                 Field{"idle_timeout", &P::idle_timeout}, Field{"send_proxy", &P::send_proxy},
                 Field{"deny_for", &P::deny_for}, Field{"tcpmux", &P::tcpmux},
                 Field{"rpc", &P::rpc}, Field{"mdns", &P::mdns}, Field{"logging", &P::log},

@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <type_traits>
 
+#include "base/signals.h"
+#include "base/units.h"
 #include "config/codec.h"
 #include "config/values.h"
 
@@ -44,6 +46,12 @@ std::string_view word(Pass pass) {
 
 std::string_view word(OnStop on_stop) {
     return on_stop == OnStop::leave ? "leave" : "end";
+}
+
+std::string_view word(Restart restart) {
+    constexpr std::string_view words[]{
+            "no", "on-failure", "on-abnormal", "on-success", "always"};
+    return words[static_cast<unsigned>(restart)];
 }
 
 std::string_view word(Ident ident) {
@@ -125,6 +133,14 @@ private:
     Json value(std::string_view, const RatePlan& rate) const {
         return {{"limit", format_frequency(rate.limit)}, {"burst", rate.burst},
                 {"pause", format_duration(rate.pause)}, {"origin", plan_.where(rate.origin)}};
+    }
+
+    Json value(std::string_view, const Frequency& frequency) const {
+        return format_frequency(frequency);
+    }
+
+    Json value(std::string_view, const CleanExit& exit) const {
+        return exit.is_signal ? Json(signal_name(exit.code)) : Json(exit.code);
     }
 
     Json value(std::string_view, const HoursWindow& window) const {
@@ -256,6 +272,11 @@ private:
 
     void add(Json& json, std::string_view, const ExecPlan& exec) const {
         add_fields(json, exec);
+    }
+
+    void add(Json& json, std::string_view, const LifePlan& life) const {
+        add_fields(json, life);
+        if (!life.restart_limit) json["restart_limit"] = "unlimited";
     }
 
     void add(Json& json, std::string_view, const ServiceLogPlan& log) const {

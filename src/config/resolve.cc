@@ -292,6 +292,8 @@ void resolve_running(ResolveContext& context, const ServiceInput& input, Service
         plan.tcpmux = static_cast<Tcpmux>(*word);
     if (const auto word = choice_of(context, input.layers, "on_stop"))
         plan.on_stop = static_cast<OnStop>(*word);
+    if (plan.mode == Mode::worker || plan.mode == Mode::daemon)
+        resolve_life(context, input, plan);
 }
 
 std::shared_ptr<const ServicePlan> resolve_service(

@@ -81,6 +81,8 @@ void resolve_addresses(ResolveContext& context, ServiceInput& input);
 void resolve_listeners(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
 void resolve_admission(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
 void resolve_log(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
+// restart and its like: how a worker or daemon is kept alive.
+void resolve_life(ResolveContext& context, const ServiceInput& input, ServicePlan& plan);
 void resolve_process(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
 // Builtins and redirects: what superd-relay is told.
 void resolve_relay(ResolveContext& context, ServiceInput& input, ServicePlan& plan);

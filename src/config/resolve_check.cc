@@ -25,6 +25,7 @@ void check_item(ResolveContext& context, const Option& option, const Node& node)
         case T::log_facts: static_cast<void>(values.log_fact(node, option)); break;
         case T::cpus: static_cast<void>(values.cpus(node, cpus)); break;
         case T::multicast: static_cast<void>(values.multicast(node)); break;
+        case T::clean_exits: static_cast<void>(values.clean_exit(node)); break;
         default: break;
     }
 }
@@ -94,6 +95,7 @@ void check_value(ResolveContext& context, const Setting& setting) {
         case T::path: static_cast<void>(values.path(node, option.key)); break;
         case T::group: static_cast<void>(read_group(context, node, option.key)); break;
         case T::command: static_cast<void>(values.command(node)); break;
+        case T::frequency: static_cast<void>(values.frequency_bound(node, option.key)); break;
         case T::rate: check_rate(context, option, node); break;
         case T::output: static_cast<void>(values.output(node, option)); break;
         case T::wrappers: static_cast<void>(values.wrappers(node)); break;

@@ -61,6 +61,11 @@ public:
     // One word of log_admitted or log_refused as its LogFacts bit.
     [[nodiscard]] std::optional<std::uint8_t> log_fact(const Node& node, const Option& option);
     [[nodiscard]] std::optional<Frequency> frequency(const Node& node, std::string_view what);
+    // A frequency, or "unlimited": then the inner one is empty.
+    [[nodiscard]] std::optional<std::optional<Frequency>> frequency_bound(
+            const Node& node, std::string_view what);
+    // One entry of clean_exit: 3 or "USR1".
+    [[nodiscard]] std::optional<CleanExit> clean_exit(const Node& node);
     [[nodiscard]] std::optional<RlimitPlan> rlimit(
             const std::string& name, const Place& at, const Node& node);
 

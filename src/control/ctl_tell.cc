@@ -10,6 +10,7 @@
 
 #include <fmt/core.h>
 
+#include "base/signals.h"
 #include "base/text.h"
 #include "config/diagnostics.h"
 #include "control/ctl.h"
@@ -125,12 +126,7 @@ std::optional<int> parse_signal(const std::string& text) {
     if (const auto number = parse_decimal(text))
         return *number >= 1 && *number <= 64 ? std::optional(static_cast<int>(*number))
                                              : std::nullopt;
-    const auto name = text.starts_with("SIG") ? text.substr(3) : text;
-    for (int signal = 1; signal < NSIG; ++signal) {
-        const char* known = ::sigabbrev_np(signal);
-        if (known != nullptr && name == known) return signal;
-    }
-    return {};
+    return signal_by_name(text);
 }
 
 std::optional<std::int64_t> parse_when(const std::string& text, std::int64_t now) {

@@ -42,12 +42,12 @@ void set_priority(int connection, std::uint32_t priority) {
 }
 
 std::string still_there(const Service& service) {
-    const bool one = service.active == 1;
+    const std::uint32_t left = service.active - service.residents;
     if (is_relayed(service.plan->mode))
-        return fmt::format("{} connection{} still there after stop_timeout: closed anew",
-                service.active, one ? "" : "s");
-    return fmt::format("{} process{} still there after stop_timeout: KILL", service.active,
-            one ? "" : "es");
+        return fmt::format("{} connection{} still there after stop_timeout: closed anew", left,
+                left == 1 ? "" : "s");
+    return fmt::format(
+            "{} process{} still there after stop_timeout: KILL", left, left == 1 ? "" : "es");
 }
 
 // Where it cannot be read there is nothing to compare: no connection is refused for it.
@@ -376,7 +376,7 @@ void Supervisor::release(Service& service, Hold what) {
 }
 
 void Supervisor::arm_timer(Service& service) {
-    const Mono next = std::min({service.holds.next(), service.kill_at, service.refill_at});
+    const Mono next = std::min(service.holds.next(), service.kill_at);
     if (next == Mono::max()) return;
     if (!service.timer)
         service.timer =
@@ -392,12 +392,7 @@ void Supervisor::on_service_timer(Service& service) {
         outputs_.log().log(NoticeEvent{.level = Level::warning,
                 .service = service.name(),
                 .text = still_there(service)});
-        signal_all(service, SIGKILL);
-    }
-    if (service.refill_at <= now) {
-        service.refill_at = Mono::max();
-        if (service.active > 0 && !service.stopping && service.wants_listeners())
-            fill_pool(service);
+        signal_handlers(service, SIGKILL);
     }
     doors_.watch(service);
     arm_timer(service);

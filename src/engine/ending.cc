@@ -16,12 +16,6 @@ namespace {
 // The kernel had no descriptor, memory or pid to spare.
 constexpr auto clone_pause = std::chrono::milliseconds(200);
 
-bool is_clean(int status) {
-    if (WIFEXITED(status)) return WEXITSTATUS(status) == 0;
-    const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    return signal == SIGHUP || signal == SIGINT || signal == SIGTERM || signal == SIGPIPE;
-}
-
 // The listener's; empty for a process that serves no connection.
 std::string_view address_of(const Service& service, const ProcessRecord& record) {
     const auto& listeners = service.plan->listeners;
@@ -63,11 +57,13 @@ void Supervisor::on_started(std::uint32_t index) {
         log_start(service, index);
     if (service.holds.has(Hold::launches)) release(service, Hold::launches);
     // It was being started when the others were told to end.
-    const bool drains = service.order() == Order::drain && record.kind != ProcessKind::handler;
-    if (service.stopping && service.kill_at == Mono::max())
-        processes_.send_signal(index, SIGKILL);
-    else if (service.stopping || drains)
-        processes_.send_signal(index, SIGTERM);
+    Instance* const instance = instance_of(service, index);
+    if (instance != nullptr) {
+        live(service, *instance, LifeEvent::launched);
+        if (service.order() == Order::drain) processes_.send_signal(index, SIGTERM);
+    } else if (service.stopping) {
+        processes_.send_signal(index, service.kill_at == Mono::max() ? SIGKILL : SIGTERM);
+    }
     if (record.kind != ProcessKind::handler || !waiters_.empty()) changed(service);
 }
 
@@ -177,19 +173,27 @@ void Supervisor::on_launch_failed(std::uint32_t index, const LaunchResult& resul
     Service& service = *by_index_[record.service];
     --service.launching;
     note_launch_failure(service, record, result);
-    if (record.kind == ProcessKind::daemon) service.failed = true;
+    const ProcessKind kind = record.kind;
+    Instance* const instance = instance_of(service, index);
     forget_process(index);
+    if (instance != nullptr) {
+        const bool shortage = result.stage == SpawnStage::clone;
+        note_cause(service, *instance, shortage ? EndKind::shortage : EndKind::launch,
+                service.last_failure);
+        instance->process = no_process;
+        live(service, *instance, LifeEvent::not_launched);
+    }
     if (result.stage == SpawnStage::clone)
         hold(service, Hold::descriptors, loop_.now() + clone_pause);
     if (service.holds.has(Hold::launches)) release(service, Hold::launches);
-    on_process_gone(service, record.kind);
+    on_process_gone(service, kind);
     changed(service);
 }
 
 void Supervisor::note_launch_failure(
         Service& service, const ProcessRecord& record, const LaunchResult& result) {
     ++service.record->failed;
-    ++service.record->failures;
+    if (!is_resident(record.kind)) ++service.record->failures;
     service.record->last_stage = static_cast<std::uint8_t>(result.stage);
     service.record->last_error = result.error;
     service.record->last_failure = to_nanoseconds(loop_.now());
@@ -235,12 +239,17 @@ void Supervisor::on_ended(std::uint32_t index, int status) {
             .duration = loop_.now() - from_nanoseconds(record.started),
             .peer = record.peer,
             .facts = service.plan->log.admitted});
+    Instance* const instance = instance_of(service, index);
     forget_process(index);
-    const bool clean = service.stopping || (status >= 0 && is_clean(status));
-    service.record->failures = clean ? 0 : service.record->failures + 1;
-    if (kind == ProcessKind::daemon && !clean) {
-        service.failed = true;
-        service.last_failure = "it ended: " + exit_text(status);
+    if (instance != nullptr) {
+        note_cause(service, *instance, classify_exit(status, service.plan->life.clean_exit),
+                "it ended: " + exit_text(status));
+        instance->process = no_process;
+        live(service, *instance, LifeEvent::ended);
+    } else {
+        const bool clean = service.stopping ||
+                           classify_exit(status, usual_clean_exits()) == EndKind::clean;
+        service.record->failures = clean ? 0 : service.record->failures + 1;
     }
     on_process_gone(service, kind);
     if (kind != ProcessKind::handler || !waiters_.empty()) changed(service);
@@ -274,8 +283,7 @@ void Supervisor::on_process_gone(Service& service, ProcessKind kind) {
         on_service_empty(service, was_last);
     else if (was_last && !service.stopping && !stopping_ && service.wants_listeners())
         on_workers_gone(service);
-    else if (kind == ProcessKind::worker)
-        on_worker_lost(service);
+    drop_extra_instances(service);
 }
 
 void Supervisor::on_service_empty(Service& service, bool of_workers) {
@@ -294,7 +302,7 @@ void Supervisor::on_service_empty(Service& service, bool of_workers) {
     if (!service.wants_listeners()) return;
     if (of_workers) on_workers_gone(service);
     doors_.watch(service);
-    if (again) start_processes(service);
+    if (again) start_processes(service, true);
 }
 
 void Supervisor::signal_all(Service& service, int signal) {
@@ -311,15 +319,27 @@ bool Supervisor::signal_one(std::uint32_t index, int signal) {
     return true;
 }
 
-// TERM, then CONT so that a stopped process sees it; KILL after stop_timeout.
+// Workers and daemons by their lives; handlers by TERM, then CONT so that a stopped process
+// sees it, and KILL after stop_timeout.
 void Supervisor::end_processes(Service& service) {
     drop_held_of(service);
-    if (service.active == 0) return;
-    signal_all(service, SIGTERM);
-    signal_all(service, SIGCONT);
-    if (std::exchange(service.stopping, true)) return;  // its KILL is on its way already
+    const bool first = service.active > 0 && !std::exchange(service.stopping, true);
+    for (const auto& instance : service.instances)
+        live(service, *instance, LifeEvent::stop);
+    if (service.active == 0 || service.active == service.residents) return;
+    signal_handlers(service, SIGTERM);
+    signal_handlers(service, SIGCONT);
+    if (!first) return;  // their KILL is on its way already
     service.kill_at = loop_.now() + service.plan->stop_timeout;
     arm_timer(service);
+}
+
+void Supervisor::signal_handlers(Service& service, int signal) {
+    processes_.records().for_each([&](std::uint32_t index, const ProcessRecord& record) {
+        if (record.service == service.index && !is_own_program(record.kind) &&
+                !is_resident(record.kind))
+            signal_one(index, signal);
+    });
 }
 
 void Supervisor::on_log_program_gone(std::uint32_t index) {

@@ -37,9 +37,9 @@ void Supervisor::start(std::string_view name, Reply reply) {
     if (service == nullptr || service->removed) return reply(no_such(name));
     if (stopping_) return reply({code_failed, std::string(superd_stops)});
     service->set_order(order_to_run(*service->plan));
-    service->failed = false;
     service->fruitless = 0;
     service->record->failures = 0;
+    service->record->restart_window = 0;
     service->holds.clear(Hold::backoff);
     service->holds.clear(Hold::unread);
     activate(*service);
@@ -47,7 +47,7 @@ void Supervisor::start(std::string_view name, Reply reply) {
             service->plan->mode == Mode::worker && service->plan->start == Start::demand;
     // What is still ending after a stop gets a successor.
     service->again = service->stopping && !on_demand;
-    if (!on_demand) start_processes(*service);
+    if (!on_demand) start_processes(*service, true);
     changed(*service);
     wait_for_start(name, std::move(reply));
 }
@@ -56,9 +56,11 @@ void Supervisor::wait_for_start(std::string_view name, Reply reply) {
     const std::string text(name);
     wait(name, is_settled, [this, text, reply](const Outcome& outcome) {
         const Service* settled = find(text);
-        if (settled != nullptr && settled->failed)
-            return reply({code_failed, settled->last_failure + "; superctl why " + text});
-        reply(outcome);
+        if (settled == nullptr || !settled->listeners.empty()) return reply(outcome);
+        const StateView view = view_of(*settled, loop_.now());
+        if (view.state != ServiceState::failed && view.state != ServiceState::backoff)
+            return reply(outcome);
+        reply({code_failed, view.detail + "; superctl why " + text});
     });
 }
 
@@ -67,7 +69,6 @@ void Supervisor::stop(std::string_view name, Reply reply) {
     if (service == nullptr) return reply(no_such(name));
     service->set_order(Order::stop);
     service->again = false;
-    service->failed = false;
     doors_.close_all(*service, true);
     end_processes(*service);
     if (service->active == 0) remove_credentials(service->name(), options_.prefixes);

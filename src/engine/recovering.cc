@@ -147,7 +147,10 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
         if (service != nullptr) {
             ++service->active;
             ++live_;
-            if (is_resident(record.kind)) ++service->residents;
+            if (is_resident(record.kind)) {
+                ++service->residents;
+                adopt_instance(*service, found.record);
+            }
             if (record.kind == ProcessKind::worker) service->holds.set(Hold::worker);
             // What the superd before had told to end, or would have.
             const bool gone = service->removed && record.kind != ProcessKind::handler;
@@ -162,6 +165,8 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
         ProcessRecord& record = processes_.records().at(index);
         start_relayed(*by_index_[record.service], index, Fd(record.connection.load()), true);
     }
+    for (auto& [name, service] : services_)
+        adopt_rest(*service);
     for (Service* service : to_end)
         end_processes(*service);
     processes_.on_guard_news();

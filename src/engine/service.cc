@@ -12,6 +12,11 @@
 
 namespace superd {
 
+std::size_t wanted_instances(const ServicePlan& plan) {
+    if (plan.mode == Mode::worker) return plan.workers;
+    return plan.mode == Mode::daemon ? 1 : 0;
+}
+
 std::string exit_text(int status) {
     if (status < 0) return "status unknown";
     if (WIFSIGNALED(status)) {
@@ -116,13 +121,46 @@ std::string first_waiting(const Service& service) {
     return {};
 }
 
+bool any_instance(const Service& service, bool (*test)(LifeState)) {
+    return std::any_of(service.instances.begin(), service.instances.end(),
+            [&](const auto& instance) { return test(instance->state); });
+}
+
 StateView view_of_processes(const Service& service) {
     if (takes_connections(service.plan->mode))
         return {ServiceState::running,
                 fmt::format("{} connection{}", service.active, service.active == 1 ? "" : "s")};
-    if (service.launching >= service.residents)
+    if (any_instance(service, [](LifeState state) { return state == LifeState::running; }))
+        return {ServiceState::running, {}};
+    if (any_instance(service, [](LifeState state) { return state == LifeState::reloading; }))
+        return {ServiceState::reloading, {}};
+    if (any_instance(service, is_coming_up))
         return {ServiceState::starting, "its process is being started"};
-    return {ServiceState::running, {}};
+    return {ServiceState::stopping, "its process is ending"};
+}
+
+// What a daemon that does not run waits for, or why it does not.
+bool view_of_rest(const Service& service, Mono now, StateView& view) {
+    for (const auto& instance : service.instances) {
+        const std::string& cause = instance->cause_text;
+        if (instance->state == LifeState::waiting) {
+            view = {ServiceState::backoff,
+                    fmt::format("{}; starts again in {}", cause,
+                            approximate_duration(
+                                    std::max(instance->deadline - now, Nanoseconds{0})))};
+            return true;
+        }
+        if (instance->state == LifeState::failed) {
+            view = {ServiceState::failed,
+                    instance->limit_reached ? cause + "; restart_limit is reached" : cause};
+            return true;
+        }
+        if (instance->state == LifeState::done && service.listeners.empty()) {
+            view = {ServiceState::stopped, cause};
+            return true;
+        }
+    }
+    return false;
 }
 
 }  // namespace
@@ -148,9 +186,10 @@ StateView view_of(const Service& service, Mono now) {
     StateView held;
     if (paused_by_itself(service, now, held)) return held;
     // Connections of a time when it was a handler do not make a worker run.
-    const bool runs = takes_connections(service.plan->mode) ? service.active > 0
-                                                            : service.residents > 0;
+    const bool runs =
+            takes_connections(service.plan->mode) ? service.active > 0 : service.residents > 0;
     if (runs) return view_of_processes(service);
+    if (view_of_rest(service, now, held)) return held;
     if (service.plan->tcpmux != Tcpmux::no && service.listeners.empty() &&
             service.wants_listeners())
         return {ServiceState::listening, "through tcpmux"};
@@ -159,7 +198,6 @@ StateView view_of(const Service& service, Mono now) {
                 service.has_waiting_listener() ? first_waiting(service) : ""};
     }
     if (service.has_waiting_listener()) return {ServiceState::waiting, first_waiting(service)};
-    if (service.failed) return {ServiceState::failed, service.last_failure};
     return {ServiceState::stopped,
             service.plan->start == Start::manual ? "start = \"manual\"" : ""};
 }

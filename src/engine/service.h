@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "config/plan.h"
+#include "engine/instance.h"
 #include "loop/loop.h"
 #include "policy/access.h"
 #include "policy/backoff.h"
@@ -103,10 +104,10 @@ struct Listener {
     int waits_for = 0;        // waiting: errno of the last try
     std::uint32_t given = 0;  // datagrams: the number by which a relay has it; 0: none has
     UnreadWatch unread;       // datagrams that workers leave behind
-    std::optional<ClientQueue> queued;  // clients that waited when workers were last started
-    std::optional<ClientFilter> filter;   // enforces allow and deny where superd cannot
-    std::uint32_t filter_mark = 0;        // of the list in it, where it cannot be changed
-    ServiceRecord* counts = nullptr;      // whose the refusals of the filter are
+    std::optional<ClientQueue> queued;   // clients that waited when workers were last started
+    std::optional<ClientFilter> filter;  // enforces allow and deny where superd cannot
+    std::uint32_t filter_mark = 0;       // of the list in it, where it cannot be changed
+    ServiceRecord* counts = nullptr;     // whose the refusals of the filter are
 
     [[nodiscard]] bool is_filtered() const { return filter.has_value() || filter_mark != 0; }
 };
@@ -137,13 +138,12 @@ struct Service {
     std::uint32_t residents = 0;  // of these, workers or the daemon
     std::uint32_t launching = 0;  // of active, not yet known to have started
     Holds holds;
-    std::unique_ptr<Timer> timer;  // the end of a hold, a stop's KILL
+    std::unique_ptr<Timer> timer;  // the end of a hold, a stop's KILL of handlers
     bool removed = false;          // the plan no longer has it; goes when active is 0
     bool stopping = false;         // processes were told to end
     bool again = false;            // restart: start anew when the last process has ended
-    bool failed = false;           // a daemon ended badly; cleared by start
-    Mono kill_at = Mono::max();
-    Mono refill_at = Mono::max();  // a pool gets its missing workers
+    std::vector<std::unique_ptr<Instance>> instances;  // of daemon and workers, by number
+    Mono kill_at = Mono::max();                        // handlers that were told to end
     Mono worker_started{};
     std::uint32_t fruitless = 0;  // workers in a row that left what had woken them
     std::string last_failure;
@@ -159,6 +159,9 @@ struct Service {
     [[nodiscard]] bool has_open_listener() const;
     [[nodiscard]] bool has_waiting_listener() const;
 };
+
+// How many processes that live on by themselves the plan asks for.
+[[nodiscard]] std::size_t wanted_instances(const ServicePlan& plan);
 
 // "status 1", "signal TERM", "status unknown" (-1): a wait status for people.
 [[nodiscard]] std::string exit_text(int status);

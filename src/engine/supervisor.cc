@@ -157,6 +157,7 @@ void Supervisor::give_plan(Service& service, const std::shared_ptr<const Service
     service.targets.take_plan(plan->redirect);
     compile_access(service);
     service.spawn.reset();
+    fit_instances(service);
 }
 
 // Of a thousand services few are ever asked for, and a start need not wait for the others'.

@@ -225,10 +225,13 @@ private:
     // ---- workers and daemons
     void start_workers(Service& service);
     void fill_pool(Service& service);
-    void on_worker_lost(Service& service);
-    bool start_process(Service& service, ProcessKind kind);
+    // False: there is no record for it; the cause is noted.
+    bool start_process(Service& service, Instance& instance);
+    void note_listeners(Service& service);
     void on_workers_gone(Service& service);
-    void start_processes(Service& service);
+    [[nodiscard]] Mono next_restart(Service& service);
+    // by_hand: what ended for good is started again too.
+    void start_processes(Service& service, bool by_hand);
     void start_at_boot(Service& service);
     void start_log_program();
     [[nodiscard]] bool start_resolve_program(Fd channel);
@@ -256,6 +259,23 @@ private:
     // Replies when the service has settled: with its failure where it failed.
     void wait_for_start(std::string_view name, Reply reply);
 
+    // ---- living
+    void fit_instances(Service& service);
+    void drop_extra_instances(Service& service);
+    [[nodiscard]] Instance* instance_of(Service& service, std::uint32_t process);
+    void live(Service& service, Instance& instance, LifeEvent event);
+    void enter(Service& service, Instance& instance, LifeState state);
+    void set_deadline(Service& service, Instance& instance, Mono deadline);
+    // What follows from it at once.
+    std::optional<LifeEvent> perform(Service& service, Instance& instance, LifeEffect effect);
+    [[nodiscard]] LifeEvent judge(Service& service, Instance& instance);
+    void tell(const Instance& instance, int signal);
+    // The first cause of an end counts.
+    static void note_cause(
+            Service& service, Instance& instance, EndKind kind, std::string text);
+    void adopt_instance(Service& service, std::uint32_t process);
+    void adopt_rest(Service& service);
+
     // ---- ending
     void forget_process(std::uint32_t index);
     // A signal to a process; a relayed connection, which has none, is closed by any.
@@ -264,6 +284,7 @@ private:
     // of_workers: the last to go was its last worker.
     void on_service_empty(Service& service, bool of_workers = false);
     void signal_all(Service& service, int signal);
+    void signal_handlers(Service& service, int signal);
     void end_processes(Service& service);
     void log_start(const Service& service, std::uint32_t index);
     void on_refused_by_exec(Service& service, const ProcessRecord& record);

@@ -37,43 +37,37 @@ void Supervisor::start_workers(Service& service) {
         return;
     }
     if (std::holds_alternative<Refuse>(decision)) return;
-    service.worker_started = now;
+    fill_pool(service);
+}
+
+// Before the first of them: what it finds.
+void Supervisor::note_listeners(Service& service) {
+    service.worker_started = loop_.now();
     // Which datagram this start is for: it is dropped when three of them leave it unread.
     for (Listener& listener : service.listeners) {
         if (listener.condition != Listener::Condition::open) continue;
         listener.unread.on_start(first_datagram(listener.fd.get()));
         listener.queued = client_queue_of(listener.fd.get());
     }
-    fill_pool(service);
 }
 
+// One that waits for the end of its pause goes on waiting.
 void Supervisor::fill_pool(Service& service) {
-    // A reload may have come since the pool was found short.
-    if (service.plan->mode != Mode::worker) return;
-    while (service.residents < service.plan->workers) {
-        if (start_process(service, ProcessKind::worker)) continue;
-        service.refill_at = loop_.now() + std::chrono::seconds(1);
-        arm_timer(service);
-        break;
+    for (std::size_t i = 0; i < wanted_instances(*service.plan); ++i) {
+        Instance& instance = *service.instances[i];
+        if (instance.at_rest() && instance.state != LifeState::waiting)
+            live(service, instance, LifeEvent::start);
     }
-    if (service.residents > 0) hold(service, Hold::worker);
 }
 
-// One of several workers has ended. One that went by itself is not missed; one that fell has a
-// successor, the later the more of them fell in a row.
-void Supervisor::on_worker_lost(Service& service) {
-    if (service.record->failures == 0 || service.stopping || !service.wants_listeners()) return;
-    service.refill_at = loop_.now() + backoff_delay(service.record->failures - 1);
-    arm_timer(service);
-}
-
-bool Supervisor::start_process(Service& service, ProcessKind kind) {
-    if (stopping_) return false;
+bool Supervisor::start_process(Service& service, Instance& instance) {
     const auto index = processes_.records().take();
     if (!index) {
-        hold(service, Hold::processes, loop_.now() + std::chrono::seconds(1));
+        note_cause(service, instance, EndKind::shortage, "superd has no room for its process");
         return false;
     }
+    const bool worker = service.plan->mode == Mode::worker;
+    if (worker && service.residents == 0) note_listeners(service);
     for (const Error& error : make_directories(*service.plan, options_.prefixes)) {
         outputs_.log().log(FailEvent{.service = service.name(),
                 .stage = error.operation,
@@ -81,8 +75,10 @@ bool Supervisor::start_process(Service& service, ProcessKind kind) {
                 .error = error.code});
     }
     ProcessRecord& record = processes_.records().at(*index);
-    record.kind = kind;
+    record.kind = worker ? ProcessKind::worker : ProcessKind::daemon;
     record.service = service.index;
+    record.listener = instance.number;
+    record.life = static_cast<std::uint8_t>(instance.state);
     record.generation = static_cast<std::uint32_t>(state_.header().plan_sequence.load());
     record.started = to_nanoseconds(loop_.now());
     record.state.store(RecordState::accepted, std::memory_order_release);
@@ -90,6 +86,8 @@ bool Supervisor::start_process(Service& service, ProcessKind kind) {
     ++service.residents;
     ++service.launching;
     ++live_;
+    instance.process = *index;
+    if (worker) hold(service, Hold::worker);
     Launch launch;
     launch.record = *index;
     launch.service = service.index;
@@ -109,6 +107,20 @@ bool Supervisor::start_process(Service& service, ProcessKind kind) {
     processes_.launch(std::move(launch));
     changed(service);
     return true;
+}
+
+// When the first worker that waits starts again by itself. Where clients start them, none
+// waits any more: there is nobody left to serve beside.
+Mono Supervisor::next_restart(Service& service) {
+    Mono next = Mono::max();
+    for (const auto& instance : service.instances) {
+        if (instance->state != LifeState::waiting) continue;
+        if (service.plan->life.restart == Restart::no)
+            live(service, *instance, LifeEvent::stop);
+        else
+            next = std::min(next, instance->deadline);
+    }
+    return next;
 }
 
 // The last worker has gone: its sockets are made fit to be watched again, and what it left
@@ -159,9 +171,12 @@ void Supervisor::on_workers_gone(Service& service) {
     const bool fruitless = short_life && left_something && !took_something;
     service.fruitless = fruitless ? service.fruitless + 1 : 0;
     pause = std::max(pause, fruitless_delay(service.fruitless));
+    const Mono next = next_restart(service);
     const Nanoseconds failing = backoff_delay(service.record->failures);
     service.holds.clear(Hold::worker);
-    if (failing > Nanoseconds::zero())
+    if (next != Mono::max())
+        hold(service, Hold::backoff, next);
+    else if (failing > Nanoseconds::zero())
         hold(service, Hold::backoff, now + std::max(failing, pause));
     else if (pause > Nanoseconds::zero())
         hold(service, Hold::unread, now + pause);
@@ -169,17 +184,23 @@ void Supervisor::on_workers_gone(Service& service) {
         doors_.watch(service);
 }
 
-void Supervisor::start_processes(Service& service) {
-    if (service.residents > 0 || service.stopping || service.order() == Order::pause ||
+void Supervisor::start_processes(Service& service, bool by_hand) {
+    if (service.residents > 0 || service.stopping || stopping_ ||
+            service.order() == Order::pause ||
             (!service.wants_listeners() && service.plan->mode != Mode::daemon))
         return;
     if (service.plan->mode == Mode::worker && service.has_open_listener())
         start_workers(service);
-    if (service.plan->mode == Mode::daemon) start_process(service, ProcessKind::daemon);
+    if (service.plan->mode != Mode::daemon) return;
+    for (const auto& instance : service.instances) {
+        if (by_hand || instance->state == LifeState::down)
+            live(service, *instance, LifeEvent::start);
+    }
 }
 
 void Supervisor::start_at_boot(Service& service) {
-    if (service.plan->enabled && service.plan->start == Start::boot) start_processes(service);
+    if (service.plan->enabled && service.plan->start == Start::boot)
+        start_processes(service, false);
 }
 
 void Supervisor::start_log_program() {

@@ -68,7 +68,9 @@ struct ProcessRecord {
     std::uint8_t target;        // redirected: the number of the target it goes to
     std::uint32_t service;      // index in services()
     std::uint32_t generation;   // plan sequence it was started from
-    std::uint32_t listener;     // index into the service's listeners
+    std::uint8_t life;          // worker, daemon: LifeState it is in
+    std::uint32_t listener;     // index into the service's listeners; worker, daemon: the
+                                // number of its place among the service's
     std::uint32_t source;       // index in sources(); ~0: not counted
     std::uint32_t banner_sent;  // bytes of the service's banner that the client was sent
     std::uint64_t cookie;       // SO_COOKIE of the connection; 0: none
@@ -86,13 +88,17 @@ struct ServiceRecord {
     std::uint64_t refused[refusal_count];
     std::int32_t last_status;  // wait status of the last process that ended
     std::uint8_t last_stage;
-    std::uint8_t pad[3];
+    std::uint8_t rest;  // LifeState in which its daemon or last worker came to rest
+    std::uint8_t pad[2];
     std::int32_t last_error;    // errno of the last failed launch
     std::int64_t last_failure;  // CLOCK_MONOTONIC, ns; 0: never
     std::int64_t state_since;   // CLOCK_REALTIME, ns
     // The service's own token bucket (policy/rate.h), and the end of its pause.
     double tokens;
     std::int64_t tokens_at, paused_until;
+    // Restarts within restart_limit's period, which began then (CLOCK_MONOTONIC, ns; 0: none).
+    std::uint32_t restarts_in_window;
+    std::int64_t restart_window;
     std::int32_t log_read, log_write;  // both ends of the service's log stream; -1: none
 };
 

@@ -257,13 +257,12 @@ def test_logs():
 def test_logs_of_a_socket_elsewhere():
     """logs finds superd-log wherever the control socket is; superd's lines are escaped once"""
     place = test_directory()
-    text = TEXT + '[service.hand]\nexec = ["/bin/sleep", "1000"]\nuser = "nobody"\nstart = "manual"\n'
+    text = TEXT + '[service.hand]\nexec = ["/bin/no\\"such"]\nuser = "nobody"\nstart = "manual"\nrestart = "no"\n'
     d = Superd(text)
     d.socket = os.path.join(place, "control")
     with d:
-        d.ok("start", "hand")
-        d.ok("kill", "hand")
-        reason = r'new=stopped reason="start = \"manual\""'
+        expect(d.ctl("start", "hand").code, FAILED)
+        reason = r'new=failed reason="exec /bin/no\"such: No such file or directory"'
         wait_until(lambda: reason in d.ctl("logs", "hand", quiet=True).out, what="the reason in the log")
         expect_in(reason, d.ok("status", "hand"))
 

@@ -17,6 +17,7 @@ struct Made {
         service.listeners.resize(1);
         service.listeners[0].plan = plan.listeners[0];
         service.listeners[0].condition = Listener::Condition::open;
+        service.instances.push_back(std::make_unique<Instance>());
     }
 
     StateView view() {
@@ -103,12 +104,14 @@ const Case cases[] = {
                 [](Made& m) {
                     m.plan.mode = Mode::worker;
                     m.service.active = m.service.residents = m.service.launching = 1;
+                    m.service.instances[0]->state = LifeState::launching;
                 },
                 ServiceState::starting, "its process is being started"},
         {"running",
                 [](Made& m) {
                     m.plan.mode = Mode::worker;
                     m.service.active = m.service.residents = 1;
+                    m.service.instances[0]->state = LifeState::running;
                     m.service.holds.set(Hold::worker);
                 },
                 ServiceState::running, ""},
@@ -148,10 +151,44 @@ const Case cases[] = {
                 [](Made& m) {
                     m.plan.mode = Mode::daemon;
                     close(m);
-                    m.service.failed = true;
-                    m.service.last_failure = "it ended: status 1";
+                    m.service.instances[0]->state = LifeState::failed;
+                    m.service.instances[0]->cause_text = "it ended: status 1";
                 },
                 ServiceState::failed, "it ended: status 1"},
+        {"given up",
+                [](Made& m) {
+                    m.plan.mode = Mode::daemon;
+                    close(m);
+                    m.service.instances[0]->state = LifeState::failed;
+                    m.service.instances[0]->cause_text = "it ended: status 1";
+                    m.service.instances[0]->limit_reached = true;
+                },
+                ServiceState::failed, "it ended: status 1; restart_limit is reached"},
+        {"between two lives",
+                [](Made& m) {
+                    m.plan.mode = Mode::daemon;
+                    close(m);
+                    m.service.instances[0]->state = LifeState::waiting;
+                    m.service.instances[0]->cause_text = "it ended: signal SEGV";
+                    m.service.instances[0]->deadline = m.now + std::chrono::seconds(4);
+                },
+                ServiceState::backoff, "it ended: signal SEGV; starts again in 4s"},
+        {"done",
+                [](Made& m) {
+                    m.plan.mode = Mode::daemon;
+                    close(m);
+                    m.service.listeners.clear();
+                    m.service.instances[0]->state = LifeState::done;
+                    m.service.instances[0]->cause_text = "it ended: status 0";
+                },
+                ServiceState::stopped, "it ended: status 0"},
+        {"ending by itself",
+                [](Made& m) {
+                    m.plan.mode = Mode::daemon;
+                    m.service.active = m.service.residents = 1;
+                    m.service.instances[0]->state = LifeState::aborting;
+                },
+                ServiceState::stopping, "its process is ending"},
 };
 
 }  // namespace

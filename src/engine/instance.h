@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// One place of a service for a process that lives on by itself: its daemon, or one of its
+// workers. Places stay over restarts; processes come and go.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "loop/loop.h"
+#include "policy/life.h"
+#include "policy/restart.h"
+
+namespace superd {
+
+inline constexpr std::uint32_t no_process = ~std::uint32_t{0};
+
+struct Instance {
+    std::uint32_t number = 0;  // of the service's; ProcessRecord::listener has it too
+    LifeState state = LifeState::down;
+    std::uint32_t process = no_process;  // record of the program
+    Mono ready_at = Mono::max();         // since when it is ready; max: it is not
+    Mono deadline = Mono::max();         // of the state
+    Nanoseconds pause{0};                // before the next start, where it waits
+    EndKind cause = EndKind::none;       // of the end that is under way, or was the last
+    std::string cause_text;              // "it ended: status 1"
+    bool limit_reached = false;          // failed, or paused for long, for that reason
+    std::unique_ptr<Timer> timer;        // made when the first deadline is
+
+    [[nodiscard]] bool at_rest() const { return is_at_rest(state); }
+};
+
+}  // namespace superd

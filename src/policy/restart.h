@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// When a life is over: what its end was, whether it is begun again, and after which pause.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "config/plan_life.h"
+#include "policy/life.h"
+
+namespace superd {
+
+// What brought a life to its end. The first cause counts: a program that is killed because it
+// missed its deadline ended by `timeout`, not by its KILL.
+enum class EndKind : std::uint8_t {
+    none,
+    clean,      // as clean_exit says
+    status,     // another exit status
+    signal,     // another signal
+    core,       // ... with a core dumped
+    launch,     // it could not be started
+    shortage,   // there was no process, memory or descriptor for it
+    command,    // one of its commands failed
+    timeout,    // a deadline of its start or its reload
+    watchdog,   // it stopped petting
+    expired,    // run_timeout
+    unhealthy,  // its health check failed
+    unknown     // nobody saw how
+};
+
+// "clean", "status" ...: for logs and JSON.
+[[nodiscard]] std::string_view end_kind_name(EndKind kind);
+
+// Of a wait status as waitpid(2)'s; -1: unknown.
+[[nodiscard]] EndKind classify_exit(int status, const std::vector<CleanExit>& clean);
+
+// True where `restart` asks for another life after such an end.
+[[nodiscard]] bool restarts_after(Restart restart, EndKind end);
+
+// What is remembered from life to life: plain fields, so that they may lie in memory that
+// outlives superd.
+struct RestartTally {
+    std::uint32_t failures = 0;   // restarts in a row without a good life between
+    std::uint32_t in_window = 0;  // restarts since window_at
+    std::int64_t window_at = 0;   // CLOCK_MONOTONIC, ns; 0: none yet
+};
+
+struct LifeEnd {
+    EndKind kind = EndKind::none;
+    Nanoseconds up{0};         // how long it was ready; 0: it never was
+    bool wanted = true;        // nobody ordered it to stop
+    bool again = false;        // it was stopped to be started anew
+    bool has_doors = false;    // it has listeners: it is never given up for good
+    std::uint32_t chance = 0;  // a random number, for the jitter
+};
+
+struct Verdict {
+    LifeEvent event = LifeEvent::rest;  // retry, finish, give_up, rest
+    Nanoseconds pause{0};               // before a retry
+    bool limit_reached = false;
+};
+
+// Counts in the tally. A life that was up as long as the longest pause makes up for all
+// failures before it; one that ended well is started again no later than after the time it was
+// up.
+[[nodiscard]] Verdict judge_end(
+        const LifePlan& plan, const LifeEnd& end, RestartTally& tally, Mono now);
+
+// The pause before restart number n in a row (from 1): restart_delay doubled with each up to
+// restart_delay_max, a tenth more or less by chance.
+[[nodiscard]] Nanoseconds restart_pause(
+        const LifePlan& plan, std::uint32_t n, std::uint32_t chance);
+
+}  // namespace superd

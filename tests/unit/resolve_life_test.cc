@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// restart and its like, from text to plan.
+#include <chrono>
+#include <csignal>
+
+#include "support/catch.h"
+#include "support/config_text.h"
+
+using namespace superd;
+using namespace superd::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr const char* daemon_text = "exec = \"/bin/true\"\nuser = \"git\"\n";
+
+Resolved resolve(const std::string& body, const std::string& before = {}) {
+    return resolve_text(before + "[service.s]\n" + daemon_text + body, true);
+}
+
+LifePlan good(const std::string& body, const std::string& before = {}) {
+    const Resolved resolved = resolve(body, before);
+    INFO(body);
+    CHECK(resolved.text() == "");
+    REQUIRE(resolved.service("s") != nullptr);
+    return resolved.service("s")->life;
+}
+
+bool refuses(const std::string& body, const char* what) {
+    const std::string text = resolve(body).text();
+    INFO(text);
+    return text.find(what) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("resolve: a daemon that falls is started again, a worker waits for a client") {
+    const LifePlan daemon = good("");
+    CHECK(daemon.restart == Restart::on_failure);
+    CHECK(daemon.restart_delay == 100ms);
+    CHECK(daemon.restart_delay_max == 60s);
+    CHECK_FALSE(daemon.restart_limit);
+    CHECK(daemon.clean_exit == usual_clean_exits());
+    CHECK(good("listen = \"tcp:1\"\nmode = \"worker\"\n").restart == Restart::no);
+}
+
+TEST_CASE("resolve: the words of restart") {
+    CHECK(good("restart = \"no\"\n").restart == Restart::no);
+    CHECK(good("restart = \"on-abnormal\"\n").restart == Restart::on_abnormal);
+    CHECK(good("restart = \"on-success\"\n").restart == Restart::on_success);
+    CHECK(good("restart = \"always\"\n").restart == Restart::always);
+    CHECK(refuses("restart = \"sometimes\"\n", "on-failure"));
+    CHECK(refuses("restart = true\n", "restart"));
+}
+
+TEST_CASE("resolve: restart means nothing for a handler") {
+    const std::string handler = "listen = \"tcp:1\"\n";
+    CHECK(refuses(handler + "restart = \"always\"\n", "restart means nothing for a handler"));
+    const Resolved inherited = resolve(handler, "[defaults]\nrestart = \"always\"\n");
+    CHECK(inherited.text() == "");
+    const ServicePlan* plan = inherited.service("s");
+    REQUIRE(plan != nullptr);
+    CHECK(plan->life.restart == Restart::no);
+    REQUIRE(plan->skipped.size() == 1);
+    CHECK(plan->skipped[0].key == "restart");
+}
+
+TEST_CASE("resolve: the pauses of restarts") {
+    const LifePlan plan = good("restart_delay = \"1s\"\nrestart_delay_max = \"5s\"\n");
+    CHECK(plan.restart_delay == 1s);
+    CHECK(plan.restart_delay_max == 5s);
+    CHECK(good("restart_delay = \"0s\"\n").restart_delay == 0s);
+    // Nobody wrote the ceiling: the pause that was written counts.
+    CHECK(good("restart_delay = \"5m\"\n").restart_delay_max == 5min);
+    CHECK(refuses("restart_delay = \"10s\"\nrestart_delay_max = \"5s\"\n",
+            "restart_delay is longer than restart_delay_max"));
+    CHECK(refuses("restart_delay = 5\n", "\"5s\""));
+    CHECK(refuses("restart_delay = \"2d\"\n", "out of range"));
+}
+
+TEST_CASE("resolve: restart_limit is a frequency or none") {
+    CHECK(good("restart_limit = \"5/10s\"\n").restart_limit == Frequency{5, 10s});
+    CHECK_FALSE(good("restart_limit = \"unlimited\"\n").restart_limit);
+    CHECK_FALSE(
+            good("restart_limit = \"unlimited\"\n", "[defaults]\nrestart_limit = \"5/1h\"\n")
+                    .restart_limit);
+    CHECK(refuses("restart_limit = 5\n", "\"5/s\""));
+    CHECK(refuses("restart_limit = \"0/10s\"\n", "must be from 1"));
+    CHECK(refuses("restart_limit = \"often\"\n", "often"));
+}
+
+TEST_CASE("resolve: clean_exit replaces the usual ends, or edits them") {
+    using Exits = std::vector<CleanExit>;
+    CHECK(good("clean_exit = 3\n").clean_exit == Exits{{false, 3}});
+    CHECK(good("clean_exit = [0, \"USR1\", \"SIGUSR2\"]\n").clean_exit ==
+            Exits{{false, 0}, {true, SIGUSR1}, {true, SIGUSR2}});
+    CHECK(good("clean_exit = []\n").clean_exit.empty());
+    Exits more = usual_clean_exits();
+    more.push_back({false, 75});
+    CHECK(good("clean_exit = { add = [75] }\n").clean_exit == more);
+    CHECK(good("clean_exit = { add = [75] }\n", "[defaults]\nclean_exit = [1]\n").clean_exit ==
+            Exits{{false, 1}, {false, 75}});
+    Exits fewer = usual_clean_exits();
+    std::erase(fewer, CleanExit{true, SIGHUP});
+    CHECK(good("clean_exit = { remove = [\"HUP\"] }\n").clean_exit == fewer);
+    CHECK(refuses("clean_exit = { remove = [9] }\n", "not in the inherited list"));
+}
+
+TEST_CASE("resolve: what is no exit status and no signal is refused where it stands") {
+    CHECK(refuses("clean_exit = [0, 256]\n", "256 is not an exit status"));
+    CHECK(refuses("clean_exit = [-1]\n", "-1 is not an exit status"));
+    CHECK(refuses(
+            "clean_exit = [\"TERN\"]\n", "\"TERN\" is neither an exit status nor a signal"));
+    CHECK(refuses("clean_exit = [true]\n", "clean_exit"));
+}
