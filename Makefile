@@ -68,7 +68,7 @@ UNIT_sys     = accept client_queue listen_socket probe renew_listener repair gua
 	ident resolve_channel resolve_server take_over announce_channel rpc_backend avahi_services notify
 UNIT_relay   = relay_protocol wheel relay relay_asking relay_datagrams relay_flows sandbox proxy_header preface access_list
 UNIT_loop    = loop
-UNIT_engine  = watches heartbeat config_reader directories doors records service_view supervisor supervisor_relay supervisor_view reloading farewells \
+UNIT_engine  = living watches heartbeat config_reader directories doors records service_view supervisor supervisor_relay supervisor_view reloading farewells \
 	resolver target_names deny_list announcer
 UNIT_control = control ctl documents ctl_file ctl_import ctl_look ctl_tell ctl_try frame_gate endpoint
 UNIT_TESTS = $(foreach layer,$(LAYERS),$(UNIT_$(layer)))

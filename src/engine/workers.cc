@@ -53,11 +53,16 @@ void Supervisor::note_listeners(Service& service) {
 
 // One that waits for the end of its pause goes on waiting.
 void Supervisor::fill_pool(Service& service) {
+    bool shortage = false;
     for (std::size_t i = 0; i < wanted_instances(*service.plan); ++i) {
         Instance& instance = *service.instances[i];
-        if (instance.at_rest() && instance.state != LifeState::waiting)
-            live(service, instance, LifeEvent::start);
+        if (!instance.at_rest() || instance.state == LifeState::waiting) continue;
+        live(service, instance, LifeEvent::start);
+        shortage = shortage || instance.cause == EndKind::shortage;
     }
+    // Who knocks is not heard again before there may be room.
+    if (shortage && service.residents == 0)
+        hold(service, Hold::processes, loop_.now() + std::chrono::seconds(1));
 }
 
 bool Supervisor::start_process(Service& service, Instance& instance) {
