@@ -5,10 +5,10 @@
 // signals and orders. Its parts are in files of their own: supervisor.cc (start, stop,
 // signals), accepting.cc (knock → admission → launch), holding.cc (connections whose client's
 // name or user is asked for first), denying.cc (addresses kept out for a time), workers.cc
-// (workers and daemons), ending.cc (exits), reloading.cc (file → plan → commit), recovering.cc
-// (after a kill), announcing.cc (what others are told of services), orders.cc and status.cc
-// (what control asks for), relaying.cc, relaying_datagrams.cc and upstreams.cc (relays, and
-// where redirects go).
+// (workers and daemons), living.cc (what becomes of each of them), ending.cc (exits),
+// reloading.cc (file → plan → commit), recovering.cc (after a kill), announcing.cc (what others
+// are told of services), orders.cc and status.cc (what control asks for), relaying.cc,
+// relaying_datagrams.cc and upstreams.cc (relays, and where redirects go).
 #pragma once
 
 #include <array>
