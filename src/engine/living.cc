@@ -72,18 +72,12 @@ Instance* Supervisor::instance_of(Service& service, std::uint32_t process) {
 
 void Supervisor::live(Service& service, Instance& instance, LifeEvent event) {
     if (stopping_ && instance.at_rest()) return;  // nothing is begun any more
-    std::optional<LifeEvent> next = event;
-    while (next) {
-        const LifeState left = instance.state;
-        const LifeStep step = life_step(left, *next);
-        if (!step.known) return;
-        next.reset();
-        enter(service, instance, step.next);
-        for (std::size_t i = 0; i < static_cast<std::size_t>(LifeEffect::count); ++i) {
-            if (!step.asks(static_cast<LifeEffect>(i))) continue;
-            if (auto raised = perform(service, instance, static_cast<LifeEffect>(i)))
-                next = raised;
-        }
+    const LifeStep step = life_step(instance.state, event);
+    if (!step.known) return;
+    enter(service, instance, step.next);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(LifeEffect::count); ++i) {
+        if (step.asks(static_cast<LifeEffect>(i)))
+            perform(service, instance, static_cast<LifeEffect>(i));
     }
 }
 
@@ -116,38 +110,39 @@ void Supervisor::set_deadline(Service& service, Instance& instance, Mono deadlin
     instance.timer->start(std::max(deadline - loop_.now(), Nanoseconds{0}));
 }
 
-std::optional<LifeEvent> Supervisor::perform(
-        Service& service, Instance& instance, LifeEffect effect) {
+// What follows at once is lived at once: such an effect is the last of its step.
+void Supervisor::perform(Service& service, Instance& instance, LifeEffect effect) {
     switch (effect) {
         case LifeEffect::launch:
             instance.cause = EndKind::none;
             instance.cause_text.clear();
             instance.limit_reached = false;
             instance.ready_at = Mono::max();
-            if (start_process(service, instance)) return std::nullopt;
-            return LifeEvent::not_launched;
-        case LifeEffect::await: return LifeEvent::ready;
+            if (!start_process(service, instance))
+                live(service, instance, LifeEvent::not_launched);
+            break;
+        case LifeEffect::await: live(service, instance, LifeEvent::ready); break;
         case LifeEffect::run_pre:
         case LifeEffect::run_post:
         case LifeEffect::run_stop:
-        case LifeEffect::run_stop_post: return LifeEvent::command_ok;
+        case LifeEffect::run_stop_post: live(service, instance, LifeEvent::command_ok); break;
         case LifeEffect::send_term:
             tell(instance, SIGTERM);
             tell(instance, SIGCONT);  // a stopped process sees it
-            return std::nullopt;
+            break;
         case LifeEffect::send_kill:
             outputs_.log().log(NoticeEvent{.level = Level::warning,
                     .service = service.name(),
                     .text = "1 process still there after stop_timeout: KILL"});
             tell(instance, SIGKILL);
-            return std::nullopt;
+            break;
         case LifeEffect::note_unkillable:
             outputs_.log().log(NoticeEvent{.level = Level::error,
                     .service = service.name(),
                     .text = "KILL did not end its process: it hangs in the kernel"});
-            return std::nullopt;
-        case LifeEffect::judge: return judge(service, instance);
-        default: return std::nullopt;  // notes are taken where their facts are (ending.cc)
+            break;
+        case LifeEffect::judge: live(service, instance, judge(service, instance)); break;
+        default: break;  // notes are taken where their facts are (ending.cc)
     }
 }
 

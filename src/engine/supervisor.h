@@ -266,8 +266,7 @@ private:
     void live(Service& service, Instance& instance, LifeEvent event);
     void enter(Service& service, Instance& instance, LifeState state);
     void set_deadline(Service& service, Instance& instance, Mono deadline);
-    // What follows from it at once.
-    std::optional<LifeEvent> perform(Service& service, Instance& instance, LifeEffect effect);
+    void perform(Service& service, Instance& instance, LifeEffect effect);
     [[nodiscard]] LifeEvent judge(Service& service, Instance& instance);
     void tell(const Instance& instance, int signal);
     // The first cause of an end counts.

@@ -265,6 +265,27 @@ TEST_CASE("life: the cause is noted wherever something leads down that nobody or
     }
 }
 
+// The owner of a life lives on from within such an effect.
+TEST_CASE(
+        "life: an effect that another event may follow from at once is the last of its step") {
+    const auto raises = [](F effect) {
+        return is_command_effect(effect) || effect == F::launch || effect == F::await ||
+               effect == F::judge;
+    };
+    for (const S state : all_states()) {
+        for (const E event : all_events()) {
+            const LifeStep step = life_step(state, event);
+            CAPTURE(life_state_name(state), life_event_name(event));
+            bool raised = false;
+            for (unsigned n = 0; n < static_cast<unsigned>(F::count); ++n) {
+                if (!step.asks(static_cast<F>(n))) continue;
+                CHECK_FALSE(raised);
+                raised = raises(static_cast<F>(n));
+            }
+        }
+    }
+}
+
 TEST_CASE("life: names are there for all, each its own") {
     std::set<std::string_view> names;
     for (const S state : all_states())
