@@ -71,6 +71,7 @@ def test_default():
     path, falls = counting("falls", 'test "$(wc -l </srv/falls.starts)" -ge 2 && exec sleep 1000; exit 1')
     done, ends = counting("ends", "exit 0")
     with Superd(falls + ends) as d:
+        wait_starts(path, 2)
         d.wait_state("falls", "running")
         expect(starts(path), 2)
         d.wait_state("ends", "stopped")
@@ -171,6 +172,7 @@ def test_survives_kill():
     with Superd(text) as d:
         for name, state in wanted.items():
             d.wait_state(name, state)
+            wait_starts(paths[name], 1)
         before = d.pid
         os.kill(before, signal.SIGKILL)
         d.wait_superd(other_than=before)
