@@ -14,6 +14,7 @@
 #include "relay/relay.h"
 #include "support/catch.h"
 #include "support/relay_channel.h"
+#include "support/wait_until.h"
 
 namespace superd::test {
 
@@ -93,6 +94,20 @@ struct RelayBench {
         if (auto messages = receive_from_relay(channel.get()))
             heard.insert(heard.end(), messages->begin(), messages->end());
         return !heard.empty();
+    }
+
+    // The next datagram there; the relay turns meanwhile.
+    std::string next(const Fd& socket) {
+        std::string text(70'000, '\0');
+        ssize_t got = -1;
+        if (!wait_until([&] {
+                turn(1);
+                got = ::recv(socket.get(), text.data(), text.size(), MSG_DONTWAIT);
+                return got >= 0;
+            }))
+            return "(none)";
+        text.resize(static_cast<std::size_t>(got));
+        return text;
     }
 
     // Up to `size` bytes, or the end of file.

@@ -32,6 +32,14 @@
 
 namespace superd::test {
 
+inline Endpoint ip_endpoint(const char* ip, std::uint32_t port) {
+    Endpoint endpoint;
+    endpoint.family = Family::ip;
+    endpoint.ip = IpAddress::parse(ip).value();
+    endpoint.port = port;
+    return endpoint;
+}
+
 // tcp or udp on 127.0.0.1, port 0 unless given.
 inline ListenerPlan loopback_plan(ListenerKind kind, std::uint32_t port = 0) {
     ListenerPlan plan;

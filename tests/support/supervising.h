@@ -2,6 +2,7 @@
 // A supervisor with a real loop, real processes and sockets on loopback, turned by hand.
 #pragma once
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -170,6 +171,17 @@ public:
         (supervisor.get()->*verb)(name, [&](Outcome o) { outcome = std::move(o); });
         turn_until([&] { return outcome.has_value(); });
         return outcome.value_or(Outcome{-1, "never answered"});
+    }
+
+    // Kills every process, so that nothing is left for the tests that follow.
+    void end_all() {
+        for (const std::string& name : supervisor->names()) {
+            supervisor->kill(name, SIGKILL, 0, [](const Outcome&) {});
+            REQUIRE(turn_until([&] {
+                const auto status = supervisor->service(name);
+                return !status || status->processes.empty();
+            }));
+        }
     }
 
     ReloadReport reload(bool dry_run = false) {

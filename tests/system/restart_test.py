@@ -68,7 +68,7 @@ def test_policies():
 @needs_root
 def test_default():
     """A daemon that falls is started again without being asked for it, one that ends well is not"""
-    path, falls = counting("falls", 'test "$(wc -l </srv/falls.starts)" -ge 2 && exec sleep 1000; exit 1')
+    path, falls = counting("falls", 'test "$(wc -l </srv/falls.starts)" -ge 2 && exec tail -f /dev/null; exit 1')
     done, ends = counting("ends", "exit 0")
     with Superd(falls + ends) as d:
         wait_starts(path, 2)
@@ -165,7 +165,7 @@ def test_survives_kill():
     paths, text = {}, ""
     for name, how, lines in (("failed", "exit 1", 'restart = "no"'), ("done", "exit 0", ""),
                              ("waits", "exit 1", 'restart_delay = "1h"\nrestart_delay_max = "1h"'),
-                             ("runs", "exec sleep 1000", "")):
+                             ("runs", "exec tail -f /dev/null", "")):
         paths[name], part = counting(name, how, lines)
         text += part
     wanted = {"failed": "failed", "done": "stopped", "waits": "backoff", "runs": "running"}

@@ -7,6 +7,7 @@
 #include "relay/datagrams.h"
 #include "relay/source_rates.h"
 #include "support/catch.h"
+#include "support/sockets.h"
 
 using namespace superd;
 using namespace std::chrono_literals;
@@ -52,14 +53,6 @@ Fd file_of(const std::string& bytes) {
     return file;
 }
 
-Endpoint peer(const char* ip, std::uint32_t port) {
-    Endpoint made;
-    made.family = Family::ip;
-    made.ip = *IpAddress::parse(ip);
-    made.port = port;
-    return made;
-}
-
 }  // namespace
 
 TEST_CASE("access list: the most specific block decides, as for connections") {
@@ -103,9 +96,10 @@ TEST_CASE("source rates: each source has its tokens, and a flood of others does 
     const RatePlan rate{{2, 1s}, 2, 0s, {}};
     SourceRates rates(rate, {1, 2});
     const Mono now{std::chrono::hours(1)};
-    const Endpoint one = peer("192.0.2.1", 5000), other = peer("192.0.2.2", 5000);
+    const Endpoint one = test::ip_endpoint("192.0.2.1", 5000),
+                   other = test::ip_endpoint("192.0.2.2", 5000);
     CHECK(rates.take(one, now));
-    CHECK(rates.take(peer("192.0.2.1", 6000), now));
+    CHECK(rates.take(test::ip_endpoint("192.0.2.1", 6000), now));
     CHECK_FALSE(rates.take(one, now));
     CHECK(rates.take(other, now));
     CHECK(rates.take(one, now + 600ms));

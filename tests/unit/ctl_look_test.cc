@@ -7,6 +7,7 @@
 
 #include "support/catch.h"
 #include "support/control_server.h"
+#include "support/sockets.h"
 
 using namespace superd;
 using test::Said;
@@ -15,14 +16,6 @@ namespace {
 
 using Json = nlohmann::json;
 using Words = std::vector<std::string>;
-
-Endpoint tcp(const char* ip, std::uint16_t port) {
-    Endpoint endpoint;
-    endpoint.family = Family::ip;
-    endpoint.ip = *IpAddress::parse(ip);
-    endpoint.port = port;
-    return endpoint;
-}
 
 // ssh serves two clients, web is stopped.
 struct Fixture : test::ControlFixture {
@@ -40,15 +33,15 @@ struct Fixture : test::ControlFixture {
         ssh.processes.push_back({.pid = 800,
                 .kind = "handler",
                 .connection = 0x18f2,
-                .peer = tcp("198.51.100.7", 51544),
-                .local = tcp("192.0.2.1", 22),
+                .peer = test::ip_endpoint("198.51.100.7", 51544),
+                .local = test::ip_endpoint("192.0.2.1", 22),
                 .user = "alice",
                 .since = {}});
         ssh.processes.push_back({.pid = 0,
                 .kind = "held",
                 .connection = 0x18f3,
-                .peer = tcp("2001:db8::7", 4000),
-                .local = tcp("2001:db8::1", 22),
+                .peer = test::ip_endpoint("2001:db8::7", 4000),
+                .local = test::ip_endpoint("2001:db8::1", 22),
                 .since = {}});
         auto& web = manager.add("web", ServiceState::stopped);
         web.mode = Mode::worker;

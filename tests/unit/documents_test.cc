@@ -9,6 +9,7 @@
 
 #include "support/catch.h"
 #include "support/fake_manager.h"
+#include "support/sockets.h"
 
 using namespace superd;
 using namespace std::chrono_literals;
@@ -18,14 +19,6 @@ namespace {
 using Json = nlohmann::json;
 
 const RenderStyle plain{.colour = false, .now = Wall(1'800'000'000s)};
-
-Endpoint tcp(const char* ip, std::uint16_t port) {
-    Endpoint endpoint;
-    endpoint.family = Family::ip;
-    endpoint.ip = *IpAddress::parse(ip);
-    endpoint.port = port;
-    return endpoint;
-}
 
 struct Bench {
     FakeManager manager;
@@ -103,20 +96,20 @@ TEST_CASE("documents: who is relayed or held has no process, who is served has o
     service.processes = {{.pid = 0,
                                  .kind = "held",
                                  .connection = 0xa1,
-                                 .peer = tcp("192.0.2.1", 1000),
-                                 .local = tcp("192.0.2.2", 22),
+                                 .peer = test::ip_endpoint("192.0.2.1", 1000),
+                                 .local = test::ip_endpoint("192.0.2.2", 22),
                                  .since = plain.now - 5s},
             {.pid = 31,
                     .kind = "handler",
                     .connection = 0xa2,
-                    .peer = tcp("2001:db8::1", 1001),
-                    .local = tcp("2001:db8::2", 22),
+                    .peer = test::ip_endpoint("2001:db8::1", 1001),
+                    .local = test::ip_endpoint("2001:db8::2", 22),
                     .since = plain.now - 60s},
             {.pid = 0,
                     .kind = "relayed",
                     .connection = 0xa3,
-                    .peer = tcp("192.0.2.3", 1002),
-                    .local = tcp("192.0.2.2", 22),
+                    .peer = test::ip_endpoint("192.0.2.3", 1002),
+                    .local = test::ip_endpoint("192.0.2.2", 22),
                     .since = plain.now - 2h}};
     const std::string text = bench.text();
     CHECK(holds(text, "pid 31 handler, 1m, connection a2 from [2001:db8::1]:1001\n"));
@@ -189,8 +182,8 @@ TEST_CASE("documents: an address is asked about without a port, unless one was g
                 explanation_document("s", peer, plain.now, {}))["explanation"]["from"]
                 .get<std::string>();
     };
-    CHECK(from(tcp("2001:db8::1", 0)) == "2001:db8::1");
-    CHECK(from(tcp("2001:db8::1", 80)) == "[2001:db8::1]:80");
+    CHECK(from(test::ip_endpoint("2001:db8::1", 0)) == "2001:db8::1");
+    CHECK(from(test::ip_endpoint("2001:db8::1", 80)) == "[2001:db8::1]:80");
     Endpoint peer;
     peer.family = Family::unix;
     peer.uid = 7;

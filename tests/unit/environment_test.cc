@@ -5,6 +5,7 @@
 #include "policy/spawn_plan.h"
 
 #include "support/catch.h"
+#include "support/sockets.h"
 
 using namespace superd;
 
@@ -26,14 +27,6 @@ Variables variables_of(const ConnectionFacts& facts) {
     return variables;
 }
 
-Endpoint endpoint(const char* ip, std::uint32_t port) {
-    Endpoint end;
-    end.family = Family::ip;
-    end.ip = *IpAddress::parse(ip);
-    end.port = port;
-    return end;
-}
-
 ConnectionFacts facts_of(
         ListenerKind kind, const Endpoint& peer = {}, const Endpoint& local = {}) {
     ConnectionFacts facts;
@@ -50,13 +43,13 @@ TEST_CASE("environment: a TCP connection has UCSPI's, systemd's and xinetd's var
             {"TCPREMOTEPORT", "51544"}, {"TCPLOCALIP", "192.0.2.1"}, {"TCPLOCALPORT", "22"},
             {"REMOTE_ADDR", "198.51.100.7"}, {"REMOTE_PORT", "51544"},
             {"REMOTE_HOST", "198.51.100.7"}};
-    CHECK(variables_of(facts_of(ListenerKind::tcp, endpoint("198.51.100.7", 51544),
-                  endpoint("192.0.2.1", 22))) == expected);
+    CHECK(variables_of(facts_of(ListenerKind::tcp, test::ip_endpoint("198.51.100.7", 51544),
+                  test::ip_endpoint("192.0.2.1", 22))) == expected);
 }
 
 TEST_CASE("environment: a confirmed name and an ident server's user are handed on") {
-    ConnectionFacts facts = facts_of(
-            ListenerKind::tcp, endpoint("198.51.100.7", 51544), endpoint("192.0.2.1", 22));
+    ConnectionFacts facts = facts_of(ListenerKind::tcp,
+            test::ip_endpoint("198.51.100.7", 51544), test::ip_endpoint("192.0.2.1", 22));
     facts.peer_name = "db.example.org";
     facts.peer_user = "alice";
     auto variables = variables_of(facts);
@@ -67,13 +60,13 @@ TEST_CASE("environment: a confirmed name and an ident server's user are handed o
 }
 
 TEST_CASE("environment: an IPv4 client of a socket for both families is shown as IPv4") {
-    CHECK(variables_of(facts_of(ListenerKind::tcp, endpoint("::ffff:198.51.100.7", 1),
-                  endpoint("::ffff:192.0.2.1", 2)))["TCPREMOTEIP"] == "198.51.100.7");
+    CHECK(variables_of(facts_of(ListenerKind::tcp, test::ip_endpoint("::ffff:198.51.100.7", 1),
+                  test::ip_endpoint("::ffff:192.0.2.1", 2)))["TCPREMOTEIP"] == "198.51.100.7");
 }
 
 TEST_CASE("environment: an IPv6 address is in its shortest form, without brackets") {
-    auto variables = variables_of(facts_of(
-            ListenerKind::tcp, endpoint("2001:db8:0:0:0:0:0:1", 65535), endpoint("::1", 22)));
+    auto variables = variables_of(facts_of(ListenerKind::tcp,
+            test::ip_endpoint("2001:db8:0:0:0:0:0:1", 65535), test::ip_endpoint("::1", 22)));
     CHECK(variables["TCPREMOTEIP"] == "2001:db8::1");
     CHECK(variables["REMOTE_ADDR"] == "2001:db8::1");
     CHECK(variables["TCPLOCALIP"] == "::1");
@@ -95,8 +88,8 @@ TEST_CASE("environment: a UNIX connection says who its client is, and has no add
 }
 
 TEST_CASE("environment: a connection that the kernel has numbered has its cookie") {
-    ConnectionFacts facts =
-            facts_of(ListenerKind::tcp, endpoint("198.51.100.7", 1), endpoint("192.0.2.1", 2));
+    ConnectionFacts facts = facts_of(ListenerKind::tcp, test::ip_endpoint("198.51.100.7", 1),
+            test::ip_endpoint("192.0.2.1", 2));
     CHECK(variables_of(facts).count("SO_COOKIE") == 0);
     facts.cookie = 18'446'744'073'709'551'615U;
     CHECK(variables_of(facts)["SO_COOKIE"] == "18446744073709551615");

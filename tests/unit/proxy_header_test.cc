@@ -3,22 +3,17 @@
 
 #include "relay/protocol.h"
 #include "support/catch.h"
+#include "support/sockets.h"
 
 using namespace superd;
 using namespace std::string_literals;
 
 namespace {
 
-Endpoint endpoint(const char* ip, std::uint32_t port) {
-    Endpoint made;
-    made.family = Family::ip;
-    made.ip = *IpAddress::parse(ip);
-    made.port = port;
-    return made;
-}
-
-const Endpoint four = endpoint("198.51.100.7", 51544), home = endpoint("192.0.2.1", 22);
-const Endpoint six = endpoint("2001:db8::7", 51544), home6 = endpoint("2001:db8::1", 22);
+const Endpoint four = test::ip_endpoint("198.51.100.7", 51544),
+               home = test::ip_endpoint("192.0.2.1", 22);
+const Endpoint six = test::ip_endpoint("2001:db8::7", 51544),
+               home6 = test::ip_endpoint("2001:db8::1", 22);
 
 }  // namespace
 

@@ -56,20 +56,6 @@ struct Bench : test::RelayBench {
         give(message, {server.get(), list->get()});
     }
 
-    // The next datagram for the client; the relay turns meanwhile.
-    std::string next(const Fd& socket) {
-        std::string text(70'000, '\0');
-        ssize_t got = -1;
-        if (!wait_until([&] {
-                turn(1);
-                got = ::recv(socket.get(), text.data(), text.size(), MSG_DONTWAIT);
-                return got >= 0;
-            }))
-            return "(none)";
-        text.resize(static_cast<std::size_t>(got));
-        return text;
-    }
-
     // What the relay says next, however long the datagram is on its way.
     template <class Message>
     Message next_said() {

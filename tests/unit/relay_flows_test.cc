@@ -55,20 +55,6 @@ struct Bench : test::RelayBench {
         return mine;
     }
 
-    // The next datagram of either end; the relay turns meanwhile.
-    std::string next(const Fd& socket) {
-        std::string text(70'000, '\0');
-        ssize_t got = -1;
-        if (!wait_until([&] {
-                turn(1);
-                got = ::recv(socket.get(), text.data(), text.size(), MSG_DONTWAIT);
-                return got >= 0;
-            }))
-            return "(none)";
-        text.resize(static_cast<std::size_t>(got));
-        return text;
-    }
-
     [[nodiscard]] bool is_empty(const Fd& socket) {
         turn();
         return ::recv(socket.get(), nullptr, 0, MSG_DONTWAIT | MSG_PEEK) < 0;

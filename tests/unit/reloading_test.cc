@@ -32,16 +32,6 @@ Fd talk(Supervised& bench, std::string_view name) {
     return client;
 }
 
-void end_all(Supervised& bench) {
-    for (const std::string& name : bench.supervisor->names()) {
-        bench.supervisor->kill(name, SIGKILL, 0, [](const Outcome&) {});
-        REQUIRE(bench.turn_until([&] {
-            const auto status = bench.supervisor->service(name);
-            return !status || status->processes.empty();
-        }));
-    }
-}
-
 }  // namespace
 
 TEST_CASE("reload: a file with an error changes nothing, and says where") {
@@ -61,7 +51,7 @@ TEST_CASE("reload: a file with an error changes nothing, and says where") {
     CHECK(inode_of(bench.status("one").listeners.at(0).fd) == inode);
     CHECK(bench.supervisor->daemon().config_state.find("last accepted") != std::string::npos);
     CHECK(test::open_descriptors() == before);
-    end_all(bench);
+    bench.end_all();
 }
 
 TEST_CASE("reload: an address that somebody else has refuses all of it") {
@@ -114,7 +104,7 @@ TEST_CASE("reload: a listener moves to the service that has its address now, wit
     CHECK(bench.supervisor->names() == std::vector<std::string>{"after"});
     CHECK(inode_of(bench.status("after").listeners.at(0).fd) == inode);
     CHECK(bench.says(client, "hello"));
-    end_all(bench);
+    bench.end_all();
 }
 
 TEST_CASE("reload: a raised max_connections lets in who waits") {
@@ -128,7 +118,7 @@ TEST_CASE("reload: a raised max_connections lets in who waits") {
     bench.write_config(echo_service("cat", "max_connections = 2"));
     CHECK(bench.reload().code == 0);
     CHECK(bench.says(second, "two"));
-    end_all(bench);
+    bench.end_all();
 }
 
 TEST_CASE(
@@ -158,7 +148,7 @@ TEST_CASE(
     REQUIRE(bench.turn_until([&] { return !bench.supervisor->service("gone"); }));
     REQUIRE(waited);
     CHECK(waited->code == 4);
-    end_all(bench);
+    bench.end_all();
 }
 
 TEST_CASE("reload: a removed daemon is ended; one that is back meanwhile starts again") {
@@ -178,7 +168,7 @@ TEST_CASE("reload: a removed daemon is ended; one that is back meanwhile starts 
         CHECK(bench.becomes("d", ServiceState::running));
         CHECK(bench.status("d").processes.at(0).pid != pid);
     }
-    end_all(bench);
+    bench.end_all();
 }
 
 TEST_CASE("reload: a worker that becomes a handler gives its listener back") {
@@ -195,7 +185,7 @@ TEST_CASE("reload: a worker that becomes a handler gives its listener back") {
     bench.write_config(text("\"/bin/cat\"", "handler"));
     CHECK(bench.reload().code == 0);
     CHECK(bench.says(client, "hello"));
-    end_all(bench);
+    bench.end_all();
 }
 
 TEST_CASE("reload: enabled = false closes and ends what was paused or started by hand") {
@@ -221,7 +211,7 @@ TEST_CASE("reload: enabled = false closes and ends what was paused or started by
     CHECK(bench.status("h").state == ServiceState::listening);
     CHECK(bench.status("d").state == ServiceState::running);
     CHECK(bench.status("d").exited == 1);
-    end_all(bench);
+    bench.end_all();
 }
 
 TEST_CASE("reload: enabled = false closes and ends, enabled again opens and starts") {
@@ -238,7 +228,7 @@ TEST_CASE("reload: enabled = false closes and ends, enabled again opens and star
     CHECK(bench.reload().code == 0);
     CHECK(bench.becomes("d", ServiceState::running));
     const Fd client = talk(bench, "h");
-    end_all(bench);
+    bench.end_all();
 }
 
 }  // namespace superd

@@ -5,52 +5,18 @@
 #include <cstring>
 #include <optional>
 
-#include "support/catch.h"
-#include "support/turning.h"
+#include "support/asked_program.h"
+#include "support/sockets.h"
 
 namespace superd {
 namespace {
 
 Endpoint peer_at(const char* address) {
-    Endpoint peer;
-    peer.family = Family::ip;
-    peer.ip = IpAddress::parse(address).value();
-    peer.port = 51544;
-    return peer;
+    return test::ip_endpoint(address, 51544);
 }
 
-struct Bench {
-    explicit Bench(const Resolver::Limits& limits = {})
-            : resolver(
-                      loop,
-                      [this](Fd channel) {
-                          ++started;
-                          if (refuse_start) return false;
-                          program = std::move(channel);
-                          return true;
-                      },
-                      limits) {}
-
-    template <class Condition>
-    bool turn_until(Condition condition) {
-        return test::turn_until(loop, condition);
-    }
-
-    // The next question that reached the program.
-    Query next() {
-        std::optional<Query> query;
-        REQUIRE(turn_until([&] {
-            const auto packet =
-                    program ? receive_resolve_packet(program.get()) : Result<std::string>("");
-            if (packet) query = decode_query(*packet);
-            return query.has_value();
-        }));
-        return *query;
-    }
-
-    void say(const Answer& answer) const {
-        REQUIRE(send_resolve_packet(program.get(), encode_answer(answer).value()));
-    }
+struct Bench : test::AskedProgram {
+    explicit Bench(const Resolver::Limits& limits = {}) : AskedProgram(limits) {}
 
     void find(const char* address, Nanoseconds timeout = std::chrono::hours(1)) {
         resolver.find_name(peer_at(address), timeout, [this](const Resolver::Name& name) {
@@ -62,12 +28,7 @@ struct Bench {
         return turn_until([&] { return names.size() >= count; });
     }
 
-    Loop loop;
-    Fd program;
-    int started = 0;
-    bool refuse_start = false;
     std::vector<std::string> names;
-    Resolver resolver;
 };
 
 }  // namespace

@@ -33,10 +33,7 @@ struct Bench : Supervised {
 
     // The relay goes with its channel; nothing is left for the tests that follow.
     ~Bench() {
-        for (const std::string& name : supervisor->names()) {
-            supervisor->kill(name, SIGKILL, 0, [](const Outcome&) {});
-            turn_until([&] { return status(name).processes.empty(); });
-        }
+        end_all();
         supervisor.reset();
         while (::waitpid(-1, nullptr, 0) > 0) {
         }

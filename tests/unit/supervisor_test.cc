@@ -18,16 +18,6 @@ using test::Supervised;
 const std::vector<std::string> forever{"/usr/bin/tail", "-f", "/dev/null"};
 
 // Ends every process of the services, so that nothing outlives a case.
-void end_all(Supervised& bench) {
-    for (const std::string& name : bench.supervisor->names()) {
-        bench.supervisor->kill(name, SIGKILL, 0, [](const Outcome&) {});
-        REQUIRE(bench.turn_until([&] {
-            const auto status = bench.supervisor->service(name);
-            return !status || status->processes.empty();
-        }));
-    }
-}
-
 }  // namespace
 
 TEST_CASE("supervisor: a handler answers a connection, and no descriptor stays behind") {
@@ -64,7 +54,7 @@ TEST_CASE(
     first.reset();
     CHECK(bench.says(second, "two"));
     CHECK(bench.status("cat").refused.empty());
-    end_all(bench);
+    bench.end_all();
 }
 
 TEST_CASE("supervisor: on_limit = refuse turns away with its text and counts it") {
@@ -81,7 +71,7 @@ TEST_CASE("supervisor: on_limit = refuse turns away with its text and counts it"
     const auto refused = bench.status("cat").refused;
     REQUIRE(refused.size() == 1);
     CHECK(refused[0] == std::pair<std::string, std::uint64_t>{"max_connections", 1});
-    end_all(bench);
+    bench.end_all();
 }
 
 TEST_CASE("supervisor: a program that is not there fails the launch and nothing else") {
@@ -135,7 +125,7 @@ TEST_CASE("supervisor: start during a stop starts anew when the old process has 
     CHECK(stopped);
     REQUIRE(bench.status("d").processes.size() == 1);
     CHECK(bench.status("d").processes.at(0).pid != old_pid);
-    end_all(bench);
+    bench.end_all();
 }
 
 TEST_CASE("supervisor: restart replaces the process; a daemon that falls at once says so") {
@@ -150,7 +140,7 @@ TEST_CASE("supervisor: restart replaces the process; a daemon that falls at once
     const Outcome failed = bench.order(&Supervisor::restart, "f");
     CHECK(failed.code == 1);
     CHECK(failed.message.find("/nonexistent/program") != std::string::npos);
-    end_all(bench);
+    bench.end_all();
 }
 
 TEST_CASE(
@@ -169,7 +159,7 @@ TEST_CASE(
     const Fd client = bench.connect("w");
     REQUIRE(client);
     CHECK(bench.becomes("w", ServiceState::running));
-    end_all(bench);
+    bench.end_all();
 }
 
 TEST_CASE("supervisor: a pool gets back the worker it lost") {
@@ -183,7 +173,7 @@ TEST_CASE("supervisor: a pool gets back the worker it lost") {
     REQUIRE(::kill(lost, SIGKILL) == 0);
     REQUIRE(bench.turn_until([&] { return bench.status("pool").started == 3; }));
     CHECK(bench.status("pool").processes.size() == 2);
-    end_all(bench);
+    bench.end_all();
 }
 
 TEST_CASE("supervisor: a pool tries again for a worker that could not be started") {
@@ -200,7 +190,7 @@ TEST_CASE("supervisor: a pool tries again for a worker that could not be started
     REQUIRE(bench.turn_until([&] { return bench.status("pool").failed >= 1; }));
     REQUIRE(::symlink(forever[0].c_str(), program.c_str()) == 0);
     CHECK(bench.turn_until([&] { return bench.status("pool").started == 3; }));
-    end_all(bench);
+    bench.end_all();
 }
 
 TEST_CASE("supervisor: pause leaves clients in the queue; resume lets them in as before") {
@@ -243,7 +233,7 @@ TEST_CASE("supervisor: restart after drain opens the service again, not its sock
     const Fd second = bench.connect("cat");
     REQUIRE(::send(second.get(), "two\n", 4, 0) == 4);
     CHECK(bench.says(second, "two"));
-    end_all(bench);
+    bench.end_all();
 }
 
 TEST_CASE("supervisor: a handler started by hand has its folders and credentials") {
@@ -291,7 +281,7 @@ TEST_CASE("supervisor: waiters are answered when their test holds, and not after
     CHECK(bench.turn_until([&] { return answered == 2; }));
     CHECK(bench.supervisor->wait("nobody", is(ServiceState::running),
                   [](const Outcome& outcome) { CHECK(outcome.code == 4); }) == 0);
-    end_all(bench);
+    bench.end_all();
 }
 
 TEST_CASE(

@@ -28,15 +28,7 @@ struct Bench : Supervised {
         start_from_file();
     }
 
-    ~Bench() {
-        for (const std::string& name : supervisor->names()) {
-            supervisor->kill(name, SIGKILL, 0, [](const Outcome&) {});
-            turn_until([&] {
-                const auto status = supervisor->service(name);
-                return !status || status->processes.empty();
-            });
-        }
-    }
+    ~Bench() { end_all(); }
 
     // "denied LINE: sentence", the line being that of superd.toml.
     [[nodiscard]] std::string explain(

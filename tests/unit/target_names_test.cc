@@ -5,8 +5,7 @@
 
 #include <optional>
 
-#include "support/catch.h"
-#include "support/turning.h"
+#include "support/asked_program.h"
 
 namespace superd {
 namespace {
@@ -24,33 +23,12 @@ public:
     std::vector<std::string> lines;
 };
 
-struct Bench {
+struct Bench : test::AskedProgram {
     Bench()
-            : resolver(loop,
-                      [this](Fd channel) {
-                          program = std::move(channel);
-                          return true;
-                      },
-                      {}),
-              names(loop, resolver, log,
+            : names(loop, resolver, log,
                       [this](const std::string& host) { news.push_back(host); }) {}
 
-    template <class Condition>
-    bool turn_until(Condition condition) {
-        return test::turn_until(loop, condition);
-    }
-
-    // The next question that reached the program.
-    AddressQuery asked() {
-        std::optional<Query> query;
-        REQUIRE(turn_until([&] {
-            const auto packet =
-                    program ? receive_resolve_packet(program.get()) : Result<std::string>("");
-            if (packet) query = decode_query(*packet);
-            return query.has_value();
-        }));
-        return std::get<AddressQuery>(*query);
-    }
+    AddressQuery asked() { return std::get<AddressQuery>(next()); }
 
     // True: nothing more has been asked by now.
     [[nodiscard]] bool silent() {
@@ -65,7 +43,7 @@ struct Bench {
         for (const char* one : addresses)
             answer.addresses.push_back(*IpAddress::parse(one));
         const std::size_t before = news.size();
-        REQUIRE(send_resolve_packet(program.get(), encode_answer(answer).value()));
+        say(answer);
         REQUIRE(turn_until([&] { return news.size() > before; }));
     }
 
@@ -76,11 +54,8 @@ struct Bench {
         return text;
     }
 
-    Loop loop;
     Log log;
-    Fd program;
     std::vector<std::string> news;
-    Resolver resolver;
     TargetNames names;
 };
 
