@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "sys/socket_options.h"
 
 namespace superd {
 
@@ -26,12 +27,6 @@ struct Question {
     nlmsghdr header;
     unix_diag_req body;
 };
-
-int option_of(int fd, int option) {
-    int value = 0;
-    socklen_t size = sizeof value;
-    return ::getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : 0;
-}
 
 // inet_diag and `ss` read the same: of a listener tcpi_unacked is the length of its queue.
 std::optional<ClientQueue> tcp_queue(int fd) {
@@ -103,8 +98,8 @@ std::optional<ClientQueue> unix_queue(int fd) {
 }  // namespace
 
 std::optional<ClientQueue> client_queue_of(int fd) {
-    if (option_of(fd, SO_ACCEPTCONN) == 0) return std::nullopt;
-    return option_of(fd, SO_DOMAIN) == AF_UNIX ? unix_queue(fd) : tcp_queue(fd);
+    if (option_of(fd, SOL_SOCKET, SO_ACCEPTCONN) == 0) return std::nullopt;
+    return option_of(fd, SOL_SOCKET, SO_DOMAIN) == AF_UNIX ? unix_queue(fd) : tcp_queue(fd);
 }
 
 }  // namespace superd

@@ -18,12 +18,6 @@ namespace superd {
 
 namespace {
 
-int option_of(int fd, int option) {
-    int value = 0;
-    socklen_t size = sizeof value;
-    return ::getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : 0;
-}
-
 // Keeps the first failure.
 class Renewal {
 public:
@@ -43,7 +37,7 @@ public:
     // The kernel doubles what it is given.
     void copy_buffer(bool differs, const char* key, int read, int force, int write) {
         if (!differs) return;
-        const int value = option_of(model_, read) / 2;
+        const int value = option_of(model_, SOL_SOCKET, read) / 2;
         if (::setsockopt(fd_, SOL_SOCKET, force, &value, sizeof value) != 0 &&
                 ::setsockopt(fd_, SOL_SOCKET, write, &value, sizeof value) != 0)
             take(fail(std::string("set ") + key, to_.address));
@@ -96,9 +90,9 @@ void copy_options(
 }
 
 Result<void> renew_socket(int fd, const ListenerPlan& from, const ListenerPlan& to) {
-    const int domain = option_of(fd, SO_DOMAIN);
-    const Fd model(::socket(
-            domain, option_of(fd, SO_TYPE) | SOCK_CLOEXEC, option_of(fd, SO_PROTOCOL)));
+    const int domain = option_of(fd, SOL_SOCKET, SO_DOMAIN);
+    const Fd model(::socket(domain, option_of(fd, SOL_SOCKET, SO_TYPE) | SOCK_CLOEXEC,
+            option_of(fd, SOL_SOCKET, SO_PROTOCOL)));
     if (!model) return fail("socket", to.address);
     ListenerPlan wanted = to;
     wanted.join.clear();  // the kept socket is in its groups

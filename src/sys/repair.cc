@@ -14,18 +14,14 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include "sys/socket_options.h"
+
 namespace superd {
 
 namespace {
 
-int get_option(int fd, int option, int otherwise) {
-    int value = 0;
-    socklen_t size = sizeof value;
-    return ::getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : otherwise;
-}
-
 bool is_datagram(int fd) {
-    return get_option(fd, SO_TYPE, -1) == SOCK_DGRAM;
+    return option_of(fd, SOL_SOCKET, SO_TYPE, -1) == SOCK_DGRAM;
 }
 
 Result<bool> mend_nonblocking(int fd, const ListenerPlan& plan) {
@@ -58,7 +54,8 @@ Result<bool> mend_filter(int fd, const ListenerPlan& plan) {
 
 // shutdown(2) on a listener ends it for all who share it; listen(2) brings a TCP one back.
 Result<bool> mend_listening(int fd, const ListenerPlan& plan) {
-    if (!is_connection_kind(plan.kind) || get_option(fd, SO_ACCEPTCONN, 1) != 0) return false;
+    if (!is_connection_kind(plan.kind) || option_of(fd, SOL_SOCKET, SO_ACCEPTCONN, 1) != 0)
+        return false;
     const auto backlog = static_cast<int>(std::min<std::uint32_t>(plan.backlog, INT_MAX));
     if (::listen(fd, backlog) != 0) return fail("listen", plan.address);
     return true;
@@ -139,7 +136,7 @@ Result<RepairReport> repair_shared_listener(int fd, const ListenerPlan& plan, bo
         else
             report.connected = repairs.run(mend_connected);
         // Reading it clears it; last, for the repairs may leave one.
-        report.error = get_option(fd, SO_ERROR, 0);
+        report.error = option_of(fd, SOL_SOCKET, SO_ERROR, 0);
         report.must_reopen = is_shut_down(fd);
     }
     if (!repairs.failure()) return tl::unexpected(repairs.failure().error());
@@ -152,7 +149,8 @@ namespace {
 // stamp. Off again afterwards: workers have not asked for it.
 class Timestamps {
 public:
-    explicit Timestamps(int fd) : fd_(fd), was_on_(get_option(fd, SO_TIMESTAMPNS, 0) != 0) {
+    explicit Timestamps(int fd)
+            : fd_(fd), was_on_(option_of(fd, SOL_SOCKET, SO_TIMESTAMPNS, 0) != 0) {
         if (!was_on_) set(1);
     }
 

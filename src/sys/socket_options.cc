@@ -179,4 +179,10 @@ Result<void> set_options_after_bind(int fd, const ListenerPlan& plan, bool ipv6)
     return socket.result();
 }
 
+int option_of(int fd, int level, int option, int otherwise) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    return ::getsockopt(fd, level, option, &value, &size) == 0 ? value : otherwise;
+}
+
 }  // namespace superd

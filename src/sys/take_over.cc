@@ -44,12 +44,6 @@ Result<std::vector<int>> descriptors_of(int pid) {
     return numbers;
 }
 
-int option_of(int fd, int level, int option) {
-    int value = 0;
-    socklen_t size = sizeof value;
-    return ::getsockopt(fd, level, option, &value, &size) == 0 ? value : -1;
-}
-
 bool is_connected(int fd) {
     SocketAddress peer;
     peer.length = sizeof peer.storage;
