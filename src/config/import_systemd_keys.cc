@@ -38,7 +38,8 @@ constexpr std::string_view ordering = "superd orders no units";
 constexpr std::string_view depends =
         "superd starts nothing for the sake of this: see to it that it runs";
 constexpr std::string_view restarts =
-        "superd starts a process again with the next client, after a pause that grows";
+        "superd starts a worker again with the next client, after a pause that grows; restart, "
+        "restart_delay, restart_limit and clean_exit say otherwise";
 constexpr std::string_view signals = "superd ends a process with TERM, then with KILL";
 constexpr std::string_view control_group = "superd sets up no control groups";
 
@@ -69,7 +70,7 @@ constexpr std::array rows{
         Row{"MemoryAccounting", Fate::harmless},
         Row{"TasksAccounting", Fate::harmless},
         Row{"RestartMode", Fate::harmless, restarts},
-        Row{"SuccessExitStatus", Fate::harmless, "superd logs every exit as it was"},
+        Row{"SuccessExitStatus", Fate::differs, "write clean_exit where restart counts on it"},
         Row{"NotifyAccess", Fate::harmless, "superd takes no notifications of services"},
         Row{"TimeoutStartSec", Fate::harmless, "a launch has launch_timeout"},
         Row{"IgnoreSIGPIPE", Fate::differs,

@@ -20,7 +20,7 @@ struct Instance {
     std::uint32_t number = 0;  // of the service's; ProcessRecord::listener has it too
     LifeState state = LifeState::down;
     std::uint32_t process = no_process;  // record of the program
-    Mono ready_at = Mono::max();         // since when it is ready; max: it is not
+    Mono running_since = Mono::max();    // max: it does not
     Mono deadline = Mono::max();         // of the state
     Nanoseconds pause{0};                // before the next start, where it waits
     EndKind cause = EndKind::none;       // of the end that is under way, or was the last

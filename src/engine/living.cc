@@ -22,14 +22,15 @@ std::uint32_t random_number() {
     return number;
 }
 
-// How long a life may stay in a state; max: for ever.
-Nanoseconds bound_of(const ServicePlan& plan, LifeState state) {
-    switch (life_bound(state)) {
-        case LifeBound::stop:
-        case LifeBound::abort: return plan.stop_timeout;
+// How long a life may stay in its state; max: for ever.
+Nanoseconds bound_of(const ServicePlan& plan, const Instance& instance) {
+    switch (life_bound(instance.state)) {
+        case LifeBound::pause: return instance.pause;
+        case LifeBound::stop: return plan.stop_timeout;
         case LifeBound::kill: return kill_bound;
-        default: return Nanoseconds::max();  // a launch has a bound of its own (sys/spawner.h)
+        case LifeBound::none: break;
     }
+    return Nanoseconds::max();
 }
 
 RestartTally tally_of(const ServiceRecord& record) {
@@ -75,22 +76,45 @@ void Supervisor::live(Service& service, Instance& instance, LifeEvent event) {
     const LifeStep step = life_step(instance.state, event);
     if (!step.known) return;
     enter(service, instance, step.next);
-    for (std::size_t i = 0; i < static_cast<std::size_t>(LifeEffect::count); ++i) {
-        if (step.asks(static_cast<LifeEffect>(i)))
-            perform(service, instance, static_cast<LifeEffect>(i));
+    switch (step.effect) {
+        case LifeEffect::none: break;
+        case LifeEffect::launch: begin(service, instance); break;
+        case LifeEffect::send_term:
+            tell(instance, SIGTERM);
+            tell(instance, SIGCONT);  // a stopped process sees it
+            break;
+        case LifeEffect::send_kill:
+            outputs_.log().log(NoticeEvent{.level = Level::warning,
+                    .service = service.name(),
+                    .text = "1 process still there after stop_timeout: KILL"});
+            tell(instance, SIGKILL);
+            break;
+        case LifeEffect::say_unkillable:
+            outputs_.log().log(NoticeEvent{.level = Level::error,
+                    .service = service.name(),
+                    .text = "KILL did not end its process: it hangs in the kernel"});
+            break;
+        case LifeEffect::judge: live(service, instance, judge(service, instance)); break;
+        case LifeEffect::count: break;
     }
+}
+
+void Supervisor::begin(Service& service, Instance& instance) {
+    instance.cause = EndKind::none;
+    instance.cause_text.clear();
+    instance.running_since = Mono::max();
+    if (!start_process(service, instance)) live(service, instance, LifeEvent::not_launched);
 }
 
 void Supervisor::enter(Service& service, Instance& instance, LifeState state) {
     instance.state = state;
-    if (state == LifeState::running && instance.ready_at == Mono::max())
-        instance.ready_at = loop_.now();
+    if (state == LifeState::running && instance.running_since == Mono::max())
+        instance.running_since = loop_.now();
     if (instance.process != no_process)
         processes_.records().at(instance.process).life = static_cast<std::uint8_t>(state);
     service.record->rest =
             static_cast<std::uint8_t>(is_at_rest(state) ? state : LifeState::down);
-    const Nanoseconds bound =
-            state == LifeState::waiting ? instance.pause : bound_of(*service.plan, state);
+    const Nanoseconds bound = bound_of(*service.plan, instance);
     set_deadline(
             service, instance, bound == Nanoseconds::max() ? Mono::max() : loop_.now() + bound);
 }
@@ -110,90 +134,49 @@ void Supervisor::set_deadline(Service& service, Instance& instance, Mono deadlin
     instance.timer->start(std::max(deadline - loop_.now(), Nanoseconds{0}));
 }
 
-// What follows at once is lived at once: such an effect is the last of its step.
-void Supervisor::perform(Service& service, Instance& instance, LifeEffect effect) {
-    switch (effect) {
-        case LifeEffect::launch:
-            instance.cause = EndKind::none;
-            instance.cause_text.clear();
-            instance.limit_reached = false;
-            instance.ready_at = Mono::max();
-            if (!start_process(service, instance))
-                live(service, instance, LifeEvent::not_launched);
-            break;
-        case LifeEffect::await: live(service, instance, LifeEvent::ready); break;
-        case LifeEffect::run_pre:
-        case LifeEffect::run_post:
-        case LifeEffect::run_stop:
-        case LifeEffect::run_stop_post: live(service, instance, LifeEvent::command_ok); break;
-        case LifeEffect::send_term:
-            tell(instance, SIGTERM);
-            tell(instance, SIGCONT);  // a stopped process sees it
-            break;
-        case LifeEffect::send_kill:
-            outputs_.log().log(NoticeEvent{.level = Level::warning,
-                    .service = service.name(),
-                    .text = "1 process still there after stop_timeout: KILL"});
-            tell(instance, SIGKILL);
-            break;
-        case LifeEffect::note_unkillable:
-            outputs_.log().log(NoticeEvent{.level = Level::error,
-                    .service = service.name(),
-                    .text = "KILL did not end its process: it hangs in the kernel"});
-            break;
-        case LifeEffect::judge: live(service, instance, judge(service, instance)); break;
-        default: break;  // notes are taken where their facts are (ending.cc)
-    }
-}
-
 void Supervisor::tell(const Instance& instance, int signal) {
     if (instance.process != no_process) processes_.send_signal(instance.process, signal);
 }
 
 void Supervisor::note_cause(
         Service& service, Instance& instance, EndKind kind, std::string text) {
-    if (instance.cause != EndKind::none) return;
     instance.cause = kind;
     instance.cause_text = std::move(text);
     if (kind != EndKind::clean && !service.stopping) service.last_failure = instance.cause_text;
 }
 
-// A worker that is not to be restarted by itself comes back with the next client. As long as
-// another one serves, one that fell has a successor all the same.
+// A worker with restart = "no" is started again by the next client, after the pause that its
+// failures ask for; as long as another one serves, one that fell has a successor all the same.
 LifeEvent Supervisor::judge(Service& service, Instance& instance) {
-    const bool wanted = service.wants_listeners() && !service.stopping && !stopping_ &&
-                        instance.number < wanted_instances(*service.plan);
+    const bool worker = service.plan->mode == Mode::worker;
     LifePlan plan = service.plan->life;
-    const bool on_demand = service.plan->mode == Mode::worker && plan.restart == Restart::no;
-    const bool replaced = on_demand && service.residents > 0;
-    if (replaced) plan.restart = Restart::on_failure;
+    const bool on_demand = worker && plan.restart == Restart::no;
+    if (on_demand) plan.restart = Restart::on_failure;
     RestartTally tally = tally_of(*service.record);
-    const Nanoseconds up =
-            instance.ready_at == Mono::max() ? Nanoseconds{0} : loop_.now() - instance.ready_at;
-    Verdict verdict = judge_end(plan,
+    const bool ran = instance.running_since != Mono::max();
+    const Verdict verdict = judge_end(plan,
             {.kind = instance.cause,
-                    .up = up,
-                    .wanted = wanted,
+                    .up = ran ? loop_.now() - instance.running_since : Nanoseconds{0},
+                    .wanted = service.wants_listeners() && !service.stopping && !stopping_ &&
+                              instance.number < wanted_instances(*service.plan),
                     .has_doors = !service.plan->listeners.empty(),
                     .chance = random_number()},
             tally, loop_.now());
     keep(*service.record, tally);
-    if (replaced && verdict.event == LifeEvent::retry)
-        verdict.pause = backoff_delay(tally.failures - 1);
-    // Nobody knocks in vain: the next client starts it again.
-    if (service.plan->mode == Mode::worker && verdict.event != LifeEvent::retry)
-        return LifeEvent::rest;
-    instance.limit_reached = verdict.limit_reached;
-    if (verdict.limit_reached)
+    const bool gives_up = verdict.event == LifeEvent::give_up;
+    if (verdict.limit_reached && (gives_up || !instance.limit_reached))
         outputs_.log().log(NoticeEvent{.level = Level::error,
                 .service = service.name(),
                 .text = fmt::format("{}; restart_limit {} is reached: {}", instance.cause_text,
                         format_frequency(*plan.restart_limit),
-                        verdict.event == LifeEvent::give_up
-                                ? "it is not started again"
-                                : "it pauses for restart_delay_max")});
+                        gives_up ? "it is not started again"
+                                 : "it pauses for restart_delay_max")});
+    instance.limit_reached = verdict.limit_reached;
     instance.pause = verdict.pause;
-    return verdict.event;
+    const bool by_client = on_demand && service.residents == 0;
+    service.retry_pause = by_client ? verdict.pause : Nanoseconds{0};
+    const bool retries = verdict.event == LifeEvent::retry && !by_client;
+    return worker && !retries ? LifeEvent::rest : verdict.event;
 }
 
 // A process that a former superd started takes its place again.
@@ -208,13 +191,10 @@ void Supervisor::adopt_instance(Service& service, std::uint32_t process) {
     }
     Instance& instance = *service.instances[record.listener];
     instance.process = process;
-    instance.ready_at = from_nanoseconds(record.started);
+    instance.running_since = from_nanoseconds(record.started);
     // What was between clone and exec then runs now; an end that was ordered goes on.
     const auto state = static_cast<LifeState>(record.life);
-    enter(service, instance,
-            state < LifeState::count && is_going_down(state) && has_process(state)
-                    ? state
-                    : LifeState::running);
+    enter(service, instance, is_going_down(state) ? state : LifeState::running);
     if (record.listener >= wanted_instances(*service.plan))
         live(service, instance, LifeEvent::stop);
 }

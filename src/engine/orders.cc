@@ -166,12 +166,11 @@ std::uint64_t Supervisor::wait(
         reply({});
         return 0;
     }
-    waiters_.push_back({next_token_, std::string(name), std::move(test), std::move(reply)});
-    return next_token_++;
+    return waiters_.add(std::string(name), std::move(test), std::move(reply));
 }
 
 void Supervisor::forget_wait(std::uint64_t token) {
-    std::erase_if(waiters_, [token](const Waiter& waiter) { return waiter.token == token; });
+    waiters_.forget(token);
 }
 
 }  // namespace superd

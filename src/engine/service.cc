@@ -121,20 +121,17 @@ std::string first_waiting(const Service& service) {
     return {};
 }
 
-bool any_instance(const Service& service, bool (*test)(LifeState)) {
+bool any_instance(const Service& service, LifeState state) {
     return std::any_of(service.instances.begin(), service.instances.end(),
-            [&](const auto& instance) { return test(instance->state); });
+            [&](const auto& instance) { return instance->state == state; });
 }
 
 StateView view_of_processes(const Service& service) {
     if (takes_connections(service.plan->mode))
         return {ServiceState::running,
                 fmt::format("{} connection{}", service.active, service.active == 1 ? "" : "s")};
-    if (any_instance(service, [](LifeState state) { return state == LifeState::running; }))
-        return {ServiceState::running, {}};
-    if (any_instance(service, [](LifeState state) { return state == LifeState::reloading; }))
-        return {ServiceState::reloading, {}};
-    if (any_instance(service, is_coming_up))
+    if (any_instance(service, LifeState::running)) return {ServiceState::running, {}};
+    if (any_instance(service, LifeState::launching))
         return {ServiceState::starting, "its process is being started"};
     return {ServiceState::stopping, "its process is ending"};
 }

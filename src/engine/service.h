@@ -145,6 +145,7 @@ struct Service {
     std::vector<std::unique_ptr<Instance>> instances;  // of daemon and workers, by number
     Mono kill_at = Mono::max();                        // handlers that were told to end
     Mono worker_started{};
+    Nanoseconds retry_pause{0};   // before a client may start a worker again
     std::uint32_t fruitless = 0;  // workers in a row that left what had woken them
     std::string last_failure;
 

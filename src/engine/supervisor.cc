@@ -250,7 +250,7 @@ void Supervisor::remove_service(Service& service) {
     if (known == services_.end()) return;
     graveyard_.push_back(std::move(known->second));
     services_.erase(known);
-    answer_waiters_of(service.name());
+    waiters_.answer(service.name(), {4, service.name() + " is no longer in the configuration"});
 }
 
 // Not while the process record that was its last is still held: a superd killed in between
@@ -262,16 +262,6 @@ void Supervisor::remove_emptied() {
         if (service->removed && service->active == 0) remove_service(*service);
     }
     outputs_.flush();
-}
-
-void Supervisor::answer_waiters_of(const std::string& gone) {
-    const auto first = std::stable_partition(waiters_.begin(), waiters_.end(),
-            [&](const Waiter& waiter) { return waiter.service != gone; });
-    std::vector<Waiter> answered(
-            std::make_move_iterator(first), std::make_move_iterator(waiters_.end()));
-    waiters_.erase(first, waiters_.end());
-    for (const Waiter& waiter : answered)
-        waiter.reply({4, gone + " is no longer in the configuration"});
 }
 
 // Workers that run have only the listeners that were open when they were started.
@@ -369,19 +359,7 @@ void Supervisor::changed(Service& service) {
                     .reason = view.detail});
         known->second = view.state;
     }
-    const bool awaited = std::any_of(waiters_.begin(), waiters_.end(),
-            [&](const auto& waiter) { return waiter.service == service.name(); });
-    if (!awaited) return;
-    const ServiceStatus status = status_of(service);
-    for (std::size_t i = 0; i < waiters_.size();) {
-        if (waiters_[i].service != service.name() || !waiters_[i].test(status)) {
-            ++i;
-            continue;
-        }
-        Reply reply = std::move(waiters_[i].reply);
-        waiters_.erase(waiters_.begin() + static_cast<std::ptrdiff_t>(i));
-        reply({});
-    }
+    if (waiters_.has(service.name())) waiters_.look(status_of(service));
 }
 
 }  // namespace superd

@@ -37,6 +37,7 @@
 #include "engine/service.h"
 #include "engine/supervisor_options.h"
 #include "engine/target_names.h"
+#include "engine/waiters.h"
 #include "engine/watches.h"
 #include "policy/admission.h"
 #include "policy/log_limiter.h"
@@ -266,10 +267,9 @@ private:
     void live(Service& service, Instance& instance, LifeEvent event);
     void enter(Service& service, Instance& instance, LifeState state);
     void set_deadline(Service& service, Instance& instance, Mono deadline);
-    void perform(Service& service, Instance& instance, LifeEffect effect);
+    void begin(Service& service, Instance& instance);
     [[nodiscard]] LifeEvent judge(Service& service, Instance& instance);
     void tell(const Instance& instance, int signal);
-    // The first cause of an end counts.
     static void note_cause(
             Service& service, Instance& instance, EndKind kind, std::string text);
     void adopt_instance(Service& service, std::uint32_t process);
@@ -309,7 +309,6 @@ private:
     void open_doors(Service& service);
     void remove_service(Service& service);
     void remove_emptied();
-    void answer_waiters_of(const std::string& gone);
     [[nodiscard]] Service* find(std::string_view name) const;
     void configure_outputs();
     void watch_networks();
@@ -408,15 +407,7 @@ private:
     bool leave_all_ = false;
     bool any_process_hold_ = false;
 
-    struct Waiter {
-        std::uint64_t token = 0;
-        std::string service;
-        std::function<bool(const ServiceStatus&)> test;
-        Reply reply;
-    };
-
-    std::vector<Waiter> waiters_;
-    std::uint64_t next_token_ = 1;
+    Waiters waiters_;
     std::map<std::uint32_t, ServiceState> logged_states_;
     std::function<void(std::optional<std::uint32_t>)> admin_changed_;
 };

@@ -2,6 +2,7 @@
 // Workers and daemons: started when somebody knocks or at the start, looked after when they go.
 #include <algorithm>
 #include <csignal>
+#include <utility>
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -53,16 +54,18 @@ void Supervisor::note_listeners(Service& service) {
 
 // One that waits for the end of its pause goes on waiting.
 void Supervisor::fill_pool(Service& service) {
-    bool shortage = false;
+    std::optional<Mono> until;
     for (std::size_t i = 0; i < wanted_instances(*service.plan); ++i) {
         Instance& instance = *service.instances[i];
         if (!instance.at_rest() || instance.state == LifeState::waiting) continue;
         live(service, instance, LifeEvent::start);
-        shortage = shortage || instance.cause == EndKind::shortage;
+        if (instance.cause == EndKind::shortage)
+            until = instance.state == LifeState::waiting
+                            ? instance.deadline
+                            : loop_.now() + std::chrono::seconds(1);
     }
     // Who knocks is not heard again before there may be room.
-    if (shortage && service.residents == 0)
-        hold(service, Hold::processes, loop_.now() + std::chrono::seconds(1));
+    if (until && service.residents == 0) hold(service, Hold::processes, *until);
 }
 
 bool Supervisor::start_process(Service& service, Instance& instance) {
@@ -177,7 +180,7 @@ void Supervisor::on_workers_gone(Service& service) {
     service.fruitless = fruitless ? service.fruitless + 1 : 0;
     pause = std::max(pause, fruitless_delay(service.fruitless));
     const Mono next = next_restart(service);
-    const Nanoseconds failing = backoff_delay(service.record->failures);
+    const Nanoseconds failing = std::exchange(service.retry_pause, Nanoseconds{0});
     service.holds.clear(Hold::worker);
     if (next != Mono::max())
         hold(service, Hold::backoff, next);

@@ -6,11 +6,18 @@
 
 namespace superd {
 
+Nanoseconds growing_pause(Nanoseconds first, Nanoseconds ceiling, std::uint32_t failures) {
+    if (failures == 0 || first == Nanoseconds::zero()) return Nanoseconds(0);
+    ceiling = std::max(first, ceiling);
+    Nanoseconds pause = first;
+    // 63 doublings at most, and none that would overflow.
+    for (std::uint32_t i = 1; i < failures && pause < ceiling; ++i)
+        pause = pause > ceiling / 2 ? ceiling : pause * 2;
+    return pause;
+}
+
 Nanoseconds backoff_delay(std::uint32_t failures) {
-    if (failures == 0) return Nanoseconds(0);
-    // 0.1 s doubled ten times is beyond the ceiling; more would only overflow.
-    const std::uint32_t doublings = std::min<std::uint32_t>(failures - 1, 10);
-    return std::min(backoff_first * (1 << doublings), backoff_ceiling);
+    return growing_pause(backoff_first, backoff_ceiling, failures);
 }
 
 Nanoseconds fruitless_delay(std::uint32_t starts) {

@@ -14,7 +14,12 @@ inline constexpr Nanoseconds backoff_first = std::chrono::milliseconds(100);
 inline constexpr Nanoseconds backoff_ceiling = std::chrono::seconds(60);
 inline constexpr Nanoseconds fruitless_ceiling = std::chrono::seconds(1);
 
-// After so many failures in a row: none, 0.1 s, 0.2 s, 0.4 s ... 60 s.
+// Before the next try after so many in vain: none, first, then twice the one before each, up to
+// ceiling, which is no lower than first.
+[[nodiscard]] Nanoseconds growing_pause(
+        Nanoseconds first, Nanoseconds ceiling, std::uint32_t failures);
+
+// The same from 0.1 s to 60 s.
 [[nodiscard]] Nanoseconds backoff_delay(std::uint32_t failures);
 
 // For a stream worker that went soon and left clients in the queue, so often in a row. Short:

@@ -6,26 +6,9 @@
 
 #include <sys/wait.h>
 
-namespace superd {
+#include "policy/backoff.h"
 
-std::string_view end_kind_name(EndKind kind) {
-    switch (kind) {
-        case EndKind::none: return "none";
-        case EndKind::clean: return "clean";
-        case EndKind::status: return "status";
-        case EndKind::signal: return "signal";
-        case EndKind::core: return "core";
-        case EndKind::launch: return "launch";
-        case EndKind::shortage: return "shortage";
-        case EndKind::command: return "command";
-        case EndKind::timeout: return "timeout";
-        case EndKind::watchdog: return "watchdog";
-        case EndKind::expired: return "expired";
-        case EndKind::unhealthy: return "unhealthy";
-        case EndKind::unknown: return "unknown";
-    }
-    return "";
-}
+namespace superd {
 
 EndKind classify_exit(int status, const std::vector<CleanExit>& clean) {
     if (status < 0) return EndKind::unknown;
@@ -38,7 +21,7 @@ EndKind classify_exit(int status, const std::vector<CleanExit>& clean) {
 }
 
 bool restarts_after(Restart restart, EndKind end) {
-    const bool clean = end == EndKind::clean || end == EndKind::none;
+    const bool clean = end == EndKind::clean;
     switch (restart) {
         case Restart::no: return false;
         case Restart::on_success: return clean;
@@ -47,17 +30,11 @@ bool restarts_after(Restart restart, EndKind end) {
         case Restart::on_abnormal: break;
     }
     // What the program decided for itself, or could not even begin, comes out the same again.
-    return !clean && end != EndKind::status && end != EndKind::launch &&
-           end != EndKind::command;
+    return !clean && end != EndKind::status && end != EndKind::launch;
 }
 
 Nanoseconds restart_pause(const LifePlan& plan, std::uint32_t n, std::uint32_t chance) {
-    const Nanoseconds ceiling = std::max(plan.restart_delay, plan.restart_delay_max);
-    Nanoseconds pause = plan.restart_delay;
-    for (std::uint32_t i = 1; i < n && pause < ceiling; ++i) {
-        if (pause == Nanoseconds::zero()) break;
-        pause = pause > ceiling / 2 ? ceiling : pause * 2;
-    }
+    const Nanoseconds pause = growing_pause(plan.restart_delay, plan.restart_delay_max, n);
     // From 0.9 to 1.1 of it, so that what fell together does not come back together.
     const std::int64_t fifth = pause.count() / 5;
     const double share = static_cast<double>(chance) / 4294967296.0;
@@ -82,7 +59,6 @@ bool exceeds(const Frequency& limit, RestartTally& tally, Mono now) {
 }  // namespace
 
 Verdict judge_end(const LifePlan& plan, const LifeEnd& end, RestartTally& tally, Mono now) {
-    if (end.again) return {LifeEvent::retry, Nanoseconds{0}, false};
     if (!end.wanted) {
         tally.failures = 0;
         return {LifeEvent::rest, Nanoseconds{0}, false};
@@ -92,7 +68,7 @@ Verdict judge_end(const LifePlan& plan, const LifeEnd& end, RestartTally& tally,
         ++tally.failures;
         return {LifeEvent::retry, restart_pause(plan, tally.failures, end.chance), false};
     }
-    const bool clean = end.kind == EndKind::clean || end.kind == EndKind::none;
+    const bool clean = end.kind == EndKind::clean;
     const LifeEvent last = clean ? LifeEvent::finish : LifeEvent::give_up;
     if (end.up > Nanoseconds::zero() && end.up >= plan.restart_delay_max) tally.failures = 0;
     if (!restarts_after(plan.restart, end.kind)) {

@@ -13,26 +13,17 @@
 
 namespace superd {
 
-// What brought a life to its end. The first cause counts: a program that is killed because it
-// missed its deadline ended by `timeout`, not by its KILL.
+// What brought a life to its end.
 enum class EndKind : std::uint8_t {
-    none,
-    clean,      // as clean_exit says
-    status,     // another exit status
-    signal,     // another signal
-    core,       // ... with a core dumped
-    launch,     // it could not be started
-    shortage,   // there was no process, memory or descriptor for it
-    command,    // one of its commands failed
-    timeout,    // a deadline of its start or its reload
-    watchdog,   // it stopped petting
-    expired,    // run_timeout
-    unhealthy,  // its health check failed
-    unknown     // nobody saw how
+    none,      // it has not ended
+    clean,     // as clean_exit says
+    status,    // another exit status
+    signal,    // another signal
+    core,      // ... with a core dumped
+    launch,    // it could not be started
+    shortage,  // there was no process, memory or descriptor for it
+    unknown    // nobody saw how
 };
-
-// "clean", "status" ...: for logs and JSON.
-[[nodiscard]] std::string_view end_kind_name(EndKind kind);
 
 // Of a wait status as waitpid(2)'s; -1: unknown.
 [[nodiscard]] EndKind classify_exit(int status, const std::vector<CleanExit>& clean);
@@ -50,9 +41,8 @@ struct RestartTally {
 
 struct LifeEnd {
     EndKind kind = EndKind::none;
-    Nanoseconds up{0};         // how long it was ready; 0: it never was
+    Nanoseconds up{0};         // how long it ran; 0: it never did
     bool wanted = true;        // nobody ordered it to stop
-    bool again = false;        // it was stopped to be started anew
     bool has_doors = false;    // it has listeners: it is never given up for good
     std::uint32_t chance = 0;  // a random number, for the jitter
 };

@@ -18,6 +18,16 @@ DatagramIdentity datagram(std::uint32_t port, std::int64_t received) {
 
 }  // namespace
 
+TEST_CASE("backoff: a pause grows between its bounds, whatever they are") {
+    CHECK(growing_pause(1s, 10s, 0) == 0s);
+    CHECK(growing_pause(1s, 10s, 1) == 1s);
+    CHECK(growing_pause(1s, 10s, 4) == 8s);
+    CHECK(growing_pause(1s, 10s, 5) == 10s);
+    CHECK(growing_pause(0s, 10s, 7) == 0s);
+    CHECK(growing_pause(20s, 10s, 3) == 20s);
+    CHECK(growing_pause(1ns, Nanoseconds::max(), 4'000'000'000) == Nanoseconds::max());
+}
+
 TEST_CASE("backoff: it doubles from a tenth of a second and ends at a minute") {
     CHECK(backoff_delay(0) == 0s);
     CHECK(backoff_delay(1) == 100ms);

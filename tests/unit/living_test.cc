@@ -121,6 +121,35 @@ TEST_CASE("living: a worker that is kept comes back without a client") {
     stop(bench, "w");
 }
 
+TEST_CASE("living: clients of a worker that falls wait for as long as its plan says") {
+    Supervised bench;
+    auto plan = service_plan("w", Mode::worker, shell("exit 1"));
+    plan->life.restart_delay = plan->life.restart_delay_max = 1h;
+    bench.start({plan});
+    const Fd client = bench.connect("w");
+    REQUIRE(bench.becomes("w", ServiceState::backoff));
+    CHECK(bench.status("w").detail.starts_with("its worker keeps failing; comes back in "));
+    CHECK(bench.status("w").exited == 1);
+    // A start by hand does not wait.
+    CHECK(bench.order(&Supervisor::start, "w").code == 0);
+    CHECK(bench.turn_until([&] { return bench.status("w").exited == 2; }));
+    stop(bench, "w");
+}
+
+TEST_CASE("living: a worker that ends well is not held back for one that fell before") {
+    Supervised bench;
+    const std::string fell = bench.scratch / "fell";
+    auto plan = service_plan("w", Mode::worker,
+            shell("test -e " + fell + " || { : >" + fell +
+                    "; exit 1; }; exec python3 -c 'import socket; "
+                    "s = socket.socket(fileno=3); c = s.accept()[0]; c.close()'"));
+    plan->life.restart_delay = plan->life.restart_delay_max = 1ms;
+    bench.start({plan});
+    const Fd client = bench.connect("w");
+    REQUIRE(bench.turn_until([&] { return bench.status("w").exited == 2; }));
+    CHECK(bench.status("w").state == ServiceState::listening);
+}
+
 TEST_CASE("living: who takes over leaves what had failed alone, and goes on waiting") {
     Supervised bench;
     auto failed = daemon_plan("exit 1", Restart::no);

@@ -72,15 +72,10 @@ TEST_CASE("restart: each policy with each end") {
             {EndKind::signal, true, true, false},
             {EndKind::core, true, true, false},
             {EndKind::launch, true, false, false},
-            {EndKind::command, true, false, false},
-            {EndKind::timeout, true, true, false},
-            {EndKind::watchdog, true, true, false},
-            {EndKind::expired, true, true, false},
-            {EndKind::unhealthy, true, true, false},
             {EndKind::unknown, true, true, false},
     };
     for (const Row& row : rows) {
-        CAPTURE(end_kind_name(row.end));
+        CAPTURE(static_cast<int>(row.end));
         CHECK_FALSE(restarts_after(Restart::no, row.end));
         CHECK(restarts_after(Restart::always, row.end));
         CHECK(restarts_after(Restart::on_failure, row.end) == row.on_failure);
@@ -120,17 +115,26 @@ TEST_CASE("restart: no delay at all, and a delay above its own ceiling") {
     CHECK(restart_pause(plan, 9, middle) == 90s);
 }
 
-TEST_CASE("restart: what was stopped rests, what was stopped to come again comes at once") {
+TEST_CASE("restart: what was stopped rests, and has nothing to make up for") {
     const LifePlan plan = plan_of(Restart::always);
     RestartTally tally;
+    tally.failures = 5;
     LifeEnd end = end_of(EndKind::signal);
     end.wanted = false;
     CHECK(judge_end(plan, end, tally, at(0s)).event == LifeEvent::rest);
-    end.again = true;
-    const Verdict again = judge_end(plan, end, tally, at(0s));
-    CHECK(again.event == LifeEvent::retry);
-    CHECK(again.pause == 0s);
     CHECK(tally.failures == 0);
+}
+
+TEST_CASE("restart: what there was no room for is tried again, whatever the policy") {
+    LifePlan plan = plan_of(Restart::no);
+    plan.restart_limit = Frequency{1, 1h};
+    RestartTally tally;
+    for (const Nanoseconds pause : {100ms, 200ms, 400ms}) {
+        const Verdict verdict = judge_end(plan, end_of(EndKind::shortage), tally, at(0s));
+        CHECK(verdict.event == LifeEvent::retry);
+        CHECK(verdict.pause == pause);
+        CHECK_FALSE(verdict.limit_reached);
+    }
 }
 
 TEST_CASE("restart: where it is not asked for, a good end finishes and a bad one fails") {

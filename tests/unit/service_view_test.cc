@@ -186,7 +186,7 @@ const Case cases[] = {
                 [](Made& m) {
                     m.plan.mode = Mode::daemon;
                     m.service.active = m.service.residents = 1;
-                    m.service.instances[0]->state = LifeState::aborting;
+                    m.service.instances[0]->state = LifeState::killing;
                 },
                 ServiceState::stopping, "its process is ending"},
 };
