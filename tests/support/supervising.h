@@ -173,13 +173,17 @@ public:
         return outcome.value_or(Outcome{-1, "never answered"});
     }
 
-    // Kills every process, so that nothing is left for the tests that follow.
+    // Stops every service and kills its processes, those that are still being started too, so
+    // that nothing is left for the tests that follow.
     void end_all() {
+        const auto ignored = [](const Outcome&) {};
+        for (const std::string& name : supervisor->names()) supervisor->stop(name, ignored);
         for (const std::string& name : supervisor->names()) {
-            supervisor->kill(name, SIGKILL, 0, [](const Outcome&) {});
-            REQUIRE(turn_until([&] {
+            CHECK(turn_until([&] {
                 const auto status = supervisor->service(name);
-                return !status || status->processes.empty();
+                if (!status || status->processes.empty()) return true;
+                supervisor->kill(name, SIGKILL, 0, ignored);
+                return false;
             }));
         }
     }
