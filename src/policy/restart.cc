@@ -79,9 +79,9 @@ Verdict judge_end(const LifePlan& plan, const LifeEnd& end, RestartTally& tally,
     const bool limited = plan.restart_limit && exceeds(*plan.restart_limit, tally, now);
     if (limited && !end.has_doors) return {LifeEvent::give_up, Nanoseconds{0}, true};
     Nanoseconds pause = restart_pause(plan, tally.failures, end.chance);
-    if (limited) pause = std::max(pause, plan.restart_delay_max);
+    if (limited) return {LifeEvent::retry, std::max(pause, plan.restart_delay_max), true};
     if (clean) pause = std::min(pause, std::max(end.up, plan.restart_delay));
-    return {LifeEvent::retry, pause, limited};
+    return {LifeEvent::retry, pause - std::min(pause, end.up), false};
 }
 
 }  // namespace superd

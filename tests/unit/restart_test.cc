@@ -150,24 +150,36 @@ TEST_CASE("restart: failures in a row make the pause grow, a long life makes up 
     RestartTally tally;
     Nanoseconds last{0};
     for (int i = 0; i < 5; ++i) {
-        const Verdict verdict = judge_end(plan, end_of(EndKind::status, 5s), tally, at(0s));
+        const Verdict verdict = judge_end(plan, end_of(EndKind::status, 10ms), tally, at(0s));
         CHECK(verdict.event == LifeEvent::retry);
         CHECK(verdict.pause > last);
         last = verdict.pause;
     }
-    CHECK(last == 1600ms);
-    CHECK(judge_end(plan, end_of(EndKind::status, 60s), tally, at(0s)).pause == 100ms);
+    CHECK(last == 1590ms);
+    CHECK(tally.failures == 5);
+    CHECK(judge_end(plan, end_of(EndKind::status, 60s), tally, at(0s)).pause == 0s);
+    CHECK(tally.failures == 1);
 }
 
-TEST_CASE("restart: what ends well is not kept away longer than it was up") {
+TEST_CASE("restart: the pause counts from the start of what has ended") {
+    const LifePlan plan = plan_of(Restart::on_failure);
+    RestartTally tally;
+    CHECK(judge_end(plan, end_of(EndKind::signal, 40ms), tally, at(0s)).pause == 60ms);
+    CHECK(judge_end(plan, end_of(EndKind::signal, 5s), tally, at(0s)).pause == 0s);
+    tally.failures = 7;
+    CHECK(judge_end(plan, end_of(EndKind::signal, 5s), tally, at(0s)).pause == 7800ms);
+    CHECK(judge_end(plan, end_of(EndKind::launch, 0s), tally, at(0s)).pause == 25600ms);
+}
+
+TEST_CASE("restart: what ends well is not kept away for what failed before") {
     const LifePlan plan = plan_of(Restart::always);
     RestartTally tally;
     tally.failures = 9;
-    CHECK(judge_end(plan, end_of(EndKind::clean, 2s), tally, at(0s)).pause == 2s);
+    CHECK(judge_end(plan, end_of(EndKind::clean, 2s), tally, at(0s)).pause == 0s);
     tally.failures = 9;
-    CHECK(judge_end(plan, end_of(EndKind::clean, 1ms), tally, at(0s)).pause == 100ms);
+    CHECK(judge_end(plan, end_of(EndKind::clean, 1ms), tally, at(0s)).pause == 99ms);
     tally.failures = 9;
-    CHECK(judge_end(plan, end_of(EndKind::status, 2s), tally, at(0s)).pause == 51200ms);
+    CHECK(judge_end(plan, end_of(EndKind::status, 2s), tally, at(0s)).pause == 49200ms);
 }
 
 TEST_CASE("restart: the limit counts restarts within its window, however long each life was") {
