@@ -288,7 +288,8 @@ asan:
 # ---- bench: programs in C, then tests/bench/run; BENCH_ARGS='--quick rate16 latency' chooses
 BENCH_C = floor fork_loop refuse_loop listen_loop loadgen upstream udpload handler_dynamic
 BENCH_STATIC = handler_static handler_mark handler_hold
-BENCH_FILES = $(BENCH_C:%=$(BUILD)/bench/%) $(BENCH_STATIC:%=$(BUILD)/bench/%) $(BUILD)/bench/backlog.so
+BENCH_FILES = $(BENCH_C:%=$(BUILD)/bench/%) $(BENCH_STATIC:%=$(BUILD)/bench/%) \
+	$(BUILD)/bench/daemon_static $(BUILD)/bench/backlog.so
 BENCH_CFLAGS = -std=gnu11 -O2 -Wall -Wextra -Wconversion -Wshadow $(WERROR)
 
 $(BENCH_C:%=$(BUILD)/bench/%): $(BUILD)/bench/%: tests/bench/%.c tests/bench/common.h
@@ -297,9 +298,14 @@ $(BENCH_C:%=$(BUILD)/bench/%): $(BUILD)/bench/%: tests/bench/%.c tests/bench/com
 
 $(BUILD)/bench/handler_mark: BENCH_KIND = -DMARK
 $(BUILD)/bench/handler_hold: BENCH_KIND = -DHOLD
-$(BENCH_STATIC:%=$(BUILD)/bench/%): tests/bench/handler_static.c
+BENCH_BARE = $(CC) $(BENCH_CFLAGS) $(BENCH_KIND) -static -nostdlib -fno-stack-protector -fno-builtin
+$(BENCH_STATIC:%=$(BUILD)/bench/%): tests/bench/handler_static.c tests/bench/bare.h
 	$(call say,CC)
-	$(Q)mkdir -p $(@D) && $(CC) $(BENCH_CFLAGS) $(BENCH_KIND) -static -nostdlib -fno-stack-protector -o $@ $<
+	$(Q)mkdir -p $(@D) && $(BENCH_BARE) -o $@ $<
+
+$(BUILD)/bench/daemon_static: tests/bench/daemon_static.c tests/bench/bare.h
+	$(call say,CC)
+	$(Q)mkdir -p $(@D) && $(BENCH_BARE) -o $@ $<
 
 $(BUILD)/bench/backlog.so: tests/bench/backlog.c
 	$(call say,CC)

@@ -54,15 +54,15 @@ struct Verdict {
 };
 
 // Counts in the tally. The pause counts from the start of the life that is over, so that one
-// that fell after a while is back at once and one that falls as soon as it starts is not. A life
-// that was up as long as the longest pause makes up for all failures before it; one that ended
-// well is never kept waiting for them once it was up for restart_delay. A reached limit makes
-// the pause count from the end.
+// that fell after a while is back at once and one that falls as soon as it starts is not. A
+// life that was up as long as the longest pause makes up for all failures before it; one that
+// ended well is never kept waiting for them once it was up for restart_delay. A reached limit
+// makes the pause count from the end.
 [[nodiscard]] Verdict judge_end(
         const LifePlan& plan, const LifeEnd& end, RestartTally& tally, Mono now);
 
-// Between the starts before and after restart number n in a row (from 1): restart_delay doubled with each up to
-// restart_delay_max, a tenth more or less by chance.
+// Between the starts before and after restart number n in a row (from 1): restart_delay doubled
+// with each up to restart_delay_max, a tenth more or less by chance.
 [[nodiscard]] Nanoseconds restart_pause(
         const LifePlan& plan, std::uint32_t n, std::uint32_t chance);
 

@@ -23,8 +23,8 @@ BOUNDED_PEERS = (Tcpserver, SocketActivate)  # one service only
 class Bench:
     """What the rows share: where they work, how long, and who is there to compare with."""
 
-    def __init__(self, work, quick, peers, say):
-        self.work, self.quick, self.peers, self.say = work, quick, peers, say
+    def __init__(self, work, quick, peers, supervisors, say):
+        self.work, self.quick, self.peers, self.supervisors, self.say = work, quick, peers, supervisors, say
         self.rounds = 2 if quick else 7
 
     def handler(self, kind):
