@@ -33,7 +33,7 @@ LIB_policy  = life restart access admission authorize backoff hours log_limiter 
 LIB_log     = json format line_forms xinetd writer channel hub reader lines ring sinks file_sink sink_set journal server collector
 LIB_sys     = notify background accept client_queue descriptors holder listen_socket node renew_listener repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state connect_socket socket_owner farewell peer_label sealed_file step_in wrappers bpf client_filter classic_filter \
 	confine ident ident_client lookups resolve_channel resolve_server take_over \
-	announce_channel announce_server rpc_registry rpc_backend rpcbind \
+	announce_channel announce_server rpc_registry rpc_listing rpc_backend rpcbind \
 	avahi_services avahi_bus avahi_backend
 LIB_relay   = protocol channel wheel poller builtins conduit conversation talk asking preface access_list source_rates datagrams flows pump proxy_header sandbox relay
 LIB_loop    = loop
@@ -65,7 +65,7 @@ UNIT_policy  = access_index admission backoff hours log_limiter rate sources env
 	denials targets life restart
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer log_xinetd
 UNIT_sys     = accept client_queue listen_socket probe renew_listener repair guard launch_queue reaper recovery spawner state closer client_filter step_in \
-	ident resolve_channel resolve_server take_over announce_channel rpc_backend avahi_services notify
+	ident resolve_channel resolve_server take_over announce_channel rpc_backend rpc_listing avahi_services notify
 UNIT_relay   = relay_protocol wheel relay relay_asking relay_datagrams relay_flows sandbox proxy_header preface access_list
 UNIT_loop    = loop
 UNIT_engine  = living watches heartbeat config_reader directories doors records service_view supervisor supervisor_relay supervisor_view reloading farewells \

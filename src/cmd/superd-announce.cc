@@ -3,7 +3,7 @@
 // superd-announce(8).
 //
 // Started by superd when a service asks for it, with its own identity and the channel on
-// descriptor 0.
+// descriptor 0; or, without a channel, to print what rpcbind has.
 #include <csignal>
 #include <cstdio>
 #include <optional>
@@ -18,6 +18,7 @@
 #include "sys/confine.h"
 #include "sys/descriptors.h"
 #include "sys/rpc_backend.h"
+#include "sys/rpc_listing.h"
 
 #include "config.h"
 
@@ -46,22 +47,39 @@ std::optional<Announcing> parse_where(std::string_view word) {
     return std::nullopt;
 }
 
+void confine() {
+    if (const auto confined = confine_network_client(); !confined)
+        std::fprintf(stderr, "superd-announce: %s\n", confined.error().text().c_str());
+}
+
+int list_registered() {
+    confine();
+    auto talk = connect_rpcbind(rpcbind_socket);
+    auto listed = talk ? (*talk)->list() : tl::unexpected(talk.error());
+    if (!listed) {
+        std::fprintf(stderr, "superd-announce: %s\n", listed.error().text().c_str());
+        return 1;
+    }
+    std::fputs(format_rpc_listing(*listed).c_str(), stdout);
+    return std::fflush(stdout) == 0 ? 0 : 1;
+}
+
 int serve(std::string_view word) {
+    if (word == "list") return list_registered();
     Fd channel = take_channel();
     const auto where = parse_where(word);
     if (!where || !channel) {
         std::fputs(
                 "usage: superd-announce rpc|mdns, with superd's channel on descriptor 0: "
-                "superd "
-                "starts this program\n",
+                "superd starts this program\n"
+                "       superd-announce list\n",
                 stderr);
         return usage_error;
     }
     // A terminal's signals are for superd, which then closes the channel.
     for (const int signal : {SIGINT, SIGHUP, SIGQUIT, SIGPIPE})
         ::signal(signal, SIG_IGN);
-    if (const auto confined = confine_network_client(); !confined)
-        std::fprintf(stderr, "superd-announce: %s\n", confined.error().text().c_str());
+    confine();
     AnnounceServer server(std::move(channel), *where);
     if (*where == Announcing::rpc)
         tell_rpcbind(server);

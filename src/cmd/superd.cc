@@ -242,6 +242,23 @@ void warn_of_lost_log(const DaemonOptions& options, const Plan& plan) {
                 stderr);
 }
 
+// The listeners of the daemon whose place superd takes. Where rpcbind's list cannot be had
+// those of RPC services are bound anew.
+Result<ForeignListeners> foreign_listeners(
+        int pid, const Plan& plan, const SupervisorOptions& wanted) {
+    auto found = ForeignListeners::of_process(pid);
+    const bool has_rpc = std::any_of(plan.services.begin(), plan.services.end(),
+            [](const auto& service) { return service->enabled && service->rpc; });
+    if (!found || !has_rpc) return found;
+    auto ports = ask_rpc_ports(wanted.announce_program, wanted.announce_identity);
+    if (ports)
+        found->set_registered(std::move(*ports));
+    else
+        std::fprintf(stderr, "superd: warning: no listener of an RPC service is taken: %s\n",
+                ports.error().text().c_str());
+    return found;
+}
+
 int serve(const DaemonOptions& options, const Starter& starter, State& state,
         std::span<const int> keep) {
     const bool fresh = state.header().plan_sequence.load() == 0;
@@ -268,7 +285,7 @@ int serve(const DaemonOptions& options, const Starter& starter, State& state,
     }
     std::optional<ForeignListeners> foreign;
     if (fresh && options.take_from != 0) {
-        auto found = ForeignListeners::of_process(options.take_from);
+        auto found = foreign_listeners(options.take_from, *first.plan, wanted);
         if (!found) {
             std::fprintf(stderr, "superd: %s\n", found.error().text().c_str());
             return exit_first_start_failed;

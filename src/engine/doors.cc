@@ -93,11 +93,13 @@ void Doors::open_wanted(Service& service) {
 }
 
 Fd Doors::take_offered(const Service& service, const Listener& listener) {
-    Fd fd = offered_ ? offered_->claim(listener.plan) : Fd();
-    if (fd)
-        log_.log(NoticeEvent{.level = Level::notice,
-                .service = service.name(),
-                .text = "took " + listener.plan.address + " from " + offered_->holder()});
+    Fd fd = offered_ ? offered_->claim(listener.plan, service.plan->rpc) : Fd();
+    if (!fd) return fd;
+    const std::string chosen =
+            listener.plan.port == 0 ? " as " + bound_text(fd.get(), listener.plan.kind) : "";
+    log_.log(NoticeEvent{.level = Level::notice,
+            .service = service.name(),
+            .text = "took " + listener.plan.address + chosen + " from " + offered_->holder()});
     return fd;
 }
 

@@ -19,6 +19,9 @@ namespace {
 
 // A rpcbind that was restarted behind a socket that stayed has forgotten everything.
 constexpr auto look_interval = std::chrono::seconds(30);
+// While others' entries stand where ours would: an inetd whose place superd takes goes soon,
+// and until ours are there clients find nothing.
+constexpr auto borrowed_interval = std::chrono::seconds(3);
 
 std::string taken_text(const RpcEntry& entry) {
     std::string text = fmt::format("version {} over {} is registered by {}, at {}",
@@ -94,11 +97,10 @@ void RpcBackend::look(Mono now) {
         // One that is not there has nothing of ours either.
         if (error == ENOENT || error == ECONNREFUSED) reports_.settled(list_.number);
     }
-    // Who is in the way may be about to go: an inetd whose place superd takes.
     failures_ = done && *done ? 0 : failures_ + 1;
-    const auto pause = failures_ == 0
-                               ? look_interval
-                               : std::min<Nanoseconds>(backoff_delay(failures_), look_interval);
+    const Nanoseconds most = done && borrows_ ? borrowed_interval : look_interval;
+    const auto pause =
+            failures_ == 0 ? most : std::min<Nanoseconds>(backoff_delay(failures_), most);
     const bool idle = list_.wanted.empty() && ours_.empty();
     look_at_ = idle ? Mono::max() : now + pause;
 }
@@ -113,9 +115,11 @@ Result<bool> RpcBackend::bring_in_line() {
     if (auto gone = take_away(**talk, steps.unset); !gone) return tl::unexpected(gone.error());
     std::set<RpcKey> ours;
     bool all = true;
+    borrows_ = false;
     for (const Announcement& announcement : list_.wanted) {
         const auto standing = steps.standings.find(announcement.id);
         if (standing == steps.standings.end()) continue;
+        borrows_ = borrows_ || standing->second.borrowed || !standing->second.taken.empty();
         for (const RpcEntry& entry : rpc_entries(announcement))
             ours.insert(entry.key);
         // Written down first: what comes of a call that fails is not known.

@@ -49,6 +49,7 @@ private:
     Fd watch_;               // inotify on the socket's folder
     Mono look_at_ = Mono::max();
     std::uint32_t failures_ = 0;
+    bool borrows_ = false;  // others' entries stand where ours would
 };
 
 }  // namespace superd

@@ -64,7 +64,7 @@ RpcSteps make_rpc_steps(const AnnouncementList& list, const std::vector<RpcEntry
             if (known == there.end()) {
                 standing.to_set.push_back(entry);
             } else if (known->second->address == entry.address) {
-                continue;
+                standing.borrowed = standing.borrowed || known->second->owner != owner;
             } else if (known->second->owner == owner) {
                 steps.unset.push_back(*known->second);
                 standing.to_set.push_back(entry);

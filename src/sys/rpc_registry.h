@@ -43,6 +43,8 @@ struct RpcStanding {
     std::vector<RpcEntry> to_set{};
     // Of others, and in the way.
     std::vector<RpcEntry> taken{};
+    // What others have registered says the same, until they take it back.
+    bool borrowed = false;
 };
 
 struct RpcSteps {

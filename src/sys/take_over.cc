@@ -98,10 +98,8 @@ bool same_protocol_and_port(const ForeignListener& listener, const ListenerPlan&
     return listener.kind == plan.kind && plan.port != 0 && listener.local.port == plan.port;
 }
 
-}  // namespace
-
-bool is_same_address(const ForeignListener& listener, const ListenerPlan& plan) {
-    if (!same_protocol_and_port(listener, plan) || listener.mptcp != plan.mptcp) return false;
+bool same_but_port(const ForeignListener& listener, const ListenerPlan& plan) {
+    if (listener.kind != plan.kind || listener.mptcp != plan.mptcp) return false;
     if (families_of(listener) != families_of(plan)) return false;
     if (listener.interface != plan.interface) return false;
     const unsigned scope =
@@ -109,6 +107,25 @@ bool is_same_address(const ForeignListener& listener, const ListenerPlan& plan) 
     if (scope != listener.local.scope) return false;
     if (plan.ip.is_unspecified()) return listener.local.ip.is_unspecified();
     return listener.local.ip == plan.ip;
+}
+
+}  // namespace
+
+bool is_same_address(const ForeignListener& listener, const ListenerPlan& plan) {
+    return same_protocol_and_port(listener, plan) && same_but_port(listener, plan);
+}
+
+bool is_same_program(const ForeignListener& listener, const ListenerPlan& plan,
+        const RpcPlan& rpc, const std::vector<RpcPort>& registered) {
+    if (plan.port != 0 || !same_but_port(listener, plan)) return false;
+    std::set<std::uint32_t> versions;
+    for (const RpcPort& port : registered) {
+        if (port.program == rpc.program && port.version >= rpc.low &&
+                port.version <= rpc.high && port.port == listener.local.port &&
+                port.datagrams == (listener.kind == ListenerKind::udp))
+            versions.insert(port.version);
+    }
+    return versions.size() == std::size_t{rpc.high} - rpc.low + 1;
 }
 
 bool overlaps(const ForeignListener& listener, const ListenerPlan& plan) {
@@ -151,9 +168,12 @@ Result<ForeignListeners> ForeignListeners::of_process(int pid) {
     return found;
 }
 
-Fd ForeignListeners::claim(const ListenerPlan& plan) {
-    const auto match = std::find_if(listeners_.begin(), listeners_.end(),
-            [&](const ForeignListener& listener) { return is_same_address(listener, plan); });
+Fd ForeignListeners::claim(const ListenerPlan& plan, const std::optional<RpcPlan>& rpc) {
+    const auto match = std::find_if(
+            listeners_.begin(), listeners_.end(), [&](const ForeignListener& listener) {
+                return is_same_address(listener, plan) ||
+                       (rpc && is_same_program(listener, plan, *rpc, registered_));
+            });
     if (match == listeners_.end()) return Fd();
     Fd fd = std::move(match->fd);
     const bool ipv6 = match->ipv6;

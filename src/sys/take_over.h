@@ -16,6 +16,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "config/plan.h"
+#include "sys/rpc_listing.h"
 
 namespace superd {
 
@@ -32,6 +33,10 @@ struct ForeignListener {
 
 // It is what `plan` asks for: the same protocol, port, address and families.
 [[nodiscard]] bool is_same_address(const ForeignListener& listener, const ListenerPlan& plan);
+// The same where plan leaves the port to the kernel: one at which rpcbind has every version
+// that rpc asks for.
+[[nodiscard]] bool is_same_program(const ForeignListener& listener, const ListenerPlan& plan,
+        const RpcPlan& rpc, const std::vector<RpcPort>& registered);
 // It keeps `plan` from being bound although it is not the same: the port, and an address or a
 // family in common.
 [[nodiscard]] bool overlaps(const ForeignListener& listener, const ListenerPlan& plan);
@@ -46,9 +51,12 @@ public:
     // "xinetd, pid 812"
     [[nodiscard]] const std::string& holder() const { return holder_; }
 
+    // What rpcbind has: by it the ports are known that nobody asked for by number.
+    void set_registered(std::vector<RpcPort> ports) { registered_ = std::move(ports); }
+
     // The listener for plan, once: close-on-exec, non-blocking, listening with the plan's
     // backlog and with those of its options that can still be set.
-    [[nodiscard]] Fd claim(const ListenerPlan& plan);
+    [[nodiscard]] Fd claim(const ListenerPlan& plan, const std::optional<RpcPlan>& rpc = {});
 
     // Those that nobody has claimed.
     [[nodiscard]] const std::vector<ForeignListener>& rest() const { return listeners_; }
@@ -56,6 +64,7 @@ public:
 private:
     std::string holder_;
     std::vector<ForeignListener> listeners_;
+    std::vector<RpcPort> registered_;
 };
 
 }  // namespace superd

@@ -11,6 +11,7 @@ from clients import ask, ask_udp, connect
 from harness import PYTHON, Superd, expect, expect_in, program, wait_until, write_text
 from registry import needs_peer, needs_root, timeout
 from reload_test import inode
+from rpc_test import Rpcbind, announcement, port_of, registered
 
 LOOPBACK = "127.0.0.1"
 
@@ -67,6 +68,23 @@ def xinetd():
             service("one", 2000, stream) + service("left", 2002, stream) +
             service("datagrams", 2001, " socket_type = dgram\n protocol = udp\n wait = yes\n"
                     f" server = {udp[0]}\n server_args = {' '.join(udp[1:])}"))
+    write_text("/run/test/xinetd.conf", text)
+    return Old([peers.path("xinetd", "usr/sbin/xinetd"), "-dontfork", "-stayalive", "-f",
+                "/run/test/xinetd.conf", "-pidfile", "/run/test/xinetd.pid"], "xinetd")
+
+
+def rpc_services():
+    """xinetd with two RPC services on ports of its choice, and one beside them."""
+    udp = udp_program("old")
+    text = ("defaults\n{\n log_type = FILE /dev/null\n}\n"
+            "service stream\n{\n type = RPC UNLISTED\n socket_type = stream\n protocol = tcp\n"
+            " rpc_number = 300001\n rpc_version = 1-2\n user = root\n wait = no\n"
+            " server = /bin/sh\n server_args = -c cat\n}\n"
+            "service datagrams\n{\n type = RPC UNLISTED\n socket_type = dgram\n protocol = udp\n"
+            " rpc_number = 300002\n rpc_version = 3\n user = root\n wait = yes\n"
+            f" server = {udp[0]}\n server_args = {' '.join(udp[1:])}\n}}\n"
+            "service one\n{\n type = UNLISTED\n socket_type = stream\n protocol = tcp\n user = root\n"
+            f" bind = {LOOPBACK}\n port = 2000\n wait = no\n server = /bin/echo\n server_args = old\n}}\n")
     write_text("/run/test/xinetd.conf", text)
     return Old([peers.path("xinetd", "usr/sbin/xinetd"), "-dontfork", "-stayalive", "-f",
                 "/run/test/xinetd.conf", "-pidfile", "/run/test/xinetd.pid"], "xinetd")
@@ -187,6 +205,88 @@ def test_from_xinetd():
 def test_from_openbsd_inetd():
     """superd --take-from openbsd-inetd: the same"""
     switch(openbsd_inetd(), "inetd", signal.SIGTERM)
+
+
+def where(number, version, netid):
+    """The port at which rpcbind has it; 0: it has not."""
+    address = (registered(number) or {}).get((version, netid))
+    return port_of(address) if address else 0
+
+
+@needs_root
+@needs_peer("xinetd")
+@needs_peer("rpcbind")
+@timeout(240)
+def test_rpc_services():
+    """RPC services keep the ports that rpcbind knows them by: no client asks again, none is cut off"""
+    text = f"""
+[service.stream]
+listen = "tcp:0"
+user = "nobody"
+exec = ["/bin/sh", "-c", "echo new"]
+rpc = {{ program = 300001, versions = "1-2" }}
+[service.datagrams]
+listen = "udp:0"
+user = "nobody"
+exec = {program("answer_udp", "new")}
+rpc = {{ program = 300002, versions = 3 }}
+[service.other]
+listen = "tcp:0"
+user = "nobody"
+exec = ["/bin/sh", "-c", "echo new"]
+rpc = {{ program = 300003, versions = 1 }}
+"""
+    with Rpcbind(), rpc_services() as old:
+        wait_until(lambda: where(300001, 2, "tcp") and where(300002, 3, "udp"), what="xinetd's registrations")
+        tcp, udp = where(300001, 2, "tcp"), where(300002, 3, "udp")
+        expect(ask_udp(udp, b"x"), b"old x")
+        socket = inode(tcp)
+        kept = connect(tcp)
+        kept.sendall(b"a")
+        expect(kept.recv(1), b"a")
+        with Superd(text, args=["--take-from", str(old.pid)]) as d:
+            d.wait_log(rf"stream .*took tcp:0 as tcp:\[::\]:{tcp} from xinetd, pid {old.pid}")
+            d.wait_log(rf"datagrams .*took udp:0 as udp:\[::\]:{udp} from xinetd, pid {old.pid}")
+            d.wait_log(r"bound itself: tcp:0\s")
+            expect((d.port("stream"), d.port("datagrams"), inode(tcp)), (tcp, udp, socket))
+            assert d.port("other") not in (tcp, udp), "a port of another program"
+            old.stop(signal.SIGQUIT)
+            kept.sendall(b"b")
+            expect(kept.recv(1), b"b", "a connection from before the switch")
+            kept.close()
+            expect(ask(tcp), b"new\n")
+            wait_until(lambda: ask_udp(udp, b"y") == b"new y", what="an answer over UDP")
+            # xinetd has taken back what it had registered: it comes again, at the same ports.
+            wait_until(lambda: where(300001, 1, "tcp") == tcp and where(300002, 3, "udp") == udp,
+                       what="the same registrations of superd")
+            wait_until(lambda: announcement(d, "stream")[0] == "announced", what="superd knows it")
+            superd = d.pid
+            os.kill(superd, signal.SIGKILL)
+            d.wait_superd(other_than=superd)
+            expect((d.port("stream"), inode(tcp)), (tcp, socket), "after kill -9")
+            expect(ask(tcp), b"new\n")
+
+
+@needs_root
+@needs_peer("xinetd")
+def test_rpcbind_cannot_be_asked():
+    """Without rpcbind a listener of an RPC service is bound anew, and superd says so and starts"""
+    text = f"""
+[service.one]
+listen = "tcp:{LOOPBACK}:2000"
+user = "nobody"
+exec = ["/bin/echo", "new"]
+[service.stream]
+listen = "tcp4:0"
+user = "nobody"
+exec = ["/bin/echo", "new"]
+rpc = {{ program = 300001, versions = 1 }}
+"""
+    with xinetd() as old, Superd(text, args=["--take-from", str(old.pid)]) as d:
+        expect_in("no listener of an RPC service is taken: superd-announce could not list what rpcbind has",
+                  d.log())
+        d.wait_log(rf"one .*took tcp:{LOOPBACK}:2000 from xinetd")
+        expect(ask(d.port("stream")), b"new\n")
 
 
 @needs_root

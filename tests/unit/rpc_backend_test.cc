@@ -163,6 +163,14 @@ TEST_CASE("rpc: somebody else's entry that says the same is as good as ours", "[
     f.rpcbind.entries[{100001, 1, "tcp"}] = entry(1, "tcp", "0.0.0.0.3.1", "superuser");
     f.want(1, {announcement(5, 1, 1, {{false, any4, 769}})});
     CHECK(f.heard.reports[5].state == AnnounceState::announced);
+    // Until its owner takes it back, which is not long to be waited for.
+    CHECK(f.backend.next(f.clock.now()) == f.clock.now() + std::chrono::seconds(3));
+    f.rpcbind.entries.clear();
+    f.clock.advance(std::chrono::seconds(3));
+    f.backend.on_polled(f.clock.now());
+    CHECK(f.there() == Texts{"1 tcp 0.0.0.0.3.1"});
+    CHECK(f.backend.next(f.clock.now()) == f.clock.now() + std::chrono::seconds(30));
+    f.rpcbind.entries[{100001, 1, "tcp"}] = entry(1, "tcp", "0.0.0.0.3.1", "superuser");
     f.want(2, {});
     CHECK(f.there() == Texts{"1 tcp 0.0.0.0.3.1"});
 }

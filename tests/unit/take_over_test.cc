@@ -63,6 +63,31 @@ TEST_CASE("take over: the same protocol, port, address and families are the same
     CHECK_FALSE(is_same_address(v4, other));
 }
 
+TEST_CASE("take over: a port of rpcbind's choice is known by program, versions and protocol") {
+    ForeignListener theirs = foreign("0.0.0.0", false);
+    ListenerPlan plan = plan_of(4);
+    plan.port = 0;
+    const std::vector<RpcPort> registered{{100001, 1, false, 22}, {100001, 2, false, 22},
+            {100001, 2, true, 22}, {100001, 3, false, 23}, {100002, 3, false, 22}};
+    const RpcPlan both{100001, 1, 2, {}};
+    CHECK(is_same_program(theirs, plan, both, registered));
+    CHECK(is_same_program(theirs, plan, {100001, 2, 2, {}}, registered));
+    CHECK_FALSE(is_same_program(theirs, plan, {100001, 1, 3, {}}, registered));
+    CHECK_FALSE(is_same_program(theirs, plan, {100003, 1, 2, {}}, registered));
+    CHECK_FALSE(
+            is_same_program(theirs, plan_of(4), both, registered));  // has a port of its own
+    CHECK_FALSE(is_same_program(theirs, plan, both, {}));
+    plan.ip_family = 0;
+    CHECK_FALSE(is_same_program(theirs, plan, both, registered));
+    plan.ip_family = 4;
+    theirs.local.port = 23;
+    CHECK_FALSE(is_same_program(theirs, plan, both, registered));
+    theirs.local.port = 22;
+    theirs.kind = plan.kind = ListenerKind::udp;
+    CHECK_FALSE(is_same_program(theirs, plan, both, registered));
+    CHECK(is_same_program(theirs, plan, {100001, 2, 2, {}}, registered));
+}
+
 TEST_CASE("take over: what is not the same but in the way is known") {
     CHECK(overlaps(foreign("0.0.0.0", false), plan_of(0)));
     CHECK(overlaps(foreign("192.0.2.1", false), plan_of(0)));
