@@ -27,7 +27,7 @@ LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader opti
 	import import_host import_report import_settle import_share import_write \
 	import_hosts_access import_xinetd import_xinetd_scan import_xinetd_compat import_xinetd_read import_xinetd_values import_xinetd_map import_xinetd_run import_xinetd_admit \
 	import_inetd import_inetd_block import_inetd_fields import_inetd_program import_inetd_service import_inetd_text \
-	import_systemd import_systemd_command import_systemd_keys import_systemd_service import_systemd_socket import_systemd_unit import_systemd_words
+	import_systemd import_systemd_command import_systemd_keys import_systemd_restart import_systemd_service import_systemd_socket import_systemd_unit import_systemd_words
 LIB_policy  = life restart access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan exec_spec client_filter \
 	denials targets
 LIB_log     = json format line_forms xinetd writer channel hub reader lines ring sinks file_sink sink_set journal server collector

@@ -131,6 +131,10 @@ void import_service_unit(const Unit& unit, bool accept, ImportHost& host, UnitNo
 [[nodiscard]] std::string expand_service_line(
         const UnitLine& line, const Unit& unit, ImportHost& host, UnitNotes& notes);
 
+// When it is started again: Restart=, StartLimitBurst= and their like.
+[[nodiscard]] bool is_restart_line(const UnitLine& line);
+void import_restart_lines(const Unit& unit, bool accept, UnitNotes& notes);
+
 // A line that no other function takes: its value converted, or said to mean nothing here, to be
 // another thing here, or to be lost. `value` has its specifiers expanded.
 void import_plain_line(const UnitLine& line, const std::string& value, UnitNotes& notes);

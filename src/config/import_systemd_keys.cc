@@ -38,8 +38,7 @@ constexpr std::string_view ordering = "superd orders no units";
 constexpr std::string_view depends =
         "superd starts nothing for the sake of this: see to it that it runs";
 constexpr std::string_view restarts =
-        "superd starts a worker again with the next client, after a pause that grows; restart, "
-        "restart_delay, restart_limit and clean_exit say otherwise";
+        "restart, restart_delay, restart_limit and clean_exit say when superd starts it again";
 constexpr std::string_view signals = "superd ends a process with TERM, then with KILL";
 constexpr std::string_view control_group = "superd sets up no control groups";
 
@@ -70,7 +69,6 @@ constexpr std::array rows{
         Row{"MemoryAccounting", Fate::harmless},
         Row{"TasksAccounting", Fate::harmless},
         Row{"RestartMode", Fate::harmless, restarts},
-        Row{"SuccessExitStatus", Fate::differs, "write clean_exit where restart counts on it"},
         Row{"NotifyAccess", Fate::harmless, "superd takes no notifications of services"},
         Row{"TimeoutStartSec", Fate::harmless, "a launch has launch_timeout"},
         Row{"IgnoreSIGPIPE", Fate::differs,
@@ -97,16 +95,9 @@ constexpr std::array rows{
         Row{"TimeoutAbortSec", Fate::differs, signals},
         Row{"WatchdogSignal", Fate::differs, "superd watches for no signs of life"},
         Row{"PIDFile", Fate::differs, "superd knows the process that it started"},
-        Row{"Restart", Fate::differs, restarts},
-        Row{"RestartSec", Fate::differs, restarts},
-        Row{"RestartSteps", Fate::differs, restarts},
-        Row{"RestartMaxDelaySec", Fate::differs, restarts},
         Row{"RestartForceExitStatus", Fate::differs, restarts},
         Row{"RestartPreventExitStatus", Fate::differs, restarts},
         Row{"StartLimitAction", Fate::differs, restarts},
-        Row{"StartLimitBurst", Fate::differs, restarts},
-        Row{"StartLimitInterval", Fate::differs, restarts},
-        Row{"StartLimitIntervalSec", Fate::differs, restarts},
         Row{"SyslogIdentifier", Fate::differs, "lines carry the name of the service"},
         Row{"Sockets", Fate::differs, "import these units together with this one"},
         Row{"OOMPolicy", Fate::differs, control_group},

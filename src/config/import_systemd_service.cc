@@ -58,6 +58,7 @@ public:
         as_root_ = import_service_command(unit_, accept_, host_, notes_);
         take_identity();
         take_descriptors();
+        import_restart_lines(unit_, accept_, notes_);
         for (const UnitLine& line : unit_.lines)
             take(line);
         finish();
@@ -181,7 +182,7 @@ private:
     // ---- the other lines
 
     void take(const UnitLine& line) {
-        if (is_taken(line)) return;
+        if (is_taken(line) || is_restart_line(line)) return;
         const std::string value = expand(line);
         const std::string& key = line.key;
         if (line.section != "Service") return import_plain_line(line, value, notes_);

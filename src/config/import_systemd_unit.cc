@@ -19,7 +19,7 @@ constexpr std::array<std::string_view, 5> unit_folders{"/etc/systemd/system",
 
 // Keys whose values add up; an empty one takes all before it back. Of other keys the last
 // holds.
-constexpr std::array<std::string_view, 38> list_keys{"AmbientCapabilities", "BindPaths",
+constexpr std::array<std::string_view, 39> list_keys{"AmbientCapabilities", "BindPaths",
         "BindReadOnlyPaths", "CacheDirectory", "CapabilityBoundingSet",
         "ConfigurationDirectory", "CPUAffinity", "DeviceAllow", "Environment",
         "EnvironmentFile", "ExecCondition", "ExecReload", "ExecStart", "ExecStartPost",
@@ -27,8 +27,8 @@ constexpr std::array<std::string_view, 38> list_keys{"AmbientCapabilities", "Bin
         "IPAddressAllow", "IPAddressDeny", "LoadCredential", "LoadCredentialEncrypted",
         "LogsDirectory", "OpenFile", "PassEnvironment", "ReadOnlyPaths", "ReadWritePaths",
         "RestrictAddressFamilies", "RuntimeDirectory", "SetCredential",
-        "SetCredentialEncrypted", "Sockets", "StateDirectory", "SupplementaryGroups",
-        "Symlinks", "SystemCallFilter", "UnsetEnvironment"};
+        "SetCredentialEncrypted", "Sockets", "StateDirectory", "SuccessExitStatus",
+        "SupplementaryGroups", "Symlinks", "SystemCallFilter", "UnsetEnvironment"};
 
 bool is_listen(std::string_view key) {
     return key.starts_with("Listen");

@@ -203,7 +203,8 @@ TEST_CASE("systemd report: what would make another program of it leaves it disab
 
 TEST_CASE("systemd report: what superd does otherwise is a warning, what it need not do told") {
     check_service({
-            {"Restart=always", S::warning, "starts a worker again with the next client"},
+            {"Restart=always", S::info, "a handler lives as long as its connection"},
+            {"StartLimitBurst=3", S::info, "a handler lives as long as its connection"},
             {"KillSignal=SIGINT", S::warning,
                     "superd ends a process with TERM, then with KILL"},
             {"KillMode=mixed", S::warning,
@@ -219,7 +220,7 @@ TEST_CASE("systemd report: what superd does otherwise is a warning, what it need
             {"StandardOutput=file:/x", S::warning, "superd appends to the file"},
             {"TimeoutStartSec=2min", S::info, "a launch has launch_timeout"},
             {"NotifyAccess=all", S::info, "superd takes no notifications of services"},
-            {"SuccessExitStatus=3", S::warning, "write clean_exit"},
+            {"SuccessExitStatus=3", S::info, "a handler lives as long as its connection"},
             {"EnvironmentFile=-/etc/optional", S::info, "the line is left out"},
     });
 }

@@ -321,6 +321,66 @@ TEST_CASE("systemd: lost protection is said loudly, what was off is not", "[impo
     CHECK_FALSE(service("ExecStart=/bin/x\nPrivateTmp=no\n").import.has_losses());
 }
 
+TEST_CASE("systemd: when a service is started again is said in superd's words",
+        "[import][systemd]") {
+    const auto restart = [](const std::string& lines) {
+        return service("ExecStart=/bin/x\n" + lines);
+    };
+    for (const char* word : {"always", "on-failure", "on-abnormal", "on-success"}) {
+        const Pair pair = restart(std::string("Restart=") + word + "\n");
+        CHECK(pair.value("restart") == '"' + std::string(word) + '"');
+        CHECK(has_note(pair.import, S::info, word));
+    }
+    CHECK(restart("Restart=on-abort\n").value("restart") == R"("on-abnormal")");
+    CHECK(restart("Restart=no\n").value("restart").empty());
+    CHECK(has_note(restart("Restart=on-watchdog\n").import, S::warning, "no such choice"));
+    CHECK(has_note(restart("Restart=maybe\n").import, S::lost, "not a value"));
+
+    const Pair constant = restart("Restart=always\nRestartSec=5\n");
+    CHECK(constant.value("restart_delay") == R"("5s")");
+    CHECK(constant.value("restart_delay_max") == R"("5s")");
+    CHECK(has_note(constant.import, S::warning, "from one start to the next"));
+    const Pair growing =
+            restart("Restart=always\nRestartSec=1\nRestartSteps=4\nRestartMaxDelaySec=1min\n");
+    CHECK(growing.value("restart_delay") == R"("1s")");
+    CHECK(growing.value("restart_delay_max") == R"("1m")");
+    CHECK(has_note(growing.import, S::warning, "superd doubles the pause"));
+    const Pair half = restart("Restart=always\nRestartMaxDelaySec=1min\n");
+    CHECK(half.value("restart_delay_max").empty());
+    CHECK(has_note(half.import, S::info, "without RestartSteps="));
+    CHECK(has_note(
+            restart("Restart=always\nRestartSec=2d\n").import, S::lost, "a day at most"));
+    // Where nothing but a client starts it again a pause means nothing.
+    CHECK(restart("RestartSec=5\n").value("restart_delay").empty());
+    CHECK(has_note(restart("RestartSec=5\n").import, S::info, "the next client starts it"));
+}
+
+TEST_CASE("systemd: a start limit and clean exits are said in superd's words",
+        "[import][systemd]") {
+    const auto limit = [](const std::string& lines) {
+        return service("ExecStart=/bin/x\n[Unit]\n" + lines);
+    };
+    CHECK(limit("StartLimitBurst=3\n").value("restart_limit") == R"("3/10s")");
+    CHECK(limit("StartLimitIntervalSec=1min\n").value("restart_limit") == R"("5/min")");
+    const Pair both = limit("StartLimitInterval=1h\nStartLimitBurst=20\n");
+    CHECK(both.value("restart_limit") == R"("20/h")");
+    CHECK(has_note(both.import, S::warning, "the listener stays"));
+    CHECK(has_note(both.import, S::info, "goes into restart_limit"));
+    for (const char* none : {"StartLimitBurst=0\n", "StartLimitIntervalSec=0\n"}) {
+        CHECK(limit(none).value("restart_limit").empty());
+        CHECK(has_note(limit(none).import, S::info, "no limit"));
+    }
+    CHECK(has_note(limit("StartLimitBurst=x\n").import, S::lost, "not a limit"));
+
+    const auto clean = [](const std::string& lines) {
+        return service("ExecStart=/bin/x\n" + lines);
+    };
+    CHECK(clean("SuccessExitStatus=143 SIGKILL TEMPFAIL\nSuccessExitStatus=USR1 3\n")
+                    .value("clean_exit") == R"({ add = [143, "KILL", 75, "USR1", 3] })");
+    CHECK(has_note(clean("SuccessExitStatus=256\n").import, S::lost, "no exit status"));
+    CHECK(has_note(clean("SuccessExitStatus=NONSENSE\n").import, S::lost, "no exit status"));
+}
+
 TEST_CASE("systemd: every other directive is named", "[import][systemd]") {
     struct Row {
         const char* line;
@@ -328,7 +388,7 @@ TEST_CASE("systemd: every other directive is named", "[import][systemd]") {
         bool enabled;
     };
 
-    const Row rows[] = {{"Restart=always", S::warning, true}, {"WatchdogSec=5", S::lost, true},
+    const Row rows[] = {{"Restart=always", S::info, true}, {"WatchdogSec=5", S::lost, true},
             {"Type=notify", S::warning, true}, {"Type=forking", S::lost, false},
             {"MemoryMax=1G", S::lost, true}, {"ExecStartPre=/bin/true", S::lost, true},
             {"KillMode=process", S::warning, true}, {"PAMName=login", S::lost, false},
