@@ -22,8 +22,8 @@ endif
 
 LIB_base    = result fd text signals units address host_name packet packet_socket
 LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader options options_render foreign address_spec target_spec \
-	report values values_special values_limits values_life values_log nss host environment_file written inherit networks resolve resolve_listeners \
-	resolve_admission resolve_identity resolve_process resolve_life resolve_relay resolve_daemon resolve_check resolve_log resolve_announce conflicts codec diff plan_json config \
+	report values values_special values_limits values_life values_log values_sandbox capabilities system_calls system_call_groups sandbox_presets nss host environment_file written inherit networks resolve resolve_listeners \
+	resolve_admission resolve_identity resolve_process resolve_life resolve_sandbox resolve_relay resolve_daemon resolve_check resolve_log resolve_announce conflicts codec diff plan_json config \
 	import import_host import_report import_settle import_share import_write \
 	import_hosts_access import_xinetd import_xinetd_scan import_xinetd_compat import_xinetd_read import_xinetd_values import_xinetd_map import_xinetd_run import_xinetd_admit \
 	import_inetd import_inetd_block import_inetd_fields import_inetd_program import_inetd_service import_inetd_text \
@@ -47,7 +47,7 @@ LIB_SOURCES = $(foreach layer,$(LAYERS),$(patsubst %,src/$(layer)/%.cc,$(LIB_$(l
 
 # program: its main, src/cmd/NAME.cc. superd goes to sbin, superctl to bin, others to libexec/superd.
 PROGRAMS = superd superctl superd-log superd-relay superd-resolve superd-exec superd-announce
-PROGRAM_LIBS = $(UV_LIBS) $(TOML_LIBS) $(SYSTEMD_LIBS) $(FMT_LIBS) -lpthread
+PROGRAM_LIBS = $(UV_LIBS) $(TOML_LIBS) $(SYSTEMD_LIBS) $(SECCOMP_LIBS) $(FMT_LIBS) -lpthread
 # libtirpc is for superd-announce alone; -l is taken where something asks for it.
 $(BUILD)/superd-announce: PROGRAM_LIBS += $(TIRPC_LIBS)
 
@@ -60,7 +60,7 @@ TEST_PROGRAMS = report fake_avahi
 UNIT_base    = packet fd text units address \
 	host_name
 UNIT_config  = manual diagnostics toml loader address_spec target_spec options foreign resolve resolve_relay resolve_announce inheritance networks codec diff config import_hosts_access import_xinetd import_samples import_write \
-	import_inetd import_inetd_samples import_systemd import_xinetd_report import_systemd_report import_inetd_report resolve_values resolve_life every_option import_host
+	import_inetd import_inetd_samples import_systemd import_xinetd_report import_systemd_report import_inetd_report resolve_values resolve_life resolve_sandbox system_calls every_option import_host
 UNIT_policy  = access_index admission backoff hours log_limiter rate sources environment spawn_plan exec_spec \
 	denials targets life restart
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer log_xinetd
@@ -89,7 +89,7 @@ PATHS = -DSUPERD_LIBEXECDIR='"$(HELPERS_DIR)"' -DSUPERD_SYSCONFDIR='"$(sysconfdi
 	-DSUPERD_LOCALSTATEDIR='"$(localstatedir)"' -DSUPERD_RUNSTATEDIR='"$(runstatedir)"'
 system_headers = $(patsubst -I%,-isystem %,$(1))
 ALL_CXXFLAGS = -std=c++20 -D_GNU_SOURCE -Isrc \
-	$(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(SYSTEMD_CFLAGS) $(TIRPC_CFLAGS) $(FMT_CFLAGS)) \
+	$(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(SYSTEMD_CFLAGS) $(TIRPC_CFLAGS) $(SECCOMP_CFLAGS) $(FMT_CFLAGS)) \
 	$(WARNINGS) $(HARDENING) $(ASSERTIONS) -MMD -MP $(CXXFLAGS) $(SANITIZE)
 ALL_LDFLAGS = $(LINK_HARDENING) $(SANITIZE) $(LDFLAGS)
 
@@ -246,7 +246,7 @@ FUZZ_CXX ?= $(firstword $(foreach name,clang++-16 clang++-14 clang++,$(shell com
 FUZZ_SECONDS ?= 10
 FUZZ_SEED ?= 1
 FUZZ_CXXFLAGS = -std=c++20 -D_GNU_SOURCE -Isrc -Itests \
-	$(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(FMT_CFLAGS)) \
+	$(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(SECCOMP_CFLAGS) $(FMT_CFLAGS)) \
 	-O1 -g -MMD -MP -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 FUZZ_FILES = $(FUZZERS:%=$(BUILD)/fuzz/%)
 FUZZ_OBJECTS = $(FUZZ_LIB:src/%.cc=$(BUILD)/obj/fuzz/lib/%.o)
@@ -264,7 +264,7 @@ $(BUILD)/obj/fuzz/%.o: tests/fuzz/%.cc $(FLAGS_FILE)
 $(FUZZ_FILES): $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/%.o $(FUZZ_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(FUZZ_CXX) -fsanitize=fuzzer,address,undefined -o $@ $^ $(TOML_LIBS) $(FMT_LIBS) -lpthread
+	$(Q)$(FUZZ_CXX) -fsanitize=fuzzer,address,undefined -o $@ $^ $(TOML_LIBS) $(SECCOMP_LIBS) $(FMT_LIBS) -lpthread
 
 .PHONY: fuzz fuzz-short fuzz-build
 fuzz-build: $(FUZZ_FILES)
@@ -328,7 +328,7 @@ CXX_FILES = $(wildcard src/*/*.cc src/*/*.h tests/*/*.cc tests/*/*.h contrib/zen
 LINT_FILES = $(filter src/%.cc contrib/%.cc,$(CXX_FILES))
 lint: config.mk
 	@sh tests/support/lint $(LINT_FILES) -- \
-		-std=c++20 -D_GNU_SOURCE -Isrc $(PATHS) $(UV_CFLAGS) $(TOML_CFLAGS) $(SYSTEMD_CFLAGS) $(TIRPC_CFLAGS) $(FMT_CFLAGS)
+		-std=c++20 -D_GNU_SOURCE -Isrc $(PATHS) $(UV_CFLAGS) $(TOML_CFLAGS) $(SYSTEMD_CFLAGS) $(TIRPC_CFLAGS) $(SECCOMP_CFLAGS) $(FMT_CFLAGS)
 
 format:
 	clang-format -i $(CXX_FILES)

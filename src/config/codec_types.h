@@ -86,6 +86,18 @@ constexpr auto last_of(Restart) {
     return Restart::always;
 }
 
+constexpr auto last_of(Sandbox) {
+    return Sandbox::strict;
+}
+
+constexpr auto last_of(ProtectSystem) {
+    return ProtectSystem::strict;
+}
+
+constexpr auto last_of(ProtectHome) {
+    return ProtectHome::tmpfs;
+}
+
 constexpr auto last_of(SendProxy) {
     return SendProxy::v2;
 }

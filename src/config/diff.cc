@@ -15,8 +15,8 @@ concept Structure = requires {
 };
 
 // Fields that no option of their own stands for.
-constexpr std::array<std::string_view, 4> not_options{
-        "origin", "max_load_origin", "tcp_wrappers_origin", "skipped"};
+constexpr std::array<std::string_view, 5> not_options{
+        "origin", "max_load_origin", "tcp_wrappers_origin", "skipped", "system_call_filters"};
 // What a listener is rather than how it behaves: all of it is written in `listen`.
 constexpr std::array<std::string_view, 7> listen_parts{
         "address", "kind", "ip_family", "ip", "interface_zone", "port", "cid"};
@@ -92,7 +92,8 @@ void note_field(std::vector<std::string>& keys, std::string_view name, const M& 
     else if constexpr (std::is_same_v<M, IdentityPlan>)
         note_identity(keys, a, b);
     else if constexpr (std::is_same_v<M, AdmissionPlan> || std::is_same_v<M, ExecPlan> ||
-                       std::is_same_v<M, ServiceLogPlan> || std::is_same_v<M, LifePlan>)
+                       std::is_same_v<M, ServiceLogPlan> || std::is_same_v<M, LifePlan> ||
+                       std::is_same_v<M, SandboxPlan>)
         note_struct(keys, a, b);
     else if (name.starts_with("ionice_"))
         note(keys, "ionice");

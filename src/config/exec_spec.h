@@ -28,6 +28,7 @@ struct ExecSpec {
     std::string directory, root;
     std::vector<std::uint32_t> cpu_affinity;
     std::optional<std::uint8_t> ionice_class, ionice_level;
+    SandboxPlan sandbox;
     Nanoseconds timeout{0};  // for all of it; launch_timeout
 
     std::string daemon;  // what hosts_access(3) is asked about; empty: it is not asked
@@ -47,10 +48,10 @@ struct ExecSpec {
                 Field{"rlimits", &P::rlimits}, Field{"directory", &P::directory},
                 Field{"root", &P::root}, Field{"cpu_affinity", &P::cpu_affinity},
                 Field{"ionice_class", &P::ionice_class},
-                Field{"ionice_level", &P::ionice_level}, Field{"timeout", &P::timeout},
-                Field{"daemon", &P::daemon}, Field{"peer_label", &P::peer_label},
-                Field{"banner", &P::banner}, Field{"banner_admitted", &P::banner_admitted},
-                Field{"refusal", &P::refusal}};
+                Field{"ionice_level", &P::ionice_level}, Field{"sandbox", &P::sandbox},
+                Field{"timeout", &P::timeout}, Field{"daemon", &P::daemon},
+                Field{"peer_label", &P::peer_label}, Field{"banner", &P::banner},
+                Field{"banner_admitted", &P::banner_admitted}, Field{"refusal", &P::refusal}};
     }
 };
 

@@ -289,6 +289,44 @@ constexpr std::array table{
         .effect = Effect::at_once, .default_text = R"("leave")", .words = "leave end",
         .systemd = "KillMode", .help = "What becomes of handlers when superd stops."},
 
+    // ---- what the processes may not do and do not see
+    Option{.key = "sandbox", .type = T::choice, .where = inherited, .effect = Effect::next_start,
+        .default_text = R"("none")", .words = "none standard strict",
+        .help = "What the switches below stand at where they are not written, in the same table or one that stands over it; what is in each is said under Sandbox."},
+    Option{.key = "no_new_privs", .type = T::boolean, .where = inherited, .effect = Effect::next_start,
+        .default_text = "false; true where a filter of system calls is", .systemd = "NoNewPrivileges",
+        .help = "Nothing that is executed gains privileges: no set-user-ID bit, no file capabilities, no sudo."},
+    Option{.key = "capabilities", .type = T::capabilities, .where = inherited, .effect = Effect::next_start,
+        .default_text = "all", .systemd = "CapabilityBoundingSet",
+        .help = "The capabilities that the processes, also as root, can have at most: \"net_bind_service\", \"chown\" …; { remove } takes some from all of them."},
+    Option{.key = "ambient_capabilities", .type = T::capabilities, .where = inherited, .effect = Effect::next_start,
+        .default_text = "none", .systemd = "AmbientCapabilities",
+        .help = "The capabilities that a program has although its user is not root."},
+    Option{.key = "allow_system_calls", .type = T::system_calls, .where = inherited, .effect = Effect::next_start,
+        .default_text = "all", .systemd = "SystemCallFilter",
+        .help = "The only system calls that are let through, by name or group (\"@system-service\"); what every program needs is let through as well, others fail with EPERM."},
+    Option{.key = "deny_system_calls", .type = T::system_calls, .where = inherited, .effect = Effect::next_start,
+        .default_text = "none", .systemd = "SystemCallFilter",
+        .help = "System calls that fail with EPERM, by name or group, of those that allow_system_calls lets through."},
+    Option{.key = "address_families", .type = T::address_families, .where = inherited, .effect = Effect::next_start,
+        .default_text = "all", .systemd = "RestrictAddressFamilies",
+        .help = "The only kinds of socket that can be made: \"unix\", \"inet\", \"inet6\", \"netlink\" …; none where the list is empty; sockets that the process was given are its own all the same."},
+    Option{.key = "restrict_namespaces", .type = T::boolean, .where = inherited, .effect = Effect::next_start,
+        .default_text = "false", .systemd = "RestrictNamespaces",
+        .help = "No namespace can be made or entered."},
+    Option{.key = "restrict_realtime", .type = T::boolean, .where = inherited, .effect = Effect::next_start,
+        .default_text = "false", .systemd = "RestrictRealtime",
+        .help = "No process can ask for a real-time scheduling class."},
+    Option{.key = "restrict_suid_sgid", .type = T::boolean, .where = inherited, .effect = Effect::next_start,
+        .default_text = "false", .systemd = "RestrictSUIDSGID",
+        .help = "No file can be given a set-user-ID or set-group-ID bit."},
+    Option{.key = "memory_deny_write_execute", .type = T::boolean, .where = inherited, .effect = Effect::next_start,
+        .default_text = "false", .systemd = "MemoryDenyWriteExecute",
+        .help = "No memory can be made executable after it was written to; programs that compile at run time do not work with it."},
+    Option{.key = "lock_personality", .type = T::boolean, .where = inherited, .effect = Effect::next_start,
+        .default_text = "false", .systemd = "LockPersonality",
+        .help = "The execution domain cannot be changed."},
+
     // ---- listeners
     Option{.key = "address", .type = T::address, .where = node, .modes = for_listeners,
         .kinds = every_kind, .effect = Effect::rebind,
@@ -469,6 +507,9 @@ bool is_list(ValueType type) {
         case T::log_facts:
         case T::cpus:
         case T::clean_exits:
+        case T::capabilities:
+        case T::system_calls:
+        case T::address_families:
         case T::multicast: return true;
         default: return false;
     }

@@ -53,6 +53,9 @@ enum class ValueType : std::uint8_t {
     cpus,
     multicast,
     clean_exits,  // exit statuses and signals
+    capabilities,
+    system_calls,      // names and groups of them
+    address_families,
     frequency,    // "5/10s" or "unlimited"
     wrappers,     // tcp_wrappers: true, false or a name
     rpc,          // { program, versions }

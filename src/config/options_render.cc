@@ -45,6 +45,9 @@ constexpr std::array type_names{TypeName{T::text, "text"},
         TypeName{T::cpus, "a list of numbers and ranges"},
         TypeName{T::multicast, "a list of multicast groups"},
         TypeName{T::clean_exits, "a list of exit statuses and signals"},
+        TypeName{T::capabilities, "a list of capabilities"},
+        TypeName{T::system_calls, "a list of system calls and groups of them"},
+        TypeName{T::address_families, "a list of address families"},
         TypeName{T::frequency, "a frequency like \"5/10s\" or \"unlimited\""},
         TypeName{T::wrappers, "true, false or a name"},
         TypeName{T::rpc, "{ program, versions }"},
@@ -121,6 +124,7 @@ struct Topic {
 constexpr std::array topics{Topic{"log", in_superd, "The daemon"},
         Topic{"description", in_service, "What a service is"},
         Topic{"allow", in_service, "Who may come in"}, Topic{"user", in_service, "Processes"},
+        Topic{"sandbox", in_service, "What processes may not do"},
         Topic{"address", in_listener, "Listeners"}};
 
 void begin_topic(std::string& out, const Option& option) {

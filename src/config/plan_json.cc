@@ -6,6 +6,7 @@
 
 #include "base/signals.h"
 #include "base/units.h"
+#include "config/capabilities.h"
 #include "config/codec.h"
 #include "config/values.h"
 
@@ -52,6 +53,21 @@ std::string_view word(Restart restart) {
     constexpr std::string_view words[]{
             "no", "on-failure", "on-abnormal", "on-success", "always"};
     return words[static_cast<unsigned>(restart)];
+}
+
+std::string_view word(Sandbox preset) {
+    constexpr std::string_view words[]{"none", "standard", "strict"};
+    return words[static_cast<unsigned>(preset)];
+}
+
+std::string_view word(ProtectSystem how) {
+    constexpr std::string_view words[]{"no", "yes", "full", "strict"};
+    return words[static_cast<unsigned>(how)];
+}
+
+std::string_view word(ProtectHome how) {
+    constexpr std::string_view words[]{"no", "yes", "read-only", "tmpfs"};
+    return words[static_cast<unsigned>(how)];
 }
 
 std::string_view word(Ident ident) {
@@ -141,6 +157,22 @@ private:
 
     Json value(std::string_view, const CleanExit& exit) const {
         return exit.is_signal ? Json(signal_name(exit.code)) : Json(exit.code);
+    }
+
+    Json value(std::string_view, const CapabilitySet& set) const {
+        return capability_names(set.bits);
+    }
+
+    Json value(std::string_view, const AddressFamilies& families) const {
+        Json json = Json::array();
+        for (const std::uint16_t number : families.numbers)
+            json.push_back(address_family_name(number));
+        return json;
+    }
+
+    // So many instructions.
+    Json value(std::string_view, const FilterProgram& program) const {
+        return program.code.size();
     }
 
     Json value(std::string_view, const HoursWindow& window) const {
@@ -272,6 +304,17 @@ private:
 
     void add(Json& json, std::string_view, const ExecPlan& exec) const {
         add_fields(json, exec);
+    }
+
+    // Switches that are off are as if they were not there, but for the preset.
+    void add(Json& json, std::string_view, const SandboxPlan& sandbox) const {
+        Json own = Json::object();
+        add_fields(own, sandbox);
+        for (auto& [name, made] : own.items())
+            if (name == "sandbox" || (!made.is_null() && made != false && made != "no" &&
+                                             (made != Json::array() || name == "capabilities" ||
+                                                     name == "address_families")))
+                json[name] = std::move(made);
     }
 
     void add(Json& json, std::string_view, const LifePlan& life) const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/plan_base.h"
+#include "config/plan_sandbox.h"
 
 namespace superd {
 
@@ -100,6 +101,7 @@ struct ExecPlan {
     std::optional<std::uint8_t> ionice_class, ionice_level;
     Output standard_error, standard_output;
     bool peer_label = false;  // run in the SELinux context of the peer
+    SandboxPlan sandbox;
 
     bool operator==(const ExecPlan&) const = default;
 
@@ -118,7 +120,8 @@ struct ExecPlan {
                 Field{"credentials", &P::credentials}, Field{"cpu_affinity", &P::cpu_affinity},
                 Field{"ionice_class", &P::ionice_class},
                 Field{"ionice_level", &P::ionice_level}, Field{"stderr", &P::standard_error},
-                Field{"stdout", &P::standard_output}, Field{"peer_label", &P::peer_label}};
+                Field{"stdout", &P::standard_output}, Field{"peer_label", &P::peer_label},
+                Field{"sandbox", &P::sandbox}};
     }
 };
 

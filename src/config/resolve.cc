@@ -395,7 +395,7 @@ Plan resolve_document(const Document& document, const ReadOptions& options, Name
     Values values(report);
     Host host;
     const Config config = make_config(document, report);
-    ResolveContext context{config, options, report, diagnostics, values, names, host, {}};
+    ResolveContext context{config, options, report, diagnostics, values, names, host, {}, {}};
     Plan plan;
     for (const SourceFile& file : document.files)
         plan.files.push_back(file.path);

@@ -17,6 +17,7 @@
 #include "config/nss.h"
 #include "config/plan.h"
 #include "config/report.h"
+#include "config/system_calls.h"
 #include "config/values.h"
 #include "config/written.h"
 
@@ -32,6 +33,7 @@ struct ResolveContext {
     NameService& names;
     Host& host;
     std::unordered_set<std::string_view> networks;  // names
+    FilterCompiler filters{};
 
     // "KEY needs root: REASON", where superd will not be root. False then.
     bool privileged(const Place& at, const std::string& what, const std::string& reason);
@@ -84,6 +86,8 @@ void resolve_log(ResolveContext& context, ServiceInput& input, ServicePlan& plan
 // restart and its like: how a worker or daemon is kept alive.
 void resolve_life(ResolveContext& context, const ServiceInput& input, ServicePlan& plan);
 void resolve_process(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
+// sandbox and the switches behind it. After the identity.
+void resolve_sandbox(ResolveContext& context, const ServiceInput& input, ExecPlan& exec);
 // Builtins and redirects: what superd-relay is told.
 void resolve_relay(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
 // rpc, mdns: what others are told of the service. After its listeners.

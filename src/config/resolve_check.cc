@@ -25,6 +25,9 @@ void check_item(ResolveContext& context, const Option& option, const Node& node)
         case T::log_facts: static_cast<void>(values.log_fact(node, option)); break;
         case T::cpus: static_cast<void>(values.cpus(node, cpus)); break;
         case T::multicast: static_cast<void>(values.multicast(node)); break;
+        case T::capabilities: static_cast<void>(values.capability(node, option.key)); break;
+        case T::system_calls: static_cast<void>(values.system_call(node, option.key)); break;
+        case T::address_families: static_cast<void>(values.address_family(node)); break;
         case T::clean_exits: static_cast<void>(values.clean_exit(node)); break;
         default: break;
     }

@@ -35,6 +35,7 @@ public:
         take_credentials();
         take_outputs();
         take_label();
+        resolve_sandbox(context_, input_, plan_);
     }
 
 private:

@@ -66,6 +66,12 @@ public:
             const Node& node, std::string_view what);
     // One entry of clean_exit: 3 or "USR1".
     [[nodiscard]] std::optional<CleanExit> clean_exit(const Node& node);
+    // A capability's number, an address family's, a system call or a group of them
+    // (values_sandbox.cc).
+    [[nodiscard]] std::optional<unsigned> capability(const Node& node, std::string_view what);
+    [[nodiscard]] std::optional<std::uint16_t> address_family(const Node& node);
+    [[nodiscard]] std::optional<std::string> system_call(
+            const Node& node, std::string_view what);
     [[nodiscard]] std::optional<RlimitPlan> rlimit(
             const std::string& name, const Place& at, const Node& node);
 

@@ -51,6 +51,7 @@ ExecSpec make_exec_spec(const ServicePlan& service, const SpawnPlan& spawn) {
     spec.cpu_affinity = spawn.cpu_affinity;
     spec.ionice_class = spawn.ionice_class;
     spec.ionice_level = spawn.ionice_level;
+    spec.sandbox = spawn.sandbox;
     spec.timeout = spawn.launch_timeout;
     if (service.admission.tcp_wrappers) spec.daemon = wrappers_name(service);
     spec.peer_label = service.exec.peer_label;
@@ -76,6 +77,8 @@ std::shared_ptr<SpawnPlan> spawn_plan_of(const ExecSpec& spec) {
     plan->cpu_affinity = spec.cpu_affinity;
     plan->ionice_class = spec.ionice_class;
     plan->ionice_level = spec.ionice_level;
+    plan->sandbox = spec.sandbox;
+    plan->confines = spec.sandbox.confines();
     plan->launch_timeout = spec.timeout;
     return plan;
 }

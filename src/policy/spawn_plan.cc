@@ -212,6 +212,10 @@ std::string_view stage_name(SpawnStage stage) {
         case SpawnStage::tcp_wrappers: return "tcp_wrappers";
         case SpawnStage::peer_label: return "peer_label";
         case SpawnStage::banner: return "banner";
+        case SpawnStage::capabilities: return "capabilities";
+        case SpawnStage::ambient_capabilities: return "ambient_capabilities";
+        case SpawnStage::no_new_privs: return "no_new_privs";
+        case SpawnStage::seccomp: return "seccomp";
     }
     return "none";
 }
@@ -238,6 +242,8 @@ std::shared_ptr<const SpawnPlan> make_spawn_plan(
     plan->cpu_affinity = exec.cpu_affinity;
     plan->ionice_class = exec.ionice_class;
     plan->ionice_level = exec.ionice_level;
+    plan->sandbox = exec.sandbox;
+    plan->confines = exec.sandbox.confines();
     plan->standard_error = exec.standard_error.kind;
     plan->standard_output = exec.standard_output.kind;
     plan->launch_timeout = service.launch_timeout;

@@ -40,7 +40,12 @@ enum class SpawnStage : std::uint8_t {
     step_in,
     tcp_wrappers,
     peer_label,
-    banner
+    banner,
+    // Of the sandbox; where they stand in the sequence sys/child.h says.
+    capabilities,
+    ambient_capabilities,
+    no_new_privs,
+    seccomp
 };
 [[nodiscard]] std::string_view stage_name(SpawnStage stage);
 
@@ -61,6 +66,8 @@ struct SpawnPlan {
     std::string directory, root;
     std::vector<std::uint32_t> cpu_affinity;
     std::optional<std::uint8_t> ionice_class, ionice_level;
+    SandboxPlan sandbox;
+    bool confines = false;  // sandbox has something for the child to do
     OutputKind standard_error = OutputKind::log, standard_output = OutputKind::log;
     Nanoseconds launch_timeout{0};
 };

@@ -11,9 +11,12 @@
 // 2. Close all other slots, or a slow exec here withholds the end of file of other services'
 //    clients. Only then say `left`.
 // 3. Session; descriptors 0 up to n; limits, nice, I/O class, CPUs, oom score, umask.
-// 4. Root and directory, while still permitted; then groups, gid, uid in that order, for each
-//    takes the right to do the one before away; check that root cannot come back.
-// 5. The signal mask last: a signal sent to the group must not end the child half way. Exec.
+// 4. What takes rights that the identity is about to give up: filters of system calls where
+//    no_new_privs is off, the bounding set, keeping capabilities; root and directory.
+// 5. Groups, gid, uid in that order, for each takes the right to do the one before away; the
+//    capabilities that stay; check that root cannot come back.
+// 6. No new privileges; the signal mask: a signal sent to the group must not end the child half
+//    way; the filters, which every call but execve(2) may stumble over. Exec.
 //
 // Where superd-exec steps in, the child execs it after the descriptors of 3 are in place, from
 // a descriptor that was opened long before; superd-exec then does the rest by finish_launch().
@@ -22,8 +25,12 @@
 #include <csignal>
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "sys/raw_syscall.h"
@@ -211,6 +218,67 @@ SUPERD_CHILD_CODE void set_directories(const ChildWork& work) {
     }
 }
 
+SUPERD_CHILD_CODE bool has_bit(std::uint64_t bits, long number) {
+    return (bits >> number & 1) != 0;
+}
+
+SUPERD_CHILD_CODE void load_filters(const ChildWork& work) {
+    at_stage(work, SpawnStage::seccomp);
+    const std::vector<FilterProgram>& filters = work.plan->sandbox.filters;
+    for (const FilterProgram *one = filters.data(), *const end = one + filters.size();
+            one != end; ++one) {
+        const struct {
+            unsigned short length;
+            const void* code;
+        } program{static_cast<unsigned short>(one->code.size()), one->code.data()};
+
+        static_assert(sizeof program == sizeof(sock_fprog));
+        check(work, raw_call(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, raw_address(&program)));
+    }
+}
+
+SUPERD_CHILD_CODE void bound_capabilities(const ChildWork& work) {
+    const SandboxPlan& sandbox = work.plan->sandbox;
+    if (!sandbox.capabilities) return;
+    at_stage(work, SpawnStage::capabilities);
+    const std::uint64_t kept = sandbox.capabilities->bits;
+    for (long number = 0; number < 64; ++number) {
+        if (has_bit(kept, number)) continue;
+        const long result = raw_call(SYS_prctl, PR_CAPBSET_DROP, number, 0, 0, 0);
+        if (result == -EINVAL) return;  // the last one of this kernel was before
+        check(work, result);
+    }
+}
+
+SUPERD_CHILD_CODE void keep_capabilities(const ChildWork& work) {
+    if (work.plan->sandbox.ambient_capabilities.bits == 0) return;
+    at_stage(work, SpawnStage::ambient_capabilities);
+    check(work, raw_call(SYS_prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0));
+}
+
+// After the identity: of what was kept only these stay, and what is executed inherits them.
+SUPERD_CHILD_CODE void take_capabilities(const ChildWork& work) {
+    const std::uint64_t bits = work.plan->sandbox.ambient_capabilities.bits;
+    if (bits == 0) return;
+    at_stage(work, SpawnStage::ambient_capabilities);
+    const auto low = static_cast<std::uint32_t>(bits);
+    const auto high = static_cast<std::uint32_t>(bits >> 32);
+    const __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    const __user_cap_data_struct data[2]{{low, low, low}, {high, high, high}};
+    check(work, raw_call(SYS_capset, raw_address(&header), raw_address(data)));
+    for (long number = 0; number < 64; ++number)
+        if (has_bit(bits, number))
+            check(work,
+                    raw_call(SYS_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0));
+    check(work, raw_call(SYS_prctl, PR_SET_KEEPCAPS, 0, 0, 0, 0));
+}
+
+SUPERD_CHILD_CODE void refuse_new_privileges(const ChildWork& work) {
+    if (!work.plan->sandbox.no_new_privs) return;
+    at_stage(work, SpawnStage::no_new_privs);
+    check(work, raw_call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+}
+
 SUPERD_CHILD_CODE void set_identity(const ChildWork& work) {
     const IdentityPlan& identity = work.plan->identity;
     if (!identity.change) return;
@@ -223,6 +291,9 @@ SUPERD_CHILD_CODE void set_identity(const ChildWork& work) {
     at_stage(work, SpawnStage::uid);
     check(work, raw_call(SYS_setresuid, uid, uid, uid));
     if (identity.uid == 0) return;
+    take_capabilities(work);
+    // Who was given the right to become anybody may become root.
+    if (has_bit(work.plan->sandbox.ambient_capabilities.bits, CAP_SETUID)) return;
     at_stage(work, SpawnStage::verify);
     if (raw_call(SYS_setresuid, -1, 0, -1) >= 0) give_up(work, EPERM);
 }
@@ -256,6 +327,8 @@ SUPERD_CHILD_CODE void set_pid_texts(const ChildWork& work) {
     tell(work, ExecVerdict::begins, 0);
     if (work.report_fd >= 0) default_signals(work);
     unblock_signals();
+    if (work.plan->sandbox.no_new_privs) load_filters(work);
+    at_stage(work, SpawnStage::exec);
     const long error = -raw_call(SYS_execve, raw_address(work.plan->program.c_str()),
             raw_address(work.argv), raw_address(work.environment));
     give_up(work, error, error == ENOENT ? 127 : 126);
@@ -279,8 +352,15 @@ SUPERD_CHILD_CODE void finish_launch(const ChildWork& work) {
         at_stage(work, SpawnStage::umask);
         raw_call(SYS_umask, static_cast<long>(*work.plan->umask));
     }
+    const bool confines = work.plan->confines;
+    if (confines) {
+        if (!work.plan->sandbox.no_new_privs) load_filters(work);
+        bound_capabilities(work);
+        keep_capabilities(work);
+    }
     set_directories(work);
     set_identity(work);
+    if (confines) refuse_new_privileges(work);
     execute(work);
 }
 

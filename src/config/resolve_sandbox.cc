@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+// What a service's processes may not do and do not see.
+#include <algorithm>
+
+#include "config/resolve.h"
+#include "config/sandbox_presets.h"
+
+namespace superd {
+
+namespace {
+
+class SandboxResolver {
+public:
+    SandboxResolver(ResolveContext& context, const ServiceInput& input, ExecPlan& exec)
+            : context_(context),
+              input_(input),
+              layers_(input.layers),
+              exec_(exec),
+              plan_(exec.sandbox) {}
+
+    void resolve() {
+        take_preset();
+        take_switches();
+        take_capabilities();
+        take_system_calls();
+        take_families();
+        settle_no_new_privs();
+        compile();
+    }
+
+private:
+    // A preset replaces what layers below its own say of the single switches.
+    void take_preset() {
+        const Written* written = layers_.last("sandbox");
+        if (written == nullptr) return;
+        const auto word = context_.values.choice(*written->node, *written->option);
+        if (!word) return;
+        plan_ = preset_plan(static_cast<Sandbox>(*word));
+        from_ = written->layer;
+        if (plan_.preset != Sandbox::none)
+            context_.privileged(written->node->at, "this sandbox",
+                    "without it only single switches can be set: no_new_privs, "
+                    "deny_system_calls, address_families, restrict_namespaces ...");
+    }
+
+    // What was written in a layer that counts; null: the preset's value stands.
+    [[nodiscard]] const Written* written(std::string_view key) const {
+        const Written* last = layers_.last(key);
+        return last != nullptr && last->layer >= from_ ? last : nullptr;
+    }
+
+    void take(std::string_view key, bool& into) {
+        if (const Written* last = written(key))
+            into = context_.values.boolean(*last->node, key).value_or(into);
+    }
+
+    void take_switches() {
+        take("no_new_privs", plan_.no_new_privs);
+        take("restrict_namespaces", plan_.restrict_namespaces);
+        take("restrict_realtime", plan_.restrict_realtime);
+        take("restrict_suid_sgid", plan_.restrict_suid_sgid);
+        take("memory_deny_write_execute", plan_.memory_deny_write_execute);
+        take("lock_personality", plan_.lock_personality);
+    }
+
+    // A list edited layer by layer, beginning with what the preset has. Take is called with
+    // each item and whether it goes; clear where a list replaces the former.
+    template <class Clear, class Take>
+    bool edit_list(std::string_view key, Clear clear, Take take) {
+        bool any = false;
+        for (const Written& one : layers_.everything()) {
+            if (one.option->key != key || one.layer < from_) continue;
+            any = true;
+            const auto edit = as_list_edit(*one.node);
+            if (!edit) clear();
+            for (const Node* gone : edit ? edit->remove : std::vector<const Node*>{})
+                take(*gone, false);
+            for (const Node* item : edit ? edit->add : as_items(*one.node))
+                take(*item, true);
+        }
+        return any;
+    }
+
+    bool take_set(std::string_view key, CapabilitySet& set) {
+        return edit_list(
+                key, [&] { set.bits = 0; },
+                [&](const Node& node, bool add) {
+                    const auto number = context_.values.capability(node, key);
+                    if (!number) return;
+                    const std::uint64_t bit = std::uint64_t{1} << *number;
+                    set.bits = add ? set.bits | bit : set.bits & ~bit;
+                });
+    }
+
+    void take_capabilities() {
+        // { remove } takes from all of them where no preset has named some.
+        CapabilitySet bounding = plan_.capabilities.value_or(CapabilitySet{~std::uint64_t{0}});
+        if (take_set("capabilities", bounding)) {
+            plan_.capabilities = bounding;
+            context_.privileged(written("capabilities")->node->at, "capabilities",
+                    "only root may bound them");
+        }
+        if (!take_set("ambient_capabilities", plan_.ambient_capabilities)) return;
+        check_ambient(*written("ambient_capabilities"));
+    }
+
+    void check_ambient(const Written& last) {
+        if (plan_.ambient_capabilities.bits == 0) return;
+        const Place& at = last.node->at;
+        if (!context_.privileged(at, "ambient_capabilities", "only root has any to give"))
+            return;
+        if (exec_.identity.uid == 0)
+            context_.report.error(at, "ambient_capabilities mean nothing for root",
+                    "root has them all: write capabilities");
+        if (plan_.capabilities &&
+                (plan_.ambient_capabilities.bits & ~plan_.capabilities->bits) != 0)
+            context_.report.error(at, "ambient_capabilities are not all among capabilities",
+                    "what is bounded away cannot be given");
+    }
+
+    void take_words(std::string_view key, std::vector<std::string>& words) {
+        edit_list(
+                key, [&] { words.clear(); },
+                [&](const Node& node, bool add) {
+                    const auto word = context_.values.system_call(node, key);
+                    if (!word) return;
+                    const auto gone = std::erase(words, *word);
+                    if (add)
+                        words.push_back(*word);
+                    else if (gone == 0)
+                        context_.report.warning(
+                                node.at, quoted(*word) +
+                                                 " is not in the inherited list, so it is not "
+                                                 "removed");
+                });
+    }
+
+    void take_system_calls() {
+        take_words("allow_system_calls", plan_.allow_system_calls);
+        take_words("deny_system_calls", plan_.deny_system_calls);
+        const Written* allow = written("allow_system_calls");
+        if (allow != nullptr && plan_.allow_system_calls.empty() && !is_list_of_none(*allow))
+            context_.report.error(allow->node->at,
+                    "nothing is left of allow_system_calls, and an empty list lets all through",
+                    "write [] where that is meant");
+    }
+
+    static bool is_list_of_none(const Written& written) {
+        return !as_list_edit(*written.node) && as_items(*written.node).empty();
+    }
+
+    void take_families() {
+        AddressFamilies families = plan_.address_families.value_or(AddressFamilies{});
+        const bool any = edit_list(
+                "address_families", [&] { families.numbers.clear(); },
+                [&](const Node& node, bool add) {
+                    const auto number = context_.values.address_family(node);
+                    if (!number) return;
+                    std::erase(families.numbers, *number);
+                    if (add) families.numbers.push_back(*number);
+                });
+        if (!any) return;
+        std::sort(families.numbers.begin(), families.numbers.end());
+        plan_.address_families = std::move(families);
+    }
+
+    [[nodiscard]] bool filters() const {
+        return !plan_.allow_system_calls.empty() || !plan_.deny_system_calls.empty() ||
+               plan_.address_families || plan_.restrict_namespaces || plan_.restrict_realtime ||
+               plan_.restrict_suid_sgid || plan_.memory_deny_write_execute ||
+               plan_.lock_personality;
+    }
+
+    // The kernel takes a filter only from who cannot gain privileges, or from root.
+    void settle_no_new_privs() {
+        const Written* last = written("no_new_privs");
+        if (!filters()) return;
+        if (last == nullptr) plan_.no_new_privs = true;
+        if (!plan_.no_new_privs)
+            context_.privileged(last->node->at, "a filter of system calls without no_new_privs",
+                    "leave no_new_privs = false out");
+        const auto needed = needed_by_launch(plan_.deny_system_calls, !plan_.no_new_privs);
+        if (needed.empty()) return;
+        const Written* deny = written("deny_system_calls");
+        context_.report.error(deny != nullptr ? deny->node->at : last->node->at,
+                "without " + std::string(needed) + " no program can be started",
+                plan_.no_new_privs ? "" : "with no_new_privs it can be refused from exec on");
+    }
+
+    void compile() {
+        if (!filters()) return;
+        auto programs = context_.filters.compile(plan_);
+        if (programs) {
+            plan_.filters = std::move(*programs);
+            return;
+        }
+        context_.report.error(input_.section.at,
+                "the filter of system calls cannot be made: " + programs.error().text());
+    }
+
+    ResolveContext& context_;
+    const ServiceInput& input_;
+    const Layers& layers_;
+    const ExecPlan& exec_;
+    SandboxPlan& plan_;
+    Layer from_ = Layer::defaults;
+};
+
+}  // namespace
+
+void resolve_sandbox(ResolveContext& context, const ServiceInput& input, ExecPlan& exec) {
+    SandboxResolver(context, input, exec).resolve();
+}
+
+}  // namespace superd
