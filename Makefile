@@ -28,16 +28,16 @@ LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader opti
 	import_hosts_access import_xinetd import_xinetd_scan import_xinetd_compat import_xinetd_read import_xinetd_values import_xinetd_map import_xinetd_run import_xinetd_admit \
 	import_inetd import_inetd_block import_inetd_fields import_inetd_program import_inetd_service import_inetd_text \
 	import_systemd import_systemd_command import_systemd_keys import_systemd_restart import_systemd_service import_systemd_socket import_systemd_unit import_systemd_words
-LIB_policy  = life restart access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan exec_spec client_filter \
+LIB_policy  = life notice restart access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan exec_spec client_filter \
 	denials targets
 LIB_log     = json format line_forms xinetd writer channel hub reader lines ring sinks file_sink sink_set journal server collector
-LIB_sys     = notify background accept client_queue descriptors holder listen_socket node renew_listener repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state connect_socket socket_owner farewell peer_label sealed_file step_in wrappers bpf client_filter classic_filter \
+LIB_sys     = notify notify_listener listening background accept client_queue descriptors holder listen_socket node renew_listener repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state connect_socket socket_owner farewell peer_label sealed_file step_in wrappers bpf client_filter classic_filter \
 	confine ident ident_client lookups resolve_channel resolve_server take_over \
 	announce_channel announce_server rpc_registry rpc_listing rpc_backend rpcbind \
 	avahi_services avahi_bus avahi_backend
 LIB_relay   = protocol channel wheel poller builtins conduit conversation talk asking preface access_list source_rates datagrams flows pump proxy_header sandbox relay
 LIB_loop    = loop
-LIB_engine  = records watches heartbeat config_reader service doors directories outputs processes relays relay_processes supervisor accepting relaying relaying_datagrams living waiters workers ending reloading last_good orders status recovering farewells \
+LIB_engine  = records watches heartbeat config_reader service doors directories outputs processes relays relay_processes supervisor accepting relaying relaying_datagrams living hearing contact waiters workers ending reloading last_good orders status recovering farewells \
 	resolver holding deny_list denying announcer announcing upstreams target_names
 LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_import ctl_logs ctl_look ctl_tell ctl_try documents endpoint frame_gate install names object render server session switches wait_for \
 	ctl_deny
@@ -62,10 +62,10 @@ UNIT_base    = packet fd text units address \
 UNIT_config  = manual diagnostics toml loader address_spec target_spec options foreign resolve resolve_relay resolve_announce inheritance networks codec diff config import_hosts_access import_xinetd import_samples import_write \
 	import_inetd import_inetd_samples import_systemd import_xinetd_report import_systemd_report import_inetd_report resolve_values resolve_life resolve_sandbox system_calls every_option import_host
 UNIT_policy  = access_index admission backoff hours log_limiter rate sources environment spawn_plan exec_spec \
-	denials targets life restart
+	denials targets life restart notice
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer log_xinetd
 UNIT_sys     = accept client_queue listen_socket probe renew_listener repair guard launch_queue reaper recovery spawner state closer client_filter step_in \
-	ident resolve_channel resolve_server take_over announce_channel rpc_backend rpc_listing avahi_services notify
+	ident resolve_channel resolve_server take_over announce_channel rpc_backend rpc_listing avahi_services notify notify_listener
 UNIT_relay   = relay_protocol wheel relay relay_asking relay_datagrams relay_flows sandbox proxy_header preface access_list
 UNIT_loop    = loop
 UNIT_engine  = living watches heartbeat config_reader directories doors records service_view supervisor supervisor_relay supervisor_view reloading farewells \
@@ -236,10 +236,11 @@ check-system: all $(TEST_PROGRAM_FILES)
 # ---- fuzz: libFuzzer targets tests/fuzz/NAME.cc, built with clang and the layers they need
 
 FUZZERS = toml_fuzz address_fuzz log_fuzz codec_fuzz relay_fuzz import_xinetd_fuzz \
-	resolve_fuzz import_inetd_fuzz import_systemd_fuzz
+	resolve_fuzz import_inetd_fuzz import_systemd_fuzz notice_fuzz
 FUZZ_LIB = $(LIB_base:%=src/base/%.cc) \
 	$(patsubst %,src/sys/%.cc,ident resolve_channel announce_channel) \
 	$(patsubst %,src/log/%.cc,channel format json line_forms lines reader xinetd) \
+	src/policy/notice.cc \
 	$(patsubst %,src/relay/%.cc,protocol preface) \
 	$(patsubst %,src/config/%.cc,$(filter-out import_host config loader diff,$(LIB_config)))
 FUZZ_CXX ?= $(firstword $(foreach name,clang++-16 clang++-14 clang++,$(shell command -v $(name))) clang++-16)

@@ -54,6 +54,14 @@ constexpr auto last_of(Pass) {
     return Pass::listen_fds;
 }
 
+constexpr auto last_of(ReadyKind) {
+    return ReadyKind::exit;
+}
+
+constexpr auto last_of(NotifyAccess) {
+    return NotifyAccess::all;
+}
+
 constexpr auto last_of(OnStop) {
     return OnStop::end;
 }

@@ -171,7 +171,11 @@ bool process_differs(const ServicePlan& from, const ServicePlan& to) {
                     to.listeners.end(), [](const ListenerPlan& a, const ListenerPlan& b) {
                         return a.name == b.name && a.address == b.address;
                     });
-    return !same(from.exec, to.exec) || from.pass != to.pass || names;
+    const LifePlan &a = from.life, &b = to.life;
+    const bool life = a.ready != b.ready || a.notify_access != b.notify_access ||
+                      a.start_timeout != b.start_timeout || a.run_timeout != b.run_timeout ||
+                      a.watchdog != b.watchdog;
+    return !same(from.exec, to.exec) || from.pass != to.pass || names || life;
 }
 
 ServiceDiff diff_service(const ServicePlan& from, const ServicePlan& to) {

@@ -54,12 +54,13 @@ enum class ValueType : std::uint8_t {
     multicast,
     clean_exits,  // exit statuses and signals
     capabilities,
-    system_calls,      // names and groups of them
+    system_calls,  // names and groups of them
     address_families,
-    frequency,    // "5/10s" or "unlimited"
-    wrappers,     // tcp_wrappers: true, false or a name
-    rpc,          // { program, versions }
-    mdns          // true, false or { type, name, txt }
+    frequency,  // "5/10s" or "unlimited"
+    ready,      // "exec", "notify", "fd:3", "listen:ADDRESS" ...
+    wrappers,   // tcp_wrappers: true, false or a name
+    rpc,        // { program, versions }
+    mdns        // true, false or { type, name, txt }
 };
 
 // Where a key may stand, as bits.

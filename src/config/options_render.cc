@@ -49,6 +49,8 @@ constexpr std::array type_names{TypeName{T::text, "text"},
         TypeName{T::system_calls, "a list of system calls and groups of them"},
         TypeName{T::address_families, "a list of address families"},
         TypeName{T::frequency, "a frequency like \"5/10s\" or \"unlimited\""},
+        TypeName{T::ready,
+                "\"exec\", \"notify\", \"fd:N\", \"listen\", \"listen:ADDRESS\" or \"exit\""},
         TypeName{T::wrappers, "true, false or a name"},
         TypeName{T::rpc, "{ program, versions }"},
         TypeName{T::mdns, "true, false or { type, name, txt }"}};

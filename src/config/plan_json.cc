@@ -70,6 +70,23 @@ std::string_view word(ProtectHome how) {
     return words[static_cast<unsigned>(how)];
 }
 
+std::string_view word(NotifyAccess access) {
+    constexpr std::string_view words[]{"none", "main", "all"};
+    return words[static_cast<unsigned>(access)];
+}
+
+std::string ready_text(const ReadyPlan& ready) {
+    switch (ready.kind) {
+        case ReadyKind::exec: break;
+        case ReadyKind::notify: return "notify";
+        case ReadyKind::fd: return "fd:" + std::to_string(ready.fd);
+        case ReadyKind::listen:
+            return ready.address.empty() ? "listen" : "listen:" + ready.address;
+        case ReadyKind::exit: return "exit";
+    }
+    return "exec";
+}
+
 std::string_view word(Ident ident) {
     constexpr std::string_view words[]{"off", "log", "require"};
     return words[static_cast<unsigned>(ident)];
@@ -319,7 +336,12 @@ private:
 
     void add(Json& json, std::string_view, const LifePlan& life) const {
         add_fields(json, life);
-        if (!life.restart_limit) json["restart_limit"] = "unlimited";
+        for (const char* bound : {"restart_limit", "start_timeout", "run_timeout", "watchdog"})
+            if (json[bound].is_null()) json[bound] = "unlimited";
+    }
+
+    void add(Json& json, std::string_view name, const ReadyPlan& ready) const {
+        json[std::string(name)] = ready_text(ready);
     }
 
     void add(Json& json, std::string_view, const ServiceLogPlan& log) const {

@@ -31,12 +31,48 @@ struct CleanExit {
 // The exits that are clean where clean_exit does not stand: 0, HUP, INT, TERM, PIPE.
 [[nodiscard]] std::vector<CleanExit> usual_clean_exits();
 
+// When a service that has been started is ready.
+enum class ReadyKind : std::uint8_t {
+    exec,    // as soon as its program runs
+    notify,  // when it says READY=1 to $NOTIFY_SOCKET
+    fd,      // when it writes a newline to a descriptor of its own
+    listen,  // when a socket takes connections
+    exit     // when it has run its course
+};
+
+struct ReadyPlan {
+    ReadyKind kind = ReadyKind::exec;
+    std::uint32_t fd = 0;  // ReadyKind::fd: its number
+    std::string address;   // ReadyKind::listen: canonical; empty: any of the program's own
+
+    bool operator==(const ReadyPlan&) const = default;
+
+    template <class P = ReadyPlan>
+    static constexpr auto fields() {
+        return std::tuple{
+                Field{"kind", &P::kind}, Field{"fd", &P::fd}, Field{"address", &P::address}};
+    }
+};
+
+// Whose messages to $NOTIFY_SOCKET count.
+enum class NotifyAccess : std::uint8_t {
+    none,  // there is no such socket
+    main,  // the program's itself
+    all    // those of every process of its session
+};
+
 struct LifePlan {
     Restart restart = Restart::no;
     Nanoseconds restart_delay{std::chrono::milliseconds(100)};  // doubled with each in a row
     Nanoseconds restart_delay_max{std::chrono::seconds(60)};
     std::optional<Frequency> restart_limit;  // empty: it is never given up
     std::vector<CleanExit> clean_exit = usual_clean_exits();
+    ReadyPlan ready;
+    NotifyAccess notify_access = NotifyAccess::none;
+    std::optional<Nanoseconds> start_timeout{std::chrono::seconds(30)};  // empty: it may take
+    std::optional<Nanoseconds> run_timeout;                              // as long as it likes
+    std::optional<Nanoseconds> watchdog;                                 // empty: nobody asks
+    Nanoseconds abort_timeout{std::chrono::seconds(10)};  // after ABRT, for a core
 
     bool operator==(const LifePlan&) const = default;
 
@@ -45,7 +81,11 @@ struct LifePlan {
         return std::tuple{Field{"restart", &P::restart},
                 Field{"restart_delay", &P::restart_delay},
                 Field{"restart_delay_max", &P::restart_delay_max},
-                Field{"restart_limit", &P::restart_limit}, Field{"clean_exit", &P::clean_exit}};
+                Field{"restart_limit", &P::restart_limit}, Field{"clean_exit", &P::clean_exit},
+                Field{"ready", &P::ready}, Field{"notify_access", &P::notify_access},
+                Field{"start_timeout", &P::start_timeout},
+                Field{"run_timeout", &P::run_timeout}, Field{"watchdog", &P::watchdog},
+                Field{"abort_timeout", &P::abort_timeout}};
     }
 };
 

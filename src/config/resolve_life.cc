@@ -11,12 +11,19 @@ namespace {
 class LifeResolver {
 public:
     LifeResolver(ResolveContext& context, const ServiceInput& input, ServicePlan& plan)
-            : context_(context), layers_(input.layers), plan_(plan), life_(plan.life) {}
+            : context_(context),
+              input_(input),
+              layers_(input.layers),
+              plan_(plan),
+              life_(plan.life) {}
 
     void resolve() {
         take_restart();
         take_pauses();
         take_clean_exit();
+        take_ready();
+        take_timeouts();
+        take_notify_access();
     }
 
 private:
@@ -69,7 +76,71 @@ private:
                     node.at, "it is not in the inherited list, so it is not removed");
     }
 
+    // ---- readiness
+
+    void take_ready() {
+        const Written* written = layers_.last("ready");
+        if (written == nullptr) return;
+        auto ready = context_.values.ready(*written->node);
+        if (!ready) return;
+        life_.ready = std::move(*ready);
+        if (plan_.mode == Mode::worker) check_worker(written->node->at);
+        if (life_.ready.kind == ReadyKind::exit && life_.restart == Restart::always)
+            context_.report.error(written->node->at,
+                    R"(ready = "exit" and restart = "always" make an endless loop)",
+                    R"(write restart = "on-failure")");
+    }
+
+    void check_worker(const Place& at) {
+        const auto listeners = static_cast<std::uint32_t>(input_.listeners.size());
+        const std::uint32_t first = plan_.pass == Pass::listen_fds ? 3 + listeners : 3;
+        const ReadyPlan& ready = life_.ready;
+        if (ready.kind == ReadyKind::exit)
+            context_.report.error(at, R"(ready = "exit" cannot be: a worker serves on)",
+                    R"(write "notify" or "fd:N")");
+        if (ready.kind == ReadyKind::listen && ready.address.empty())
+            context_.report.error(at,
+                    R"(ready = "listen" says nothing of a worker: superd opens its listeners)",
+                    R"(write "notify", "fd:N" or "listen:ADDRESS")");
+        if (ready.kind == ReadyKind::fd && ready.fd < first)
+            context_.report.error(at,
+                    "descriptor " + std::to_string(ready.fd) + " is one of its listeners",
+                    "write \"fd:" + std::to_string(first) + "\" or a higher one");
+    }
+
+    void take_timeouts() {
+        if (life_.ready.kind == ReadyKind::exit) life_.start_timeout.reset();
+        take_bound("start_timeout", life_.start_timeout);
+        take_bound("run_timeout", life_.run_timeout);
+        take_bound("watchdog", life_.watchdog);
+        life_.abort_timeout =
+                duration_of(context_, layers_, "abort_timeout").value_or(life_.abort_timeout);
+    }
+
+    void take_bound(std::string_view key, std::optional<Nanoseconds>& into) {
+        const Written* written = layers_.last(key);
+        if (written == nullptr) return;
+        if (const auto bound = context_.values.time_bound(*written->node, *written->option))
+            into = *bound;
+    }
+
+    void take_notify_access() {
+        const bool needed = life_.ready.kind == ReadyKind::notify || life_.watchdog;
+        life_.notify_access = needed ? NotifyAccess::main : NotifyAccess::none;
+        const auto word = choice_of(context_, layers_, "notify_access");
+        if (!word) return;
+        const auto access = static_cast<NotifyAccess>(*word);
+        const Written* written = layers_.last("notify_access");
+        if (access != NotifyAccess::none || !needed)
+            life_.notify_access = access;
+        else if (is_own(written->layer))
+            context_.report.error(written->node->at,
+                    R"(without $NOTIFY_SOCKET there is neither ready = "notify" nor a watchdog)",
+                    R"(write "main" or "all")");
+    }
+
     ResolveContext& context_;
+    const ServiceInput& input_;
     const Layers& layers_;
     ServicePlan& plan_;
     LifePlan& life_;

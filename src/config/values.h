@@ -72,6 +72,8 @@ public:
     [[nodiscard]] std::optional<std::uint16_t> address_family(const Node& node);
     [[nodiscard]] std::optional<std::string> system_call(
             const Node& node, std::string_view what);
+    // "fd:3", "listen:tcp:80"; ports by number only.
+    [[nodiscard]] std::optional<ReadyPlan> ready(const Node& node);
     [[nodiscard]] std::optional<RlimitPlan> rlimit(
             const std::string& name, const Place& at, const Node& node);
 

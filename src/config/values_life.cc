@@ -1,10 +1,21 @@
 // SPDX-License-Identifier: MIT
 // How a service is kept alive: the values of restart_limit and clean_exit.
 #include "base/signals.h"
+#include "base/text.h"
 #include "base/units.h"
+#include "config/address_spec.h"
 #include "config/values.h"
 
 namespace superd {
+
+namespace {
+
+constexpr std::string_view ready_forms =
+        R"(write "exec", "notify", "fd:N", "listen", "listen:ADDRESS" or "exit")";
+constexpr std::string_view ready_fd = "fd:", ready_listen = "listen:";
+constexpr std::uint64_t first_ready_fd = 3, last_ready_fd = 255;
+
+}  // namespace
 
 std::optional<std::optional<Frequency>> Values::frequency_bound(
         const Node& node, std::string_view what) {
@@ -29,6 +40,37 @@ std::optional<CleanExit> Values::clean_exit(const Node& node) {
         return CleanExit{true, static_cast<std::uint8_t>(*signal)};
     report_.error(node.at, quoted(*text) + " is neither an exit status nor a signal",
             R"(write a number, or a signal's name like "USR1")");
+    return std::nullopt;
+}
+
+std::optional<ReadyPlan> Values::ready(const Node& node) {
+    const std::string* text = this->text(node, "ready");
+    if (text == nullptr) return std::nullopt;
+    if (*text == "exec") return ReadyPlan{};
+    if (*text == "notify") return ReadyPlan{ReadyKind::notify, 0, {}};
+    if (*text == "exit") return ReadyPlan{ReadyKind::exit, 0, {}};
+    if (*text == "listen") return ReadyPlan{ReadyKind::listen, 0, {}};
+    if (text->starts_with(ready_fd)) {
+        const auto number = parse_decimal(std::string_view(*text).substr(ready_fd.size()));
+        if (number && *number >= first_ready_fd && *number <= last_ready_fd)
+            return ReadyPlan{ReadyKind::fd, static_cast<std::uint32_t>(*number), {}};
+        report_.error(node.at, quoted(*text) + " names no descriptor that can be had",
+                "they go from 3 to 255; s6's own is \"fd:3\"");
+        return std::nullopt;
+    }
+    if (text->starts_with(ready_listen)) {
+        const auto address = parse_address(std::string_view(*text).substr(ready_listen.size()));
+        const bool taken = address && (address->kind == ListenerKind::tcp ||
+                                              address->kind == ListenerKind::unix_stream ||
+                                              address->kind == ListenerKind::unix_seqpacket);
+        if (taken) return ReadyPlan{ReadyKind::listen, 0, address->text()};
+        report_.error(node.at,
+                address ? address->text() + " takes no connections" : address.error().message,
+                R"(write an address like "listen:tcp:80" or "listen:unix:/run/x.sock")");
+        return std::nullopt;
+    }
+    report_.error(node.at, quoted(*text) + " does not say when it is ready",
+            std::string(ready_forms));
     return std::nullopt;
 }
 

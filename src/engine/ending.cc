@@ -57,9 +57,9 @@ void Supervisor::on_started(std::uint32_t index) {
         log_start(service, index);
     if (service.holds.has(Hold::launches)) release(service, Hold::launches);
     // It was being started when the others were told to end.
-    Instance* const instance = instance_of(service, index);
+    Instance* const instance = lives_.instance_of(service, index);
     if (instance != nullptr) {
-        live(service, *instance, LifeEvent::launched);
+        lives_.on_launched(service, *instance);
         if (service.order() == Order::drain) processes_.send_signal(index, SIGTERM);
     } else if (service.stopping) {
         processes_.send_signal(index, service.kill_at == Mono::max() ? SIGKILL : SIGTERM);
@@ -174,14 +174,12 @@ void Supervisor::on_launch_failed(std::uint32_t index, const LaunchResult& resul
     --service.launching;
     note_launch_failure(service, record, result);
     const ProcessKind kind = record.kind;
-    Instance* const instance = instance_of(service, index);
+    Instance* const instance = lives_.instance_of(service, index);
     forget_process(index);
     if (instance != nullptr) {
         const bool shortage = result.stage == SpawnStage::clone;
-        note_cause(service, *instance, shortage ? EndKind::shortage : EndKind::launch,
-                service.last_failure);
-        instance->process = no_process;
-        live(service, *instance, LifeEvent::not_launched);
+        lives_.on_not_launched(service, *instance,
+                shortage ? EndKind::shortage : EndKind::launch, service.last_failure);
     }
     if (result.stage == SpawnStage::clone)
         hold(service, Hold::descriptors, loop_.now() + clone_pause);
@@ -239,13 +237,10 @@ void Supervisor::on_ended(std::uint32_t index, int status) {
             .duration = loop_.now() - from_nanoseconds(record.started),
             .peer = record.peer,
             .facts = service.plan->log.admitted});
-    Instance* const instance = instance_of(service, index);
+    Instance* const instance = lives_.instance_of(service, index);
     forget_process(index);
     if (instance != nullptr) {
-        note_cause(service, *instance, classify_exit(status, service.plan->life.clean_exit),
-                "it ended: " + exit_text(status));
-        instance->process = no_process;
-        live(service, *instance, LifeEvent::ended);
+        lives_.on_ended(service, *instance, status);
     } else {
         const bool clean = service.stopping ||
                            classify_exit(status, usual_clean_exits()) == EndKind::clean;
@@ -283,7 +278,7 @@ void Supervisor::on_process_gone(Service& service, ProcessKind kind) {
         on_service_empty(service, was_last);
     else if (was_last && !service.stopping && !stopping_ && service.wants_listeners())
         on_workers_gone(service);
-    drop_extra_instances(service);
+    lives_.drop_extra(service);
 }
 
 void Supervisor::on_service_empty(Service& service, bool of_workers) {
@@ -324,8 +319,7 @@ bool Supervisor::signal_one(std::uint32_t index, int signal) {
 void Supervisor::end_processes(Service& service) {
     drop_held_of(service);
     const bool first = service.active > 0 && !std::exchange(service.stopping, true);
-    for (const auto& instance : service.instances)
-        live(service, *instance, LifeEvent::stop);
+    lives_.stop_all(service);
     if (service.active == 0 || service.active == service.residents) return;
     signal_handlers(service, SIGTERM);
     signal_handlers(service, SIGCONT);

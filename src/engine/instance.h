@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "engine/contact.h"
 #include "loop/loop.h"
 #include "policy/life.h"
 #include "policy/restart.h"
@@ -17,7 +18,10 @@ namespace superd {
 inline constexpr std::uint32_t no_process = ~std::uint32_t{0};
 
 struct Instance {
-    std::uint32_t number = 0;  // of the service's; ProcessRecord::listener has it too
+    std::uint32_t number = 0;          // of the service's; ProcessRecord::listener has it too
+    LifeRecord* record = nullptr;      // what outlives superd of it; never null
+    std::unique_ptr<LifeRecord> own;   // the record, where the shared table was full
+    std::unique_ptr<Contact> contact;  // null: its program has never had any
     LifeState state = LifeState::down;
     std::uint32_t process = no_process;  // record of the program
     Mono running_since = Mono::max();    // max: it does not
@@ -26,6 +30,7 @@ struct Instance {
     EndKind cause = EndKind::none;       // of the end that is under way, or was the last
     std::string cause_text;              // "it ended: status 1"
     bool limit_reached = false;          // failed, or paused for long, for that reason
+    Mono unheeded_said{};                // when messages that do not count were last logged
     std::unique_ptr<Timer> timer;        // made when the first deadline is
 
     [[nodiscard]] bool at_rest() const { return is_at_rest(state); }

@@ -7,7 +7,8 @@
 #include <sys/random.h>
 
 #include "base/units.h"
-#include "engine/supervisor.h"
+#include "engine/lives.h"
+#include "policy/rate.h"
 
 namespace superd {
 
@@ -26,7 +27,9 @@ std::uint32_t random_number() {
 Nanoseconds bound_of(const ServicePlan& plan, const Instance& instance) {
     switch (life_bound(instance.state)) {
         case LifeBound::pause: return instance.pause;
+        case LifeBound::start: return plan.life.start_timeout.value_or(Nanoseconds::max());
         case LifeBound::stop: return plan.stop_timeout;
+        case LifeBound::abort: return plan.life.abort_timeout;
         case LifeBound::kill: return kill_bound;
         case LifeBound::none: break;
     }
@@ -43,111 +46,197 @@ void keep(ServiceRecord& record, const RestartTally& tally) {
     record.restart_window = tally.window_at;
 }
 
+// 0 stands for none in a record.
+std::int64_t kept(Mono time) {
+    return time == Mono::max() ? 0 : to_nanoseconds(time);
+}
+
+Mono from_kept(std::int64_t time) {
+    return time == 0 ? Mono::max() : from_nanoseconds(time);
+}
+
 }  // namespace
 
-// As many places as the plan asks for; one too many goes when its process has.
-void Supervisor::fit_instances(Service& service) {
+Lives::Lives(Loop& loop, const State& state, Processes& processes, EventSink& log,
+        LifeHost& host, std::string notify_directory)
+        : loop_(loop),
+          processes_(processes),
+          log_(log),
+          host_(host),
+          notify_directory_(std::move(notify_directory)),
+          records_(state) {}
+
+std::unique_ptr<Instance> Lives::make_instance(const Service& service, std::uint32_t number) {
+    auto instance = std::make_unique<Instance>();
+    instance->number = number;
+    instance->record = records_.find_or_make(service.index, number);
+    if (instance->record != nullptr) return instance;
+    instance->own = std::make_unique<LifeRecord>();
+    instance->record = instance->own.get();
+    instance->record->notify_fd = instance->record->ready_fd = -1;
+    return instance;
+}
+
+void Lives::fit(Service& service) {
     const std::size_t wanted = wanted_instances(*service.plan);
-    while (service.instances.size() < wanted) {
-        service.instances.push_back(std::make_unique<Instance>());
-        service.instances.back()->number =
-                static_cast<std::uint32_t>(service.instances.size() - 1);
-    }
+    while (service.instances.size() < wanted)
+        service.instances.push_back(
+                make_instance(service, static_cast<std::uint32_t>(service.instances.size())));
     for (std::size_t i = wanted; i < service.instances.size(); ++i)
         live(service, *service.instances[i], LifeEvent::stop);
-    drop_extra_instances(service);
+    drop_extra(service);
 }
 
-void Supervisor::drop_extra_instances(Service& service) {
+void Lives::drop_extra(Service& service) {
     const std::size_t wanted = wanted_instances(*service.plan);
     while (service.instances.size() > wanted && service.instances.back()->at_rest())
-        service.instances.pop_back();
+        drop_last(service);
 }
 
-Instance* Supervisor::instance_of(Service& service, std::uint32_t process) {
+void Lives::drop_last(Service& service) {
+    Instance& instance = *service.instances.back();
+    instance.contact.reset();
+    if (instance.own == nullptr) records_.remove(*instance.record);
+    service.instances.pop_back();
+}
+
+void Lives::forget(Service& service) {
+    while (!service.instances.empty())
+        drop_last(service);
+}
+
+Instance* Lives::instance_of(Service& service, std::uint32_t process) const {
     const std::uint32_t number = processes_.records().at(process).listener;
     if (number >= service.instances.size()) return nullptr;
     Instance& instance = *service.instances[number];
     return instance.process == process ? &instance : nullptr;
 }
 
-void Supervisor::live(Service& service, Instance& instance, LifeEvent event) {
-    if (stopping_ && instance.at_rest()) return;  // nothing is begun any more
+void Lives::live(Service& service, Instance& instance, LifeEvent event) {
+    if (host_.ends() && instance.at_rest()) return;  // nothing is begun any more
     const LifeStep step = life_step(instance.state, event);
     if (!step.known) return;
     enter(service, instance, step.next);
     switch (step.effect) {
         case LifeEffect::none: break;
         case LifeEffect::launch: begin(service, instance); break;
+        case LifeEffect::await: await(service, instance); break;
         case LifeEffect::send_term:
-            tell(instance, SIGTERM);
-            tell(instance, SIGCONT);  // a stopped process sees it
+            send(instance, SIGTERM);
+            send(instance, SIGCONT);  // a stopped process sees it
+            break;
+        case LifeEffect::send_abort:
+            say(service, Level::error, instance.cause_text + ": ABRT");
+            send(instance, SIGABRT);
+            send(instance, SIGCONT);
             break;
         case LifeEffect::send_kill:
-            outputs_.log().log(NoticeEvent{.level = Level::warning,
-                    .service = service.name(),
-                    .text = "1 process still there after stop_timeout: KILL"});
-            tell(instance, SIGKILL);
+            say(service, Level::warning,
+                    fmt::format("1 process still there after {}_timeout: KILL",
+                            instance.cause == EndKind::watchdog ? "abort" : "stop"));
+            send(instance, SIGKILL);
             break;
         case LifeEffect::say_unkillable:
-            outputs_.log().log(NoticeEvent{.level = Level::error,
-                    .service = service.name(),
-                    .text = "KILL did not end its process: it hangs in the kernel"});
+            say(service, Level::error, "KILL did not end its process: it hangs in the kernel");
             break;
         case LifeEffect::judge: live(service, instance, judge(service, instance)); break;
         case LifeEffect::count: break;
     }
 }
 
-void Supervisor::begin(Service& service, Instance& instance) {
+void Lives::stop_all(Service& service) {
+    for (const auto& instance : service.instances)
+        live(service, *instance, LifeEvent::stop);
+}
+
+void Lives::begin(Service& service, Instance& instance) {
+    LifeRecord& record = *instance.record;
     instance.cause = EndKind::none;
     instance.cause_text.clear();
     instance.running_since = Mono::max();
-    if (!start_process(service, instance)) live(service, instance, LifeEvent::not_launched);
+    record.cause = 0;
+    record.cause_text[0] = record.status[0] = '\0';
+    record.running_since = record.expires = record.heard = record.watchdog = 0;
+    record.said_error = 0;
+    record.unheeded = 0;
+    instance.unheeded_said = {};
+    if (!host_.start_program(service, instance))
+        live(service, instance, LifeEvent::not_launched);
 }
 
-void Supervisor::enter(Service& service, Instance& instance, LifeState state) {
+void Lives::enter(Service& service, Instance& instance, LifeState state) {
+    LifeRecord& record = *instance.record;
+    // A start that goes on in another of its states has no new deadline; nor has its end.
+    const bool goes_on = instance.state == state && instance.deadline != Mono::max();
     instance.state = state;
-    if (state == LifeState::running && instance.running_since == Mono::max())
+    record.state = static_cast<std::uint8_t>(state);
+    if (state == LifeState::running && instance.running_since == Mono::max()) {
         instance.running_since = loop_.now();
-    if (instance.process != no_process)
-        processes_.records().at(instance.process).life = static_cast<std::uint8_t>(state);
-    service.record->rest =
-            static_cast<std::uint8_t>(is_at_rest(state) ? state : LifeState::down);
+        record.running_since = kept(instance.running_since);
+        start_watch(service, instance);
+    }
+    if (!has_process(state) && instance.contact) instance.contact->hush();
+    if (goes_on) return;
     const Nanoseconds bound = bound_of(*service.plan, instance);
     set_deadline(
             service, instance, bound == Nanoseconds::max() ? Mono::max() : loop_.now() + bound);
 }
 
-void Supervisor::set_deadline(Service& service, Instance& instance, Mono deadline) {
-    instance.deadline = deadline;
-    if (deadline == Mono::max()) {
-        if (instance.timer) instance.timer->stop();
-        return;
-    }
-    if (!instance.timer)
-        instance.timer = std::make_unique<Timer>(loop_, [this, &service, &instance] {
-            instance.deadline = Mono::max();
-            live(service, instance, LifeEvent::due);
-            changed(service);
-        });
-    instance.timer->start(std::max(deadline - loop_.now(), Nanoseconds{0}));
-}
-
-void Supervisor::tell(const Instance& instance, int signal) {
+void Lives::send(const Instance& instance, int signal) {
     if (instance.process != no_process) processes_.send_signal(instance.process, signal);
 }
 
-void Supervisor::note_cause(
-        Service& service, Instance& instance, EndKind kind, std::string text) {
+void Lives::say(Service& service, Level level, std::string_view text) {
+    log_.log(NoticeEvent{.level = level, .service = service.name(), .text = text});
+}
+
+void Lives::note_cause(Service& service, Instance& instance, EndKind kind, std::string text) {
+    if (instance.cause != EndKind::none) return;
     instance.cause = kind;
     instance.cause_text = std::move(text);
+    instance.record->cause = static_cast<std::uint8_t>(kind);
+    keep_text(instance.record->cause_text, instance.cause_text);
     if (kind != EndKind::clean && !service.stopping) service.last_failure = instance.cause_text;
+}
+
+// ---- news of processes
+
+void Lives::on_launched(Service& service, Instance& instance) {
+    live(service, instance, LifeEvent::launched);
+}
+
+void Lives::on_not_launched(
+        Service& service, Instance& instance, EndKind kind, const std::string& why) {
+    note_cause(service, instance, kind, why);
+    instance.process = no_process;
+    live(service, instance, LifeEvent::not_launched);
+}
+
+// What it said before its end comes first: READY=1 and an exit status may be one read apart.
+void Lives::on_ended(Service& service, Instance& instance, int status) {
+    if (instance.contact) instance.contact->drain();
+    EndKind kind = classify_exit(status, service.plan->life.clean_exit);
+    std::string text = "it ended: " + exit_text(status);
+    const ReadyKind ready = service.plan->life.ready.kind;
+    if (instance.state == LifeState::starting && ready != ReadyKind::exit) {
+        text = "it ended before it was ready: " + exit_text(status);
+        if (kind == EndKind::clean) kind = EndKind::status;
+    }
+    if (instance.record->said_error != 0)
+        text += fmt::format(" (it says: {})", errno_text(instance.record->said_error));
+    if (is_superds_doing(instance.cause)) {
+        instance.cause_text += "; " + text;
+        keep_text(instance.record->cause_text, instance.cause_text);
+        if (!service.stopping) service.last_failure = instance.cause_text;
+    }
+    note_cause(service, instance, kind, std::move(text));
+    instance.process = no_process;
+    live(service, instance, LifeEvent::ended);
 }
 
 // A worker with restart = "no" is started again by the next client, after the pause that its
 // failures ask for; as long as another one serves, one that fell has a successor all the same.
-LifeEvent Supervisor::judge(Service& service, Instance& instance) {
+LifeEvent Lives::judge(Service& service, Instance& instance) {
     const bool worker = service.plan->mode == Mode::worker;
     LifePlan plan = service.plan->life;
     const bool on_demand = worker && plan.restart == Restart::no;
@@ -157,7 +246,7 @@ LifeEvent Supervisor::judge(Service& service, Instance& instance) {
     const Verdict verdict = judge_end(plan,
             {.kind = instance.cause,
                     .up = ran ? loop_.now() - instance.running_since : Nanoseconds{0},
-                    .wanted = service.wants_listeners() && !service.stopping && !stopping_ &&
+                    .wanted = service.wants_listeners() && !service.stopping && !host_.ends() &&
                               instance.number < wanted_instances(*service.plan),
                     .has_doors = !service.plan->listeners.empty(),
                     .chance = random_number()},
@@ -165,13 +254,13 @@ LifeEvent Supervisor::judge(Service& service, Instance& instance) {
     keep(*service.record, tally);
     const bool gives_up = verdict.event == LifeEvent::give_up;
     if (verdict.limit_reached && (gives_up || !instance.limit_reached))
-        outputs_.log().log(NoticeEvent{.level = Level::error,
-                .service = service.name(),
-                .text = fmt::format("{}; restart_limit {} is reached: {}", instance.cause_text,
+        say(service, Level::error,
+                fmt::format("{}; restart_limit {} is reached: {}", instance.cause_text,
                         format_frequency(*plan.restart_limit),
                         gives_up ? "it is not started again"
-                                 : "it pauses for restart_delay_max")});
+                                 : "it pauses for restart_delay_max"));
     instance.limit_reached = verdict.limit_reached;
+    instance.record->limit = verdict.limit_reached ? 1 : 0;
     instance.pause = verdict.pause;
     const bool by_client = on_demand && service.residents == 0;
     service.retry_pause = by_client ? verdict.pause : Nanoseconds{0};
@@ -179,40 +268,127 @@ LifeEvent Supervisor::judge(Service& service, Instance& instance) {
     return worker && !retries ? LifeEvent::rest : verdict.event;
 }
 
-// A process that a former superd started takes its place again.
-void Supervisor::adopt_instance(Service& service, std::uint32_t process) {
+// ---- time
+
+void Lives::set_deadline(Service& service, Instance& instance, Mono deadline) {
+    instance.deadline = deadline;
+    instance.record->deadline = kept(deadline);
+    arm(service, instance);
+}
+
+// One timer for whatever comes first: the state's deadline, the watchdog, the end of
+// run_timeout. Who pets the watchdog does not touch it: it looks again when it rings.
+void Lives::arm(Service& service, Instance& instance) {
+    const LifeRecord& record = *instance.record;
+    Mono next = instance.deadline;
+    const bool runs =
+            instance.state == LifeState::starting || instance.state == LifeState::running;
+    if (runs) next = std::min(next, from_kept(record.expires));
+    if (instance.state == LifeState::running && record.watchdog > 0)
+        next = std::min(next, from_nanoseconds(record.heard + record.watchdog));
+    if (next == Mono::max()) {
+        if (instance.timer) instance.timer->stop();
+        return;
+    }
+    if (!instance.timer)
+        instance.timer = std::make_unique<Timer>(
+                loop_, [this, &service, &instance] { on_timer(service, instance); });
+    instance.timer->start(std::max(next - loop_.now(), Nanoseconds{0}));
+}
+
+void Lives::on_timer(Service& service, Instance& instance) {
+    const ServicePlan& plan = *service.plan;
+    const LifeRecord& record = *instance.record;
+    const Mono now = loop_.now();
+    // What it said while superd was busy, or was not there, comes first.
+    const bool heard = has_process(instance.state) && instance.state != LifeState::launching;
+    if (heard && instance.contact) instance.contact->drain();
+    if (instance.deadline <= now) {
+        instance.deadline = Mono::max();
+        if (instance.state == LifeState::starting)
+            note_cause(service, instance, EndKind::timeout,
+                    "not ready within start_timeout " +
+                            format_duration(plan.life.start_timeout.value_or(Nanoseconds{0})));
+        live(service, instance, LifeEvent::due);
+    } else if (instance.state == LifeState::running && record.watchdog > 0 &&
+               from_nanoseconds(record.heard + record.watchdog) <= now) {
+        note_cause(service, instance, EndKind::watchdog,
+                "watchdog: not heard of for " + format_duration(Nanoseconds(record.watchdog)));
+        live(service, instance, LifeEvent::unheard);
+    } else if (record.expires != 0 && from_kept(record.expires) <= now) {
+        note_cause(service, instance, EndKind::timeout,
+                "run_timeout " +
+                        format_duration(plan.life.run_timeout.value_or(Nanoseconds{0})) +
+                        " is over");
+        live(service, instance, LifeEvent::expired);
+    } else {
+        return arm(service, instance);
+    }
+    host_.life_changed(service);
+}
+
+void Lives::extend(Service& service, Instance& instance, Nanoseconds by) {
+    const Mono until = loop_.now() + by;
+    LifeRecord& record = *instance.record;
+    if (instance.state == LifeState::running && record.expires != 0)
+        record.expires = std::max(record.expires, kept(until));
+    const bool bounded =
+            instance.state == LifeState::starting || instance.state == LifeState::stopping;
+    if (bounded && instance.deadline != Mono::max())
+        return set_deadline(service, instance, std::max(instance.deadline, until));
+    arm(service, instance);
+}
+
+// ---- after a superd that was killed
+
+void Lives::adopt(Service& service, std::uint32_t process) {
     ProcessRecord& record = processes_.records().at(process);
     const bool free = record.listener < service.instances.size() &&
                       service.instances[record.listener]->process == no_process;
     if (!free) {  // the plan has fewer places by now: it goes as one too many
-        service.instances.push_back(std::make_unique<Instance>());
-        record.listener = static_cast<std::uint32_t>(service.instances.size() - 1);
-        service.instances.back()->number = record.listener;
+        const auto number = static_cast<std::uint32_t>(service.instances.size());
+        service.instances.push_back(make_instance(service, number));
+        record.listener = number;
     }
     Instance& instance = *service.instances[record.listener];
+    const LifeRecord& life = *instance.record;
     instance.process = process;
-    instance.running_since = from_nanoseconds(record.started);
-    // What was between clone and exec then runs now; an end that was ordered goes on.
-    const auto state = static_cast<LifeState>(record.life);
-    enter(service, instance, is_going_down(state) ? state : LifeState::running);
+    instance.running_since = from_kept(life.running_since);
+    instance.cause = static_cast<EndKind>(life.cause);
+    instance.cause_text = life.cause_text;
+    // What was between clone and exec then runs now.
+    const auto was = static_cast<LifeState>(life.state);
+    const auto deadline = life.deadline;
+    enter(service, instance,
+            has_process(was) && was != LifeState::launching ? was : LifeState::starting);
+    if (deadline != 0 && was == instance.state)
+        set_deadline(service, instance, from_nanoseconds(deadline));
+    if (instance.state == LifeState::starting)
+        await(service, instance);
+    else if (instance.contact || life.notify_fd >= 0)
+        contact_of(service, instance).listen_to({}, record.pid.load(), false);
     if (record.listener >= wanted_instances(*service.plan))
         live(service, instance, LifeEvent::stop);
 }
 
-// Places without a process: what had failed or was done stays so, what waited waits anew.
-void Supervisor::adopt_rest(Service& service) {
-    const auto rest = static_cast<LifeState>(service.record->rest);
+void Lives::adopt_rest(Service& service) {
     for (std::size_t i = 0; i < wanted_instances(*service.plan); ++i) {
         Instance& instance = *service.instances[i];
         if (instance.process != no_process || service.plan->mode != Mode::daemon) continue;
-        if (rest != LifeState::waiting && rest != LifeState::failed && rest != LifeState::done)
-            continue;
-        instance.cause_text = service.record->exited > 0
-                                      ? "it ended: " + exit_text(service.record->last_status)
-                                      : "it could not be started";
-        instance.pause =
-                restart_pause(service.plan->life, service.record->failures, random_number());
-        enter(service, instance, rest);
+        const LifeRecord& life = *instance.record;
+        const auto was = static_cast<LifeState>(life.state);
+        const Mono deadline = from_kept(life.deadline);
+        instance.cause = static_cast<EndKind>(life.cause);
+        instance.cause_text = life.cause_text;
+        instance.limit_reached = life.limit != 0;
+        if (is_at_rest(was) && was != LifeState::waiting) {
+            enter(service, instance, was);
+        } else if (was == LifeState::waiting) {
+            instance.pause = std::max(deadline - loop_.now(), Nanoseconds{0});
+            enter(service, instance, was);
+        } else if (was <= LifeState::running && service.wants_listeners()) {
+            live(service, instance, LifeEvent::start);  // its launch had not come as far
+        }
     }
 }
 

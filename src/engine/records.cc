@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include <sys/stat.h>
+
+#include "base/fd.h"
 
 namespace superd {
 
@@ -146,6 +149,46 @@ void ListenerRecords::remove(std::uint32_t index) {
     std::erase_if(unclaimed_, [index](const auto& entry) { return entry.second == index; });
     records_[index].fd = -1;
     freed_.push_back(index);
+}
+
+LifeRecords::LifeRecords(const State& state)
+        : header_(state.header()), records_(state.lives()) {
+    for (std::uint32_t i = 0; i < header_.life_high; ++i)
+        (records_[i].used == 0 ? freed_ : unclaimed_).push_back(i);
+}
+
+LifeRecord* LifeRecords::find_or_make(std::uint32_t service, std::uint32_t number) {
+    const auto known =
+            std::find_if(unclaimed_.begin(), unclaimed_.end(), [&](std::uint32_t index) {
+                return records_[index].service == service && records_[index].number == number;
+            });
+    if (known != unclaimed_.end()) {
+        LifeRecord& record = records_[*known];
+        unclaimed_.erase(known);
+        return &record;
+    }
+    const auto index = next_place(freed_, header_.life_high, records_.size());
+    if (!index) return nullptr;
+    LifeRecord& record = records_[*index];
+    record = LifeRecord{};
+    record.notify_fd = record.ready_fd = -1;
+    record.service = service;
+    record.number = number;
+    record.used = 1;
+    return &record;
+}
+
+void LifeRecords::remove(LifeRecord& record) {
+    record.used = 0;
+    freed_.push_back(static_cast<std::uint32_t>(&record - records_.data()));
+}
+
+void LifeRecords::drop_unclaimed() {
+    for (const std::uint32_t index : std::exchange(unclaimed_, {})) {
+        Fd(records_[index].notify_fd).reset();
+        Fd(records_[index].ready_fd).reset();
+        remove(records_[index]);
+    }
 }
 
 std::uint64_t inode_of(int fd) {

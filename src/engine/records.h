@@ -100,6 +100,32 @@ private:
     std::vector<std::uint32_t> freed_;
 };
 
+class LifeRecords {
+public:
+    explicit LifeRecords(const State& state);
+
+    // The one that a former superd has written for this place, else an empty one; null where
+    // the table is full.
+    [[nodiscard]] LifeRecord* find_or_make(std::uint32_t service, std::uint32_t number);
+    // Its descriptors are closed by whoever owns them.
+    void remove(LifeRecord& record);
+    // Frees what a former superd has left and nobody has claimed, and closes its descriptors.
+    void drop_unclaimed();
+
+private:
+    StateHeader& header_;
+    std::span<LifeRecord> records_;
+    std::vector<std::uint32_t> freed_, unclaimed_;
+};
+
+// Text into a field of a record, cut where it is too long.
+template <std::size_t N>
+void keep_text(char (&field)[N], std::string_view text) {
+    const std::size_t size = text.size() < N ? text.size() : N - 1;
+    text.copy(field, size);
+    field[size] = '\0';
+}
+
 // The inode of an open descriptor, 0 where it is not open.
 [[nodiscard]] std::uint64_t inode_of(int fd);
 

@@ -149,7 +149,7 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
             ++live_;
             if (is_resident(record.kind)) {
                 ++service->residents;
-                adopt_instance(*service, found.record);
+                lives_.adopt(*service, found.record);
             }
             if (record.kind == ProcessKind::worker) service->holds.set(Hold::worker);
             // What the superd before had told to end, or would have.
@@ -166,7 +166,8 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
         start_relayed(*by_index_[record.service], index, Fd(record.connection.load()), true);
     }
     for (auto& [name, service] : services_)
-        adopt_rest(*service);
+        lives_.adopt_rest(*service);
+    lives_.drop_unclaimed();
     for (Service* service : to_end)
         end_processes(*service);
     processes_.on_guard_news();

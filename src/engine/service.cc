@@ -126,13 +126,45 @@ bool any_instance(const Service& service, LifeState state) {
             [&](const auto& instance) { return instance->state == state; });
 }
 
+// The last STATUS of those that run.
+std::string_view said(const Service& service) {
+    for (const auto& instance : service.instances)
+        if (has_process(instance->state) && instance->record->status[0] != '\0')
+            return instance->record->status;
+    return {};
+}
+
+std::string saying(const Service& service) {
+    const std::string_view text = said(service);
+    return text.empty() ? std::string() : fmt::format("; it says: {}", text);
+}
+
+// What a program that runs already is waited for.
+std::string waits_for(const ServicePlan& plan) {
+    const ReadyPlan& ready = plan.life.ready;
+    switch (ready.kind) {
+        case ReadyKind::exec: break;
+        case ReadyKind::notify: return "it has not said READY=1 yet";
+        case ReadyKind::fd:
+            return fmt::format("it has not written a newline to descriptor {} yet", ready.fd);
+        case ReadyKind::listen:
+            return ready.address.empty() ? "it does not listen yet"
+                                         : ready.address + " takes no connections yet";
+        case ReadyKind::exit: return "it has not run its course yet";
+    }
+    return "its process is being started";
+}
+
 StateView view_of_processes(const Service& service) {
     if (takes_connections(service.plan->mode))
         return {ServiceState::running,
                 fmt::format("{} connection{}", service.active, service.active == 1 ? "" : "s")};
-    if (any_instance(service, LifeState::running)) return {ServiceState::running, {}};
     if (any_instance(service, LifeState::launching))
         return {ServiceState::starting, "its process is being started"};
+    if (any_instance(service, LifeState::starting))
+        return {ServiceState::starting, waits_for(*service.plan) + saying(service)};
+    if (any_instance(service, LifeState::running))
+        return {ServiceState::running, std::string(said(service))};
     return {ServiceState::stopping, "its process is ending"};
 }
 
@@ -197,6 +229,30 @@ StateView view_of(const Service& service, Mono now) {
     if (service.has_waiting_listener()) return {ServiceState::waiting, first_waiting(service)};
     return {ServiceState::stopped,
             service.plan->start == Start::manual ? "start = \"manual\"" : ""};
+}
+
+Readiness readiness_of(const Service& service) {
+    if (!service.wants_listeners() || service.stopping) return Readiness::idle;
+    const ServicePlan& plan = *service.plan;
+    const bool by_client = plan.mode == Mode::worker && plan.start == Start::demand;
+    if (takes_connections(plan.mode) || by_client) {
+        const bool open = plan.listeners.empty() ||
+                          (service.has_open_listener() && !service.has_waiting_listener());
+        return open ? Readiness::ready : Readiness::coming;
+    }
+    const bool ends = plan.life.ready.kind == ReadyKind::exit;
+    Readiness worst = Readiness::ready;
+    for (const auto& instance : service.instances) {
+        const LifeState state = instance->state;
+        if (state == LifeState::failed) return Readiness::failed;
+        if (state == LifeState::running || (ends && state == LifeState::done)) continue;
+        const bool idle = state == LifeState::down || state == LifeState::done;
+        if (!idle)
+            worst = Readiness::coming;
+        else if (worst == Readiness::ready)
+            worst = Readiness::idle;
+    }
+    return worst;
 }
 
 }  // namespace superd

@@ -164,6 +164,17 @@ struct Service {
 // How many processes that live on by themselves the plan asks for.
 [[nodiscard]] std::size_t wanted_instances(const ServicePlan& plan);
 
+// Whether what depends on a service may go on. Asked whenever the supervisor's changed() says
+// that something may be different; it costs a look at each of its places.
+enum class Readiness : std::uint8_t {
+    idle,    // stopped, not enabled, or over: nobody is on the way
+    coming,  // being started, or about to be started again
+    ready,   // its listeners are open; of a daemon, or a worker that starts with superd, every
+             // process is ready as `ready` says, or has run its course
+    failed   // not to be started again by itself
+};
+[[nodiscard]] Readiness readiness_of(const Service& service);
+
 // "status 1", "signal TERM", "status unknown" (-1): a wait status for people.
 [[nodiscard]] std::string exit_text(int status);
 

@@ -181,6 +181,13 @@ std::optional<std::string> Supervisor::why(std::string_view name) const {
     if (const std::size_t held = held_by(*service); held > 0)
         text += fmt::format("{} connection{} wait{} for a look-up of {} name or user.\n", held,
                 held == 1 ? "" : "s", held == 1 ? "s" : "", held == 1 ? "its" : "their");
+    for (const auto& instance : service->instances) {
+        if (const std::uint32_t unheeded = instance->record->unheeded; unheeded > 0)
+            text += fmt::format(
+                    "{} message{} to its notify socket came from elsewhere and did not "
+                    "count.\n",
+                    unheeded, unheeded == 1 ? "" : "s");
+    }
     if (!status.last_failure.empty())
         text += fmt::format("Last failure: {}.\n", status.last_failure);
     if (is_relayed(service->plan->mode))

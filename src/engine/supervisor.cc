@@ -43,6 +43,8 @@ Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
           listener_records_(state),
           doors_(loop, listener_records_, outputs_.log(), *this),
           processes_(loop, state, options_.spawner, *this),
+          lives_(loop, state, processes_, outputs_.log(), *this,
+                  options_.run_directory + "/notify"),
           farewells_(loop),
           relays_(loop, processes_, outputs_.log(), *this, options_.relay),
           reader_(loop),
@@ -157,7 +159,7 @@ void Supervisor::give_plan(Service& service, const std::shared_ptr<const Service
     service.targets.take_plan(plan->redirect);
     compile_access(service);
     service.spawn.reset();
-    fit_instances(service);
+    lives_.fit(service);
 }
 
 // Of a thousand services few are ever asked for, and a start need not wait for the others'.
@@ -239,6 +241,7 @@ void Supervisor::remove_service(Service& service) {
         return;
     }
     service.timer.reset();
+    lives_.forget(service);
     remove_credentials(service.name(), options_.prefixes);
     outputs_.drop(service);
     sources_.forget_service(service.index);

@@ -5,7 +5,7 @@
 // signals and orders. Its parts are in files of their own: supervisor.cc (start, stop,
 // signals), accepting.cc (knock → admission → launch), holding.cc (connections whose client's
 // name or user is asked for first), denying.cc (addresses kept out for a time), workers.cc
-// (workers and daemons), living.cc (what becomes of each of them), ending.cc (exits),
+// (workers and daemons; what becomes of each is engine/lives.h's), ending.cc (exits),
 // reloading.cc (file → plan → commit), recovering.cc (after a kill), announcing.cc (what others
 // are told of services), orders.cc and status.cc (what control asks for), relaying.cc,
 // relaying_datagrams.cc and upstreams.cc (relays, and where redirects go).
@@ -29,6 +29,7 @@
 #include "engine/doors.h"
 #include "engine/farewells.h"
 #include "engine/heartbeat.h"
+#include "engine/lives.h"
 #include "engine/manager.h"
 #include "engine/outputs.h"
 #include "engine/processes.h"
@@ -48,6 +49,7 @@ namespace superd {
 class Supervisor final : public Manager,
                          private DoorSink,
                          private ProcessSink,
+                         private LifeHost,
                          private RelaySink {
 public:
     Supervisor(Loop& loop, State& state, SupervisorOptions options);
@@ -227,7 +229,6 @@ private:
     void start_workers(Service& service);
     void fill_pool(Service& service);
     // False: there is no record for it; the cause is noted.
-    bool start_process(Service& service, Instance& instance);
     void note_listeners(Service& service);
     void on_workers_gone(Service& service);
     [[nodiscard]] Mono next_restart(Service& service);
@@ -260,20 +261,12 @@ private:
     // Replies when the service has settled: with its failure where it failed.
     void wait_for_start(std::string_view name, Reply reply);
 
-    // ---- living
-    void fit_instances(Service& service);
-    void drop_extra_instances(Service& service);
-    [[nodiscard]] Instance* instance_of(Service& service, std::uint32_t process);
-    void live(Service& service, Instance& instance, LifeEvent event);
-    void enter(Service& service, Instance& instance, LifeState state);
-    void set_deadline(Service& service, Instance& instance, Mono deadline);
-    void begin(Service& service, Instance& instance);
-    [[nodiscard]] LifeEvent judge(Service& service, Instance& instance);
-    void tell(const Instance& instance, int signal);
-    static void note_cause(
-            Service& service, Instance& instance, EndKind kind, std::string text);
-    void adopt_instance(Service& service, std::uint32_t process);
-    void adopt_rest(Service& service);
+    // ---- LifeHost
+    bool start_program(Service& service, Instance& instance) override;
+
+    void life_changed(Service& service) override { changed(service); }
+
+    [[nodiscard]] bool ends() const override { return stopping_; }
 
     // ---- ending
     void forget_process(std::uint32_t index);
@@ -361,6 +354,7 @@ private:
     ListenerRecords listener_records_;
     Doors doors_;
     Processes processes_;
+    Lives lives_;
     Farewells farewells_;
     Relays relays_;
     std::map<std::uint32_t, std::uint32_t> watches_;  // number of a relay's socket: service

@@ -58,7 +58,7 @@ void Supervisor::fill_pool(Service& service) {
     for (std::size_t i = 0; i < wanted_instances(*service.plan); ++i) {
         Instance& instance = *service.instances[i];
         if (!instance.at_rest() || instance.state == LifeState::waiting) continue;
-        live(service, instance, LifeEvent::start);
+        lives_.live(service, instance, LifeEvent::start);
         if (instance.cause == EndKind::shortage)
             until = instance.state == LifeState::waiting
                             ? instance.deadline
@@ -68,10 +68,16 @@ void Supervisor::fill_pool(Service& service) {
     if (until && service.residents == 0) hold(service, Hold::processes, *until);
 }
 
-bool Supervisor::start_process(Service& service, Instance& instance) {
+bool Supervisor::start_program(Service& service, Instance& instance) {
+    Launch launch;
+    if (const auto equipped = lives_.equip(service, instance, launch); !equipped) {
+        Lives::note_cause(service, instance, EndKind::shortage, equipped.error().text());
+        return false;
+    }
     const auto index = processes_.records().take();
     if (!index) {
-        note_cause(service, instance, EndKind::shortage, "superd has no room for its process");
+        Lives::note_cause(
+                service, instance, EndKind::shortage, "superd has no room for its process");
         return false;
     }
     const bool worker = service.plan->mode == Mode::worker;
@@ -86,7 +92,6 @@ bool Supervisor::start_process(Service& service, Instance& instance) {
     record.kind = worker ? ProcessKind::worker : ProcessKind::daemon;
     record.service = service.index;
     record.listener = instance.number;
-    record.life = static_cast<std::uint8_t>(instance.state);
     record.generation = static_cast<std::uint32_t>(state_.header().plan_sequence.load());
     record.started = to_nanoseconds(loop_.now());
     record.state.store(RecordState::accepted, std::memory_order_release);
@@ -96,7 +101,6 @@ bool Supervisor::start_process(Service& service, Instance& instance) {
     ++live_;
     instance.process = *index;
     if (worker) hold(service, Hold::worker);
-    Launch launch;
     launch.record = *index;
     launch.service = service.index;
     launch.plan = spawn_plan_of(service);
@@ -124,7 +128,7 @@ Mono Supervisor::next_restart(Service& service) {
     for (const auto& instance : service.instances) {
         if (instance->state != LifeState::waiting) continue;
         if (service.plan->life.restart == Restart::no)
-            live(service, *instance, LifeEvent::stop);
+            lives_.live(service, *instance, LifeEvent::stop);
         else
             next = std::min(next, instance->deadline);
     }
@@ -202,7 +206,7 @@ void Supervisor::start_processes(Service& service, bool by_hand) {
     if (service.plan->mode != Mode::daemon) return;
     for (const auto& instance : service.instances) {
         if (by_hand || instance->state == LifeState::down)
-            live(service, *instance, LifeEvent::start);
+            lives_.live(service, *instance, LifeEvent::start);
     }
 }
 

@@ -29,12 +29,23 @@ constexpr Row rows[] = {
     {S::waiting, E::start, S::launching, F::launch},
     {S::waiting, E::stop, S::down},
 
-    {S::launching, E::launched, S::running},
+    {S::launching, E::launched, S::starting, F::await},
     {S::launching, E::not_launched, S::judging, F::judge},
     {S::launching, E::ended, S::judging, F::judge},
     {S::launching, E::stop, S::stopping, F::send_term},
 
+    {S::starting, E::ready, S::running},
+    {S::starting, E::ended, S::judging, F::judge},
+    {S::starting, E::ending, S::stopping},
+    {S::starting, E::unheard, S::aborting, F::send_abort},
+    {S::starting, E::expired, S::stopping, F::send_term},
+    {S::starting, E::due, S::stopping, F::send_term},
+    {S::starting, E::stop, S::stopping, F::send_term},
+
     {S::running, E::ended, S::judging, F::judge},
+    {S::running, E::ending, S::stopping},
+    {S::running, E::unheard, S::aborting, F::send_abort},
+    {S::running, E::expired, S::stopping, F::send_term},
     {S::running, E::stop, S::stopping, F::send_term},
 
     // One that was still between clone and exec may have heard nothing of the signal.
@@ -42,6 +53,9 @@ constexpr Row rows[] = {
     {S::stopping, E::not_launched, S::judging, F::judge},
     {S::stopping, E::ended, S::judging, F::judge},
     {S::stopping, E::due, S::killing, F::send_kill},
+
+    {S::aborting, E::ended, S::judging, F::judge},
+    {S::aborting, E::due, S::killing, F::send_kill},
 
     {S::killing, E::launched, S::killing, F::send_kill},
     {S::killing, E::not_launched, S::judging, F::judge},
@@ -70,10 +84,11 @@ constexpr Table make_table() {
 constexpr Table table = make_table();
 
 constexpr std::string_view state_names[state_count] = {"down", "done", "waiting", "failed",
-        "launching", "running", "stopping", "killing", "judging"};
+        "launching", "starting", "running", "stopping", "aborting", "killing", "judging"};
 
 constexpr std::string_view event_names[event_count] = {"start", "stop", "launched",
-        "not launched", "ended", "due", "retry", "finish", "give up", "rest"};
+        "not launched", "ready", "ending", "unheard", "expired", "ended", "due", "retry",
+        "finish", "give up", "rest"};
 
 }  // namespace
 
@@ -86,7 +101,9 @@ LifeStep life_step(LifeState state, LifeEvent event) {
 LifeBound life_bound(LifeState state) {
     switch (state) {
         case S::waiting: return LifeBound::pause;
+        case S::starting: return LifeBound::start;
         case S::stopping: return LifeBound::stop;
+        case S::aborting: return LifeBound::abort;
         case S::killing: return LifeBound::kill;
         default: return LifeBound::none;
     }

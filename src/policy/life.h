@@ -8,9 +8,11 @@
 // rest.
 //
 //   launching   between clone and exec
-//   running     the program runs
-//   stopping    it was told to end by TERM
-//   killing     ... and by KILL
+//   starting    the program runs and is not ready yet
+//   running     it runs, and is ready as far as its service asks for that
+//   stopping    it was told to end by TERM, or says itself that it ends
+//   aborting    ... by ABRT, for its watchdog was not petted, and a core is wanted
+//   killing     ... by KILL
 //   judging     it has ended; whatever comes next is decided in the same turn
 //
 // and in between nothing runs:
@@ -20,9 +22,14 @@
 //   waiting     it is started again when its pause is over
 //   failed      it ended as it should not, and is not to be started again
 //
+// A service that is ready as soon as its program runs passes through starting in one turn: its
+// owner raises `ready` at once. One that is ready when it has run its course ends while it is
+// starting. Being ready is never taken back by a restart of superd, only by the end of the
+// life.
+//
 // Who waits for somebody else has a deadline, so that no end can hang: the last resort is
 // killing, whose deadline only says that even KILL does not help. A launch has a deadline of
-// its own (sys/spawner.h).
+// its own (sys/spawner.h), and a start may be given any time there is.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +43,10 @@ enum class LifeState : std::uint8_t {
     waiting,
     failed,
     launching,
+    starting,
     running,
     stopping,
+    aborting,
     killing,
     judging,
     count
@@ -48,6 +57,10 @@ enum class LifeEvent : std::uint8_t {
     stop,          // an order, a reload, the end of superd
     launched,      // exec succeeded
     not_launched,  // it could not be started
+    ready,         // as the service's `ready` says
+    ending,        // it says that it is going to end
+    unheard,       // the watchdog was not petted in time
+    expired,       // it has run as long as it may
     ended,         // the program ended
     due,           // the state's deadline has come
     retry,         // judged: again, after a pause
@@ -61,7 +74,9 @@ enum class LifeEvent : std::uint8_t {
 enum class LifeEffect : std::uint8_t {
     none,
     launch,  // start the program
+    await,   // see to it that `ready` is noticed
     send_term,
+    send_abort,
     send_kill,
     say_unkillable,  // KILL did not end it
     judge,           // ask policy/restart.h
@@ -72,7 +87,9 @@ enum class LifeEffect : std::uint8_t {
 enum class LifeBound : std::uint8_t {
     none,
     pause,  // before a retry
+    start,  // start_timeout; there may be none
     stop,   // stop_timeout
+    abort,  // abort_timeout
     kill    // how long KILL may take before somebody is told
 };
 
@@ -95,7 +112,7 @@ struct LifeStep {
 }
 
 [[nodiscard]] constexpr bool is_going_down(LifeState state) {
-    return state == LifeState::stopping || state == LifeState::killing;
+    return state >= LifeState::stopping && state <= LifeState::killing;
 }
 
 [[nodiscard]] std::string_view life_state_name(LifeState state);

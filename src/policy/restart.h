@@ -21,9 +21,16 @@ enum class EndKind : std::uint8_t {
     signal,    // another signal
     core,      // ... with a core dumped
     launch,    // it could not be started
+    timeout,   // it was not ready in time, or ran longer than it may
+    watchdog,  // it went unheard for too long
     shortage,  // there was no process, memory or descriptor for it
     unknown    // nobody saw how
 };
+
+// True for what superd ended it for: how it ended then says nothing more.
+[[nodiscard]] constexpr bool is_superds_doing(EndKind end) {
+    return end == EndKind::timeout || end == EndKind::watchdog;
+}
 
 // Of a wait status as waitpid(2)'s; -1: unknown.
 [[nodiscard]] EndKind classify_exit(int status, const std::vector<CleanExit>& clean);

@@ -25,8 +25,8 @@ constexpr std::array connection_names =
                 "SO_COOKIE", "TCPLOCALIP", "TCPLOCALPORT", "TCPREMOTEHOST", "TCPREMOTEINFO",
                 "TCPREMOTEIP", "TCPREMOTEPORT", "UNIXLOCALGID", "UNIXLOCALPATH", "UNIXLOCALPID",
                 "UNIXLOCALUID", "UNIXREMOTEEGID", "UNIXREMOTEEUID", "UNIXREMOTEPID"});
-constexpr std::array listen_names =
-        std::to_array<std::string_view>({"LISTEN_FDNAMES", "LISTEN_FDS", "LISTEN_PID"});
+constexpr std::array listen_names = std::to_array<std::string_view>({"LISTEN_FDNAMES",
+        "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"});
 
 std::string_view value_in(const std::vector<std::string>& variables, std::string_view name) {
     for (const std::string& variable : variables) {

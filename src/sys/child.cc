@@ -109,6 +109,10 @@ SUPERD_CHILD_CODE void move_up(const ChildWork& work, int& fd) {
 }
 
 SUPERD_CHILD_CODE void place(const ChildWork& work, int from, long number) {
+    if (from < 0) {
+        raw_call(SYS_close, number);
+        return;
+    }
     // dup3(2) refuses equal numbers, and dup2(2) would leave close-on-exec on.
     if (from == number)
         check(work, raw_call(SYS_fcntl, number, F_SETFD, 0));
@@ -149,7 +153,8 @@ SUPERD_CHILD_CODE void install_descriptors(const ChildWork& work) {
     at_stage(work, SpawnStage::descriptors);
     const auto count = static_cast<long>(work.source_count);
     for (long n = 0; n < count; ++n)
-        if (work.sources[n] < count && work.sources[n] != n) move_up(work, work.sources[n]);
+        if (work.sources[n] >= 0 && work.sources[n] < count && work.sources[n] != n)
+            move_up(work, work.sources[n]);
     int exec_pipe = work.exec_pipe;
     if (exec_pipe >= 0 && exec_pipe < count) move_up(work, exec_pipe);
     for (long n = 0; n < count; ++n)
@@ -318,6 +323,7 @@ SUPERD_CHILD_CODE void unblock_signals() {
 SUPERD_CHILD_CODE void set_pid_texts(const ChildWork& work) {
     const auto own = static_cast<std::int32_t>(raw_call(SYS_getpid));
     if (work.listen_pid != nullptr) write_pid(work.listen_pid, own);
+    if (work.watchdog_pid != nullptr) write_pid(work.watchdog_pid, own);
     if (work.local_pid != nullptr) write_pid(work.local_pid, own);
 }
 

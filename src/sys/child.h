@@ -18,7 +18,7 @@ struct ChildWork {
     Sharing sharing = Sharing::memory_and_table;
     int slot = -1;                  // memory_and_table: the first number of the own slot
     int exec_pipe = -1;             // nothing: close-on-exec, held open until exec
-    int* sources = nullptr;         // descriptor n is to be what sources[n] is now
+    int* sources = nullptr;         // descriptor n is to be what sources[n] is now; -1: closed
     std::size_t source_count = 0;   // at least 3
     std::size_t blocking_from = 0;  // descriptors of which O_NONBLOCK is taken away
     std::size_t blocking_count = 0;
@@ -26,6 +26,7 @@ struct ChildWork {
     char* const* argv = nullptr;
     char* const* environment = nullptr;
     char* listen_pid = nullptr;      // behind "LISTEN_PID="; room for 11 bytes; or null
+    char* watchdog_pid = nullptr;    // behind "WATCHDOG_PID=", the same
     char* local_pid = nullptr;       // behind "UNIXLOCALPID=", the same
     const char* oom_text = nullptr;  // digits of oom_score_adjust; or null
     std::size_t oom_length = 0;

@@ -68,6 +68,7 @@ ChildWork& LaunchBuffer::prepare(const Launch& launch, const LaunchNumbers& numb
 void LaunchBuffer::map_descriptors(const Launch& launch, const LaunchNumbers& numbers) {
     const SpawnPlan& plan = *launch.plan;
     const bool handler = launch.connection >= 0;
+    passed_ = 0;
     const int first_listener = launch.listeners.empty() ? -1 : launch.listeners.front();
     const int socket = handler ? numbers.connection : first_listener;
     const bool in_stdin = plan.pass == Pass::in_stdin && socket >= 0;
@@ -82,6 +83,11 @@ void LaunchBuffer::map_descriptors(const Launch& launch, const LaunchNumbers& nu
     if (plan.pass == Pass::listen_fds) {
         if (handler) sources_.push_back(socket);
         sources_.insert(sources_.end(), launch.listeners.begin(), launch.listeners.end());
+        passed_ = sources_.size() - 3;
+    }
+    if (launch.ready.fd >= 0 && launch.ready_number >= sources_.size()) {
+        sources_.resize(launch.ready_number, -1);
+        sources_.push_back(launch.ready.fd);
     }
     work_.sources = sources_.data();
     work_.source_count = sources_.size();
@@ -125,7 +131,7 @@ void LaunchBuffer::write_step_in(const Launch& launch) {
 void LaunchBuffer::write_connection_variables(const Launch& launch) {
     const SpawnPlan& plan = *launch.plan;
     text_.clear();
-    std::size_t local_pid = 0, listen_pid = 0;
+    std::size_t local_pid = 0, listen_pid = 0, watchdog_pid = 0;
     if (launch.connection >= 0) append_connection_environment(text_, launch.facts);
     if (launch.connection >= 0 && launch.facts.peer.family == Family::unix) {
         const IdentityPlan& own = plan.identity;
@@ -135,12 +141,16 @@ void LaunchBuffer::write_connection_variables(const Launch& launch) {
                 text_, "UNIXLOCALGID", std::to_string(own.change ? own.gid : ::getgid()));
         local_pid = append_pid_variable(text_, "UNIXLOCALPID");
     }
-    if (plan.pass == Pass::listen_fds && sources_.size() > 3) {
-        append_variable(text_, "LISTEN_FDS", std::to_string(sources_.size() - 3));
+    for (const std::string& variable : launch.variables)
+        text_.append(variable).append(1, '\0');
+    if (launch.watched) watchdog_pid = append_pid_variable(text_, "WATCHDOG_PID");
+    if (passed_ > 0) {
+        append_variable(text_, "LISTEN_FDS", std::to_string(passed_));
         append_variable(text_, "LISTEN_FDNAMES", plan.listen_fdnames);
         listen_pid = append_pid_variable(text_, "LISTEN_PID");
     }
     work_.local_pid = local_pid > 0 ? text_.data() + local_pid : nullptr;
+    work_.watchdog_pid = watchdog_pid > 0 ? text_.data() + watchdog_pid : nullptr;
     work_.listen_pid = listen_pid > 0 ? text_.data() + listen_pid : nullptr;
 }
 

@@ -41,7 +41,8 @@ private:
 
     ChildWork work_;
     std::vector<int> sources_;
-    std::string text_;  // the variables of this launch, each ended by NUL
+    std::size_t passed_ = 0;  // sockets from 3 up
+    std::string text_;        // the variables of this launch, each ended by NUL
     std::vector<char*> argv_, environment_;
     std::string oom_text_;
     std::string call_text_;  // superd-exec's argv[1]

@@ -184,6 +184,8 @@ std::unordered_set<int> known_descriptors(const State& state, std::span<const in
         known.insert(listener.fd);
     for (const ServiceRecord& service : state.services().first(header.service_high))
         if (service.name[0] != '\0') known.insert({service.log_read, service.log_write});
+    for (const LifeRecord& life : state.lives().first(header.life_high))
+        if (life.used != 0) known.insert({life.notify_fd, life.ready_fd});
     for (const ProcessRecord& record : state.processes().first(header.process_high)) {
         if (record.state.load() == RecordState::free) continue;
         known.insert(record.pidfd.load());

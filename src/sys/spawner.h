@@ -86,6 +86,12 @@ struct Launch {
     bool listeners_blocking = true;
 
     StepIn step_in;  // handlers only
+
+    // Workers and daemons only.
+    std::vector<std::string> variables;  // "NAME=value", beside the plan's
+    bool watched = false;                // WATCHDOG_PID is to be its pid
+    Loan ready;                          // what it writes to when it is ready; -1: nothing
+    std::uint32_t ready_number = 0;      // ... by that number
 };
 
 struct LaunchResult {

@@ -20,7 +20,7 @@ namespace superd {
 namespace {
 
 constexpr std::uint32_t state_magic = 0x73757064;  // "supd"
-constexpr std::uint32_t state_version = 1;
+constexpr std::uint32_t state_version = 2;
 constexpr std::size_t alignment = 4096;
 
 constexpr std::size_t rounded(std::size_t size) {
@@ -30,14 +30,15 @@ constexpr std::size_t rounded(std::size_t size) {
 // Where each table begins. Everything is all zero at first, which is a valid value of each
 // type: free, and the pages need not be touched.
 struct Layout {
-    std::size_t processes, services, listeners, sources, size;
+    std::size_t processes, services, listeners, sources, lives, size;
 
     explicit Layout(const State::Capacity& capacity)
             : processes(rounded(sizeof(StateHeader))),
               services(processes + rounded(capacity.processes * sizeof(ProcessRecord))),
               listeners(services + rounded(capacity.services * sizeof(ServiceRecord))),
               sources(listeners + rounded(capacity.listeners * sizeof(ListenerRecord))),
-              size(sources + rounded(capacity.sources * sizeof(SourceEntry))) {}
+              lives(sources + rounded(capacity.sources * sizeof(SourceEntry))),
+              size(lives + rounded(capacity.lives * sizeof(LifeRecord))) {}
 };
 
 template <class Record>
@@ -84,6 +85,7 @@ void State::adopt(void* memory, std::size_t size, const Capacity& capacity) {
     services_ = table_at<ServiceRecord>(memory, layout.services, capacity.services);
     listeners_ = table_at<ListenerRecord>(memory, layout.listeners, capacity.listeners);
     sources_ = table_at<SourceEntry>(memory, layout.sources, capacity.sources);
+    lives_ = table_at<LifeRecord>(memory, layout.lives, capacity.lives);
 }
 
 Result<void> State::begin() {
@@ -143,6 +145,7 @@ State& State::operator=(State&& other) noexcept {
     std::swap(services_, other.services_);
     std::swap(listeners_, other.listeners_);
     std::swap(sources_, other.sources_);
+    std::swap(lives_, other.lives_);
     return *this;
 }
 

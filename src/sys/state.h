@@ -68,7 +68,6 @@ struct ProcessRecord {
     std::uint8_t target;        // redirected: the number of the target it goes to
     std::uint32_t service;      // index in services()
     std::uint32_t generation;   // plan sequence it was started from
-    std::uint8_t life;          // worker, daemon: LifeState it is in
     std::uint32_t listener;     // index into the service's listeners; worker, daemon: the
                                 // number of its place among the service's
     std::uint32_t source;       // index in sources(); ~0: not counted
@@ -88,8 +87,7 @@ struct ServiceRecord {
     std::uint64_t refused[refusal_count];
     std::int32_t last_status;  // wait status of the last process that ended
     std::uint8_t last_stage;
-    std::uint8_t rest;  // LifeState in which its daemon or last worker came to rest
-    std::uint8_t pad[2];
+    std::uint8_t pad[3];
     std::int32_t last_error;    // errno of the last failed launch
     std::int64_t last_failure;  // CLOCK_MONOTONIC, ns; 0: never
     std::int64_t state_since;   // CLOCK_REALTIME, ns
@@ -100,6 +98,30 @@ struct ServiceRecord {
     std::uint32_t restarts_in_window;
     std::int64_t restart_window;
     std::int32_t log_read, log_write;  // both ends of the service's log stream; -1: none
+};
+
+// One daemon, or one worker of a pool, beside its process: what its life has come to
+// (engine/instance.h), and what its program has said.
+struct LifeRecord {
+    std::uint32_t used;     // 0: free; written last
+    std::uint32_t service;  // index in services()
+    std::uint32_t number;   // of its place among the service's
+    std::uint8_t state;     // LifeState
+    std::uint8_t cause;     // EndKind of the end that is under way, or was the last
+    std::uint8_t limit;     // 1: restart_limit was reached
+    std::uint8_t pad;
+    std::int32_t notify_fd;   // socket behind $NOTIFY_SOCKET; -1: none
+    std::int32_t ready_fd;    // end of the pipe that ready = "fd:N" is read from; -1: none
+    std::int32_t said_error;  // ERRNO it has said; 0: none
+    std::uint32_t unheeded;   // messages that did not count, of this life
+    // All CLOCK_MONOTONIC, ns; 0: none.
+    std::int64_t running_since;
+    std::int64_t deadline;  // of the state
+    std::int64_t expires;   // end of run_timeout
+    std::int64_t heard;     // WATCHDOG=1, or the start of the watch
+    std::int64_t watchdog;  // the period in force, ns; 0: nobody watches
+    char status[128];       // STATUS it has said; ended by NUL
+    char cause_text[256];
 };
 
 // One descriptor that a listener owns.
@@ -134,7 +156,7 @@ struct StateHeader {
     std::uint64_t next_connection;
     // One more than the highest record ever used: what lies beyond was never touched and costs
     // no memory as long as nobody looks at it.
-    std::uint32_t process_high, service_high, listener_high;
+    std::uint32_t process_high, service_high, listener_high, life_high;
     std::int64_t booted;           // CLOCK_REALTIME ns when the guard started
     std::uint8_t source_seed[16];  // of the source table; made by create()
     GuardExit exits[64];
@@ -145,14 +167,15 @@ struct StateHeader {
 class State {
 public:
     struct Capacity {
-        std::uint32_t processes = 32768, services = 16384, listeners = 16384, sources = 65536;
+        std::uint32_t processes = 32768, services = 16384, listeners = 16384, sources = 65536,
+                      lives = 32768;
     };
 
     // Makes the memory file; the descriptor stays open (close-on-exec) for as long as State
     // lives.
     [[nodiscard]] static Result<State> create(const Capacity& capacity);
     // The same with memory of this process only, for unit tests.
-    [[nodiscard]] static State for_test(const Capacity& capacity = {64, 16, 16, 256});
+    [[nodiscard]] static State for_test(const Capacity& capacity = {64, 16, 16, 256, 64});
 
     State(State&&) noexcept;
     State& operator=(State&&) noexcept;
@@ -167,6 +190,8 @@ public:
     [[nodiscard]] std::span<ListenerRecord> listeners() const { return listeners_; }
 
     [[nodiscard]] std::span<SourceEntry> sources() const { return sources_; }
+
+    [[nodiscard]] std::span<LifeRecord> lives() const { return lives_; }
 
     [[nodiscard]] int fd() const { return fd_.get(); }
 
@@ -188,6 +213,7 @@ private:
     std::span<ServiceRecord> services_;
     std::span<ListenerRecord> listeners_;
     std::span<SourceEntry> sources_;
+    std::span<LifeRecord> lives_;
 };
 
 }  // namespace superd

@@ -46,19 +46,31 @@ constexpr Expected expected[] = {
         {S::failed, E::stop, S::down},
         {S::waiting, E::stop, S::down},
         {S::launching, E::stop, S::stopping, F::send_term},
+        {S::starting, E::stop, S::stopping, F::send_term},
         {S::running, E::stop, S::stopping, F::send_term},
-        {S::launching, E::launched, S::running},
+        {S::launching, E::launched, S::starting, F::await},
         {S::stopping, E::launched, S::stopping, F::send_term},
         {S::killing, E::launched, S::killing, F::send_kill},
         {S::launching, E::not_launched, S::judging, F::judge},
         {S::stopping, E::not_launched, S::judging, F::judge},
         {S::killing, E::not_launched, S::judging, F::judge},
         {S::launching, E::ended, S::judging, F::judge},
+        {S::starting, E::ready, S::running},
+        {S::starting, E::ending, S::stopping},
+        {S::running, E::ending, S::stopping},
+        {S::starting, E::unheard, S::aborting, F::send_abort},
+        {S::running, E::unheard, S::aborting, F::send_abort},
+        {S::starting, E::expired, S::stopping, F::send_term},
+        {S::running, E::expired, S::stopping, F::send_term},
+        {S::starting, E::ended, S::judging, F::judge},
         {S::running, E::ended, S::judging, F::judge},
+        {S::aborting, E::ended, S::judging, F::judge},
         {S::stopping, E::ended, S::judging, F::judge},
         {S::killing, E::ended, S::judging, F::judge},
         {S::waiting, E::due, S::launching, F::launch},
+        {S::starting, E::due, S::stopping, F::send_term},
         {S::stopping, E::due, S::killing, F::send_kill},
+        {S::aborting, E::due, S::killing, F::send_kill},
         {S::killing, E::due, S::killing, F::say_unkillable},
         {S::judging, E::retry, S::waiting},
         {S::judging, E::finish, S::done},
@@ -92,7 +104,7 @@ TEST_CASE("life: whoever waits for somebody has a deadline, and an answer to it"
         CAPTURE(life_state_name(state));
         const bool bounded = life_bound(state) != LifeBound::none;
         CHECK(bounded == life_step(state, E::due).known);
-        CHECK(bounded == (state == S::waiting || is_going_down(state)));
+        CHECK(bounded == (state == S::waiting || state == S::starting || is_going_down(state)));
     }
 }
 
@@ -102,7 +114,8 @@ TEST_CASE("life: from everywhere a stop leads to rest, whether the program hears
         for (const bool deaf : {false, true}) {
             CAPTURE(life_state_name(from), deaf);
             S state = life_step(from, E::stop).next;
-            if (deaf && has_process(state)) state = life_step(state, E::due).next;
+            while (deaf && has_process(state) && state != S::killing)
+                state = life_step(state, E::due).next;
             if (has_process(state)) state = life_step(state, E::ended).next;
             CHECK((is_at_rest(state) || state == S::judging));
         }

@@ -168,4 +168,60 @@ TEST_CASE("living: who takes over leaves what had failed alone, and goes on wait
     CHECK(bench.status("waits").started == 1);
 }
 
+TEST_CASE(
+        "living: a daemon is starting until it writes its newline, and a start waits for it") {
+    Supervised bench;
+    const std::string go = bench.scratch / "go";
+    auto plan = daemon_plan(
+            "until test -e " + go + "; do sleep 0.01; done; echo >&5; exec tail -f /dev/null",
+            Restart::no);
+    plan->life.ready = {ReadyKind::fd, 5, {}};
+    bench.start({plan});
+    REQUIRE(bench.turn_until([&] { return bench.status("d").started == 1; }));
+    CHECK(bench.status("d").state == ServiceState::starting);
+    CHECK(bench.status("d").detail == "it has not written a newline to descriptor 5 yet");
+    std::ofstream(go) << "yes";
+    CHECK(bench.order(&Supervisor::start, "d").code == 0);
+    CHECK(bench.status("d").state == ServiceState::running);
+    stop(bench, "d");
+}
+
+TEST_CASE("living: what is not ready in time is stopped, and the time is the cause") {
+    Supervised bench;
+    auto plan = daemon_plan("exec tail -f /dev/null", Restart::no);
+    plan->life.ready = {ReadyKind::notify, 0, {}};
+    plan->life.notify_access = NotifyAccess::main;
+    plan->life.start_timeout = 50ms;
+    bench.start({plan});
+    REQUIRE(bench.becomes("d", ServiceState::failed));
+    CHECK(bench.status("d").detail ==
+            "not ready within start_timeout 50ms; it ended: signal TERM");
+    // A policy of abnormal ends counts it as one.
+    CHECK(restarts_after(Restart::on_abnormal, EndKind::timeout));
+    CHECK(restarts_after(Restart::on_abnormal, EndKind::watchdog));
+}
+
+TEST_CASE("living: one that is ready when it has run its course ends well or has failed") {
+    Supervised bench;
+    auto good = daemon_plan("exit 0", Restart::on_failure);
+    good->life.ready = {ReadyKind::exit, 0, {}};
+    auto bad = service_plan("e", Mode::daemon, shell("exit 4"));
+    bad->life.ready = {ReadyKind::exit, 0, {}};
+    bad->life.restart = Restart::no;
+    bench.start({good, bad});
+    REQUIRE(bench.becomes("d", ServiceState::stopped));
+    REQUIRE(bench.becomes("e", ServiceState::failed));
+    CHECK(bench.order(&Supervisor::start, "d").code == 0);
+    CHECK(bench.order(&Supervisor::start, "e").code == 1);
+}
+
+TEST_CASE("living: what ran too long is stopped") {
+    Supervised bench;
+    auto plan = daemon_plan("exec tail -f /dev/null", Restart::no);
+    plan->life.run_timeout = 50ms;
+    bench.start({plan});
+    REQUIRE(bench.becomes("d", ServiceState::failed));
+    CHECK(bench.status("d").detail == "run_timeout 50ms is over; it ended: signal TERM");
+}
+
 }  // namespace superd

@@ -114,3 +114,53 @@ TEST_CASE("resolve: what is no exit status and no signal is refused where it sta
             "clean_exit = [\"TERN\"]\n", "\"TERN\" is neither an exit status nor a signal"));
     CHECK(refuses("clean_exit = [true]\n", "clean_exit"));
 }
+
+TEST_CASE("resolve: the words of ready") {
+    CHECK(good("").ready == ReadyPlan{});
+    CHECK(good("ready = \"exec\"\n").ready == ReadyPlan{});
+    CHECK(good("ready = \"notify\"\n").ready.kind == ReadyKind::notify);
+    CHECK(good("ready = \"exit\"\n").ready.kind == ReadyKind::exit);
+    CHECK(good("ready = \"fd:7\"\n").ready == ReadyPlan{ReadyKind::fd, 7, {}});
+    CHECK(good("ready = \"listen\"\n").ready == ReadyPlan{ReadyKind::listen, 0, {}});
+    CHECK(good("ready = \"listen:tcp:80\"\n").ready ==
+            ReadyPlan{ReadyKind::listen, 0, "tcp:80"});
+    CHECK(good("ready = \"listen:unix:/run/x\"\n").ready.address == "unix:/run/x");
+    for (const char* wrong : {"fd", "fd:2", "fd:256", "fd:x", "listen:", "listen:80",
+                 "listen:udp:53", "forking", ""}) {
+        CAPTURE(wrong);
+        CHECK_FALSE(resolve("ready = \"" + std::string(wrong) + "\"\n").text().empty());
+    }
+}
+
+TEST_CASE("resolve: what can say nothing of a worker's readiness is refused") {
+    const std::string worker = "listen = \"tcp:1\"\nmode = \"worker\"\nready = ";
+    CHECK(good(worker + "\"fd:4\"\n").ready.fd == 4);
+    CHECK(refuses(worker + "\"fd:3\"\n", "descriptor 3 is one of its listeners"));
+    CHECK(refuses(worker + "\"exit\"\n", "a worker serves on"));
+    CHECK(refuses(worker + "\"listen\"\n", "superd opens its listeners"));
+    CHECK(refuses("ready = \"exit\"\nrestart = \"always\"\n", "endless loop"));
+}
+
+TEST_CASE("resolve: a start is bounded, unless it is ready when it has run its course") {
+    CHECK(good("").start_timeout == 30s);
+    CHECK(good("start_timeout = \"5s\"\n").start_timeout == 5s);
+    CHECK_FALSE(good("start_timeout = \"unlimited\"\n").start_timeout);
+    CHECK_FALSE(good("ready = \"exit\"\n").start_timeout);
+    CHECK(good("ready = \"exit\"\nstart_timeout = \"5s\"\n").start_timeout == 5s);
+    CHECK_FALSE(good("").run_timeout);
+    CHECK(good("run_timeout = \"1h\"\n").run_timeout == 1h);
+    CHECK(good("").abort_timeout == 10s);
+}
+
+TEST_CASE("resolve: the notify socket is there for whom it is asked of") {
+    CHECK(good("").notify_access == NotifyAccess::none);
+    CHECK(good("ready = \"notify\"\n").notify_access == NotifyAccess::main);
+    CHECK(good("watchdog = \"5s\"\n").notify_access == NotifyAccess::main);
+    CHECK(good("watchdog = \"5s\"\n").watchdog == 5s);
+    CHECK(good("ready = \"notify\"\nnotify_access = \"all\"\n").notify_access ==
+            NotifyAccess::all);
+    CHECK(refuses("watchdog = \"5s\"\nnotify_access = \"none\"\n", "without $NOTIFY_SOCKET"));
+    // Inherited it gives way.
+    CHECK(good("watchdog = \"5s\"\n", "[defaults]\nnotify_access = \"none\"\n").notify_access ==
+            NotifyAccess::main);
+}

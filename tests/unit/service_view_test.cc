@@ -18,6 +18,8 @@ struct Made {
         service.listeners[0].plan = plan.listeners[0];
         service.listeners[0].condition = Listener::Condition::open;
         service.instances.push_back(std::make_unique<Instance>());
+        service.instances[0]->own = std::make_unique<LifeRecord>();
+        service.instances[0]->record = service.instances[0]->own.get();
     }
 
     StateView view() {
@@ -231,6 +233,47 @@ TEST_CASE("service: how a process ended, in words") {
     CHECK(exit_text(SIGTERM) == "signal TERM");
     CHECK(exit_text(SIGSEGV | 0x80) == "signal SEGV (core dumped)");
     CHECK(exit_text(SIGRTMIN + 1) == "signal " + std::to_string(SIGRTMIN + 1));
+}
+
+TEST_CASE("view: what depends on a service may go on when all of it is ready") {
+    struct Step {
+        LifeState first, second;
+        ReadyKind ready;
+        Readiness readiness;
+    };
+
+    const Step steps[] = {
+            {LifeState::running, LifeState::running, ReadyKind::notify, Readiness::ready},
+            {LifeState::running, LifeState::starting, ReadyKind::notify, Readiness::coming},
+            {LifeState::launching, LifeState::running, ReadyKind::exec, Readiness::coming},
+            {LifeState::waiting, LifeState::down, ReadyKind::exec, Readiness::coming},
+            {LifeState::running, LifeState::down, ReadyKind::exec, Readiness::idle},
+            {LifeState::done, LifeState::running, ReadyKind::exec, Readiness::idle},
+            {LifeState::done, LifeState::done, ReadyKind::exit, Readiness::ready},
+            {LifeState::starting, LifeState::done, ReadyKind::exit, Readiness::coming},
+            {LifeState::running, LifeState::failed, ReadyKind::exec, Readiness::failed},
+    };
+    for (const Step& step : steps) {
+        Made made;
+        made.plan.mode = Mode::daemon;
+        made.plan.start = Start::boot;
+        made.plan.listeners.clear();
+        made.service.listeners.clear();
+        made.plan.life.ready.kind = step.ready;
+        made.service.plan = std::make_shared<const ServicePlan>(made.plan);
+        made.service.instances.push_back(std::make_unique<Instance>());
+        made.service.instances[0]->state = step.first;
+        made.service.instances[1]->state = step.second;
+        CAPTURE(life_state_name(step.first), life_state_name(step.second));
+        CHECK(readiness_of(made.service) == step.readiness);
+        made.service.stopping = true;
+        CHECK(readiness_of(made.service) == Readiness::idle);
+    }
+    Made by_client;
+    (void)by_client.view();
+    CHECK(readiness_of(by_client.service) == Readiness::ready);
+    by_client.service.listeners[0].condition = Listener::Condition::waiting;
+    CHECK(readiness_of(by_client.service) == Readiness::coming);
 }
 
 }  // namespace superd

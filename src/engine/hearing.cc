@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+// What the programs of daemons and workers say, and whose word counts.
+//
+// A message counts where the kernel says that it came from the program's own process, or, with
+// notify_access = "all", from any process of its session, which the launch has made for it. One
+// from elsewhere is counted, and said at most once a minute: a socket that everybody may write
+// to must not fill the log.
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "engine/lives.h"
+#include "policy/rate.h"
+
+namespace superd {
+
+namespace {
+
+constexpr auto unheeded_interval = std::chrono::minutes(1);
+
+}  // namespace
+
+// Where the program sees another "/" than superd, or the path would be too long, an abstract
+// address, which has none.
+std::string Lives::socket_path(const Service& service, const Instance& instance) {
+    const std::string path =
+            fmt::format("{}/{}.{}", notify_directory_, service.name(), instance.number);
+    if (notify_directory_.empty() || !service.plan->exec.root.empty() ||
+            path.size() >= sizeof(sockaddr_un::sun_path))
+        return {};
+    if (::mkdir(notify_directory_.c_str(), 0755) == 0)
+        ::chmod(notify_directory_.c_str(), 0755);  // whatever superd's umask
+    return path;
+}
+
+Contact& Lives::contact_of(Service& service, Instance& instance) {
+    if (!instance.contact)
+        instance.contact = std::make_unique<Contact>(
+                loop_, *instance.record,
+                [this, &service, &instance](Contact::Datagram& datagram) {
+                    on_datagram(service, instance, datagram);
+                },
+                [this, &service, &instance] {
+                    live(service, instance, LifeEvent::ready);
+                    host_.life_changed(service);
+                });
+    return *instance.contact;
+}
+
+Result<void> Lives::equip(Service& service, Instance& instance, Launch& launch) {
+    const LifePlan& plan = service.plan->life;
+    const bool has_any = plan.notify_access != NotifyAccess::none ||
+                         plan.ready.kind == ReadyKind::fd || instance.contact != nullptr ||
+                         instance.record->notify_fd >= 0;
+    if (!has_any) return {};
+    return contact_of(service, instance).equip(launch, plan, socket_path(service, instance));
+}
+
+void Lives::await(Service& service, Instance& instance) {
+    const LifePlan& plan = service.plan->life;
+    if (plan.run_timeout && instance.record->expires == 0) {
+        instance.record->expires = to_nanoseconds(loop_.now() + *plan.run_timeout);
+        arm(service, instance);
+    }
+    const ReadyKind kind = plan.ready.kind;
+    const std::int32_t pid = processes_.records().at(instance.process).pid.load();
+    if (kind == ReadyKind::listen || instance.contact || instance.record->notify_fd >= 0 ||
+            instance.record->ready_fd >= 0)
+        contact_of(service, instance).listen_to(plan.ready, pid, kind != ReadyKind::exec);
+    if (kind == ReadyKind::exec) live(service, instance, LifeEvent::ready);
+}
+
+void Lives::start_watch(Service& service, Instance& instance) {
+    LifeRecord& record = *instance.record;
+    const auto& period = service.plan->life.watchdog;
+    if (record.watchdog == 0 && period) record.watchdog = period->count();
+    record.heard = to_nanoseconds(loop_.now());
+}
+
+// ---- messages
+
+void Lives::on_datagram(Service& service, Instance& instance, Contact::Datagram& datagram) {
+    const auto notice = parse_notice(datagram.text);
+    if (datagram.damaged || !notice || !counts(service, instance, datagram.pid))
+        return pass_over(service, instance, datagram);
+    on_notice(service, instance, *notice);
+    // BARRIER=1: its sender waits until the descriptor that came along is closed, which is what
+    // becomes of every descriptor now.
+}
+
+bool Lives::counts(const Service& service, const Instance& instance, std::int32_t pid) const {
+    if (instance.process == no_process) return false;
+    const std::int32_t own = processes_.records().at(instance.process).pid.load();
+    if (pid == own) return true;
+    return service.plan->life.notify_access == NotifyAccess::all && ::getsid(pid) == own;
+}
+
+void Lives::pass_over(Service& service, Instance& instance, const Contact::Datagram& datagram) {
+    ++instance.record->unheeded;
+    const Mono now = loop_.now();
+    const bool said = instance.unheeded_said != Mono{};
+    if (said && now - instance.unheeded_said < unheeded_interval) return;
+    instance.unheeded_said = now;
+    say(service, Level::warning,
+            fmt::format(
+                    "a message to its notify socket does not count: {} (pid {}, uid {}); {} "
+                    "so far",
+                    datagram.damaged ? "it is too long or damaged"
+                    : service.plan->life.notify_access == NotifyAccess::all
+                            ? "it is none, or its sender is not in the service's session now"
+                            : "it is none, or not from the service's own process",
+                    datagram.pid, datagram.uid, instance.record->unheeded));
+}
+
+void Lives::on_notice(Service& service, Instance& instance, const Notice& notice) {
+    LifeRecord& record = *instance.record;
+    const LifeState before = instance.state;
+    bool shows = false;
+    if (notice.status) {
+        shows = *notice.status != record.status;
+        keep_text(record.status, *notice.status);
+    }
+    if (notice.error) record.said_error = *notice.error;
+    if (notice.watchdog_period) {
+        record.watchdog = notice.watchdog_period->count();
+        record.heard = to_nanoseconds(loop_.now());
+        arm(service, instance);
+    }
+    if (notice.watchdog == WatchdogNotice::pet) record.heard = to_nanoseconds(loop_.now());
+    if (notice.extend_timeout) extend(service, instance, *notice.extend_timeout);
+    if (notice.ready && service.plan->life.ready.kind == ReadyKind::notify)
+        live(service, instance, LifeEvent::ready);
+    if (notice.stopping) live(service, instance, LifeEvent::ending);
+    if (notice.watchdog == WatchdogNotice::trigger) {
+        note_cause(service, instance, EndKind::watchdog, "watchdog: it says that it failed");
+        live(service, instance, LifeEvent::unheard);
+    }
+    if (shows || instance.state != before) host_.life_changed(service);
+}
+
+}  // namespace superd

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// Which sockets of this network namespace take connections, by sock_diag(7): nobody is
+// connected to, and sockets that do not listen are not even looked at.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/address.h"
+
+namespace superd {
+
+struct ListeningSocket {
+    std::uint32_t inode = 0;
+    bool is_unix = false;
+    IpAddress ip;            // all zero: any
+    std::uint32_t port = 0;  // host order
+    std::string path;        // "/path" or "@name"; empty where the socket has none
+};
+
+// TCP sockets, or UNIX streams and packets. Empty where the kernel does not say.
+[[nodiscard]] std::vector<ListeningSocket> listening_sockets(bool of_unix);
+
+// Whether the process has one of these sockets open. False where its descriptors may not be
+// looked at.
+[[nodiscard]] bool holds_any(std::int32_t pid, const std::vector<ListeningSocket>& sockets);
+
+}  // namespace superd
