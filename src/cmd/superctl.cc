@@ -93,6 +93,9 @@ void Superctl::add_looking() {
     add_names(add("why", "Why a service is in its state",
                       [this] { return ctl_why(globals, words.names); }),
             true);
+    add_names(add("sandbox", "What a service is confined to, and whether its processes are",
+                      [this] { return ctl_sandbox(globals, words.names); }),
+            true);
     auto* explain = add("explain", "Whether a client would be let in, and by which rule",
             [this] { return ctl_explain(globals, words.names.front(), words.from, words.at); });
     explain->add_option("NAME", words.names, "The service")->required()->expected(1);

@@ -70,18 +70,31 @@ struct SandboxPlan {
     // Compiled from the above when the file was read; the child loads one after the other.
     std::vector<FilterProgram> filters;
 
-    // ---- what superd-exec does in a mount namespace of the process
+    // ---- what superd-exec does, in namespaces of the process
     ProtectSystem protect_system = ProtectSystem::no;
     ProtectHome protect_home = ProtectHome::no;
     bool protect_kernel = false;
     bool private_tmp = false;
     bool private_devices = false;
     std::vector<std::string> read_only_paths, read_write_paths, inaccessible_paths;
+    bool private_network = false;
+    bool private_ipc = false;
+    // By Landlock: below these paths and nowhere else; all empty: anywhere.
+    std::vector<std::string> landlock_read, landlock_write, landlock_execute;
 
     // True where the child itself has something to do for it.
     [[nodiscard]] bool confines() const {
         return no_new_privs || capabilities || ambient_capabilities.bits != 0 ||
                !filters.empty();
+    }
+
+    [[nodiscard]] bool landlocks() const {
+        return !landlock_read.empty() || !landlock_write.empty() || !landlock_execute.empty();
+    }
+
+    // True where superd-exec has something to do for it.
+    [[nodiscard]] bool steps_in() const {
+        return remounts() || private_network || private_ipc || landlocks();
     }
 
     // True where the process needs a mount namespace of its own.
@@ -114,7 +127,12 @@ struct SandboxPlan {
                 Field{"private_devices", &P::private_devices},
                 Field{"read_only_paths", &P::read_only_paths},
                 Field{"read_write_paths", &P::read_write_paths},
-                Field{"inaccessible_paths", &P::inaccessible_paths}};
+                Field{"inaccessible_paths", &P::inaccessible_paths},
+                Field{"private_network", &P::private_network},
+                Field{"private_ipc", &P::private_ipc},
+                Field{"landlock_read", &P::landlock_read},
+                Field{"landlock_write", &P::landlock_write},
+                Field{"landlock_execute", &P::landlock_execute}};
     }
 };
 

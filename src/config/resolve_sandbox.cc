@@ -24,6 +24,8 @@ public:
         take_capabilities();
         take_system_calls();
         take_families();
+        take_mounts();
+        take_landlock();
         settle_no_new_privs();
         compile();
     }
@@ -164,6 +166,68 @@ private:
         plan_.address_families = std::move(families);
     }
 
+    // ---- namespaces
+
+    template <class Choice>
+    void take_choice(std::string_view key, Choice& into) {
+        const Written* last = written(key);
+        if (last == nullptr) return;
+        if (const auto word = context_.values.choice(*last->node, *last->option))
+            into = static_cast<Choice>(*word);
+        if (into != Choice{}) needs_root(*last, key);
+    }
+
+    void take_private(std::string_view key, bool& into) {
+        take(key, into);
+        if (const Written* last = written(key); last != nullptr && into) needs_root(*last, key);
+    }
+
+    void needs_root(const Written& last, std::string_view key) {
+        context_.privileged(last.node->at, std::string(key),
+                "only root may make a namespace; landlock_read and its like need none");
+    }
+
+    // True where something is in it that this very service was to have.
+    bool take_paths(std::string_view key, std::vector<std::string>& paths) {
+        edit_list(
+                key, [&] { paths.clear(); },
+                [&](const Node& node, bool add) {
+                    auto path = context_.values.path(node, key);
+                    if (!path) return;
+                    std::erase(paths, *path);
+                    if (!add) return;
+                    if (context_.host.look_at(exec_.root + *path) == PathKind::missing)
+                        context_.report.warning(node.at, "there is no " +
+                                                                 quoted(exec_.root + *path) +
+                                                                 " now, and without it the "
+                                                                 "service does not start");
+                    paths.push_back(std::move(*path));
+                });
+        return !paths.empty();
+    }
+
+    void take_mounts() {
+        take_choice("protect_system", plan_.protect_system);
+        take_choice("protect_home", plan_.protect_home);
+        take_private("protect_kernel", plan_.protect_kernel);
+        take_private("private_tmp", plan_.private_tmp);
+        take_private("private_devices", plan_.private_devices);
+        take_private("private_network", plan_.private_network);
+        take_private("private_ipc", plan_.private_ipc);
+        const std::pair<const char*, std::vector<std::string>*> lists[] = {
+                {"read_only_paths", &plan_.read_only_paths},
+                {"read_write_paths", &plan_.read_write_paths},
+                {"inaccessible_paths", &plan_.inaccessible_paths}};
+        for (const auto& [key, paths] : lists)
+            if (take_paths(key, *paths)) needs_root(*written(key), key);
+    }
+
+    void take_landlock() {
+        take_paths("landlock_read", plan_.landlock_read);
+        take_paths("landlock_write", plan_.landlock_write);
+        take_paths("landlock_execute", plan_.landlock_execute);
+    }
+
     [[nodiscard]] bool filters() const {
         return !plan_.allow_system_calls.empty() || !plan_.deny_system_calls.empty() ||
                plan_.address_families || plan_.restrict_namespaces || plan_.restrict_realtime ||
@@ -174,6 +238,13 @@ private:
     // The kernel takes a filter only from who cannot gain privileges, or from root.
     void settle_no_new_privs() {
         const Written* last = written("no_new_privs");
+        if (plan_.landlocks()) {
+            plan_.no_new_privs = plan_.no_new_privs || last == nullptr;
+            if (!plan_.no_new_privs)
+                context_.report.error(last->node->at,
+                        "Landlock is only for what cannot gain privileges",
+                        "leave no_new_privs = false out");
+        }
         if (!filters()) return;
         if (last == nullptr) plan_.no_new_privs = true;
         if (!plan_.no_new_privs)

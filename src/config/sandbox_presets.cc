@@ -34,6 +34,8 @@ SandboxPlan standard_plan() {
     plan.restrict_realtime = true;
     plan.restrict_suid_sgid = true;
     plan.lock_personality = true;
+    plan.protect_system = ProtectSystem::full;
+    plan.protect_kernel = plan.private_tmp = plan.private_devices = true;
     return plan;
 }
 
@@ -47,6 +49,9 @@ SandboxPlan strict_plan() {
             {"@aio", "@chown", "@memlock", "@privileged", "@resources", "@setuid"});
     plan.address_families = AddressFamilies{{AF_UNIX, AF_INET, AF_INET6}};
     plan.memory_deny_write_execute = true;
+    plan.protect_system = ProtectSystem::strict;
+    plan.protect_home = ProtectHome::yes;
+    plan.private_ipc = true;
     return plan;
 }
 

@@ -61,6 +61,10 @@ int ctl_explain(const CtlGlobals& globals, const std::string& name, const std::s
         const std::string& at);
 int ctl_version(const CtlGlobals& globals);
 
+// What confines it, by the plan and by what the kernel says of its processes
+// (ctl_sandbox.cc).
+int ctl_sandbox(const CtlGlobals& globals, const std::vector<std::string>& words);
+
 // ---- telling (ctl_tell.cc)
 // method: of the control object, "Start" ...
 int ctl_act(

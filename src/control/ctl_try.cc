@@ -256,6 +256,11 @@ int ctl_try(const CtlGlobals& globals, const std::string& file, const std::strin
                 {exit_code::no_such_service, fmt::format("{} has no service {}", path, name)});
     if (const auto allowed = may_try(*trial.service); allowed.code != exit_code::ok)
         return ctl_fail(globals, allowed);
+    if (trial.service->exec.sandbox.steps_in())
+        std::fprintf(stderr,
+                "superctl: %s is tried without the namespaces and the Landlock of its "
+                "sandbox\n",
+                name.c_str());
     ::signal(SIGPIPE, SIG_IGN);  // the handler may close its end while we write
     trial.prefixes = prefixes_for(globals);
     for (const auto& error : make_directories(*trial.service, trial.prefixes))

@@ -223,7 +223,12 @@ void Supervisor::on_ended(std::uint32_t index, int status) {
     Service& service = *by_index_[record.service];
     const ProcessKind kind = record.kind;
     if (never_ran(service, record, status)) {
+        Instance* const instance = lives_.instance_of(service, index);
         forget_process(index);
+        if (instance != nullptr) {
+            Lives::note_cause(service, *instance, EndKind::launch, service.last_failure);
+            lives_.on_ended(service, *instance, status);
+        }
         on_process_gone(service, kind);
         changed(service);
         return;

@@ -25,6 +25,14 @@ bool is_readable(int fd) {
     return ::poll(&poll, 1, 0) == 1 && (poll.revents & POLLIN) != 0;
 }
 
+// Under other names of its listeners; with it lives all that lived with the first.
+std::shared_ptr<const SpawnPlan> renamed(
+        const std::shared_ptr<const SpawnPlan>& plan, std::string names) {
+    using Both = std::pair<std::shared_ptr<const SpawnPlan>, std::shared_ptr<const SpawnPlan>>;
+    const auto both = std::make_shared<Both>(plan, with_listen_names(*plan, std::move(names)));
+    return {both, both->second.get()};
+}
+
 }  // namespace
 
 void Supervisor::start_workers(Service& service) {
@@ -111,11 +119,19 @@ bool Supervisor::start_program(Service& service, Instance& instance) {
         names.push_back(listener.plan.name);
     }
     if (names.size() < service.listeners.size())
-        launch.plan = with_listen_names(*launch.plan, join(names, ":"));
+        launch.plan = renamed(launch.plan, join(names, ":"));
     launch.listeners_blocking = service.residents == 1;
     launch.standard_error = outputs_.descriptor_for(service, service.plan->exec.standard_error);
     launch.standard_output =
             outputs_.descriptor_for(service, service.plan->exec.standard_output);
+    if (service.always_steps_in) {
+        record.flags = launch_steps_in;
+        launch.step_in = {.wanted = true,
+                .program = exec_program_.get(),
+                .spec = service.exec_spec,
+                .report = state_.header().report_fd[1],
+                .connection = record.id};
+    }
     processes_.launch(std::move(launch));
     changed(service);
     return true;

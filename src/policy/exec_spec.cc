@@ -2,6 +2,8 @@
 // When superd-exec steps in, and what it is told.
 #include "policy/exec_spec.h"
 
+#include "base/text.h"
+
 namespace superd {
 
 namespace {
@@ -22,9 +24,21 @@ std::size_t range_at(std::string_view context) {
     return at < context.size() ? at : std::string_view::npos;
 }
 
+// What superd makes for the service is for it to write to.
+void add_own_directories(ExecSpec& spec) {
+    for (const std::string& variable : spec.environment)
+        for (const std::string_view name : {"RUNTIME_DIRECTORY=", "STATE_DIRECTORY=",
+                     "CACHE_DIRECTORY=", "LOGS_DIRECTORY="})
+            if (variable.starts_with(name))
+                for (const std::string_view path :
+                        split(std::string_view(variable).substr(name.size()), ':'))
+                    spec.sandbox.read_write_paths.emplace_back(path);
+}
+
 }  // namespace
 
 bool always_steps_in(const ServicePlan& service) {
+    if (service.exec.sandbox.steps_in()) return true;
     return service.mode == Mode::handler &&
            (service.admission.tcp_wrappers || service.exec.peer_label ||
                    !service.admission.banner_admitted.text.empty());
@@ -52,6 +66,7 @@ ExecSpec make_exec_spec(const ServicePlan& service, const SpawnPlan& spawn) {
     spec.ionice_class = spawn.ionice_class;
     spec.ionice_level = spawn.ionice_level;
     spec.sandbox = spawn.sandbox;
+    if (spec.sandbox.protect_system == ProtectSystem::strict) add_own_directories(spec);
     spec.timeout = spawn.launch_timeout;
     if (service.admission.tcp_wrappers) spec.daemon = wrappers_name(service);
     spec.peer_label = service.exec.peer_label;

@@ -12,7 +12,8 @@
 
 namespace superd {
 
-// True where each launch goes through superd-exec: tcp_wrappers, peer_label, banner_admitted.
+// True where each launch goes through superd-exec: tcp_wrappers, peer_label, banner_admitted of
+// a handler; a sandbox that needs it.
 [[nodiscard]] bool always_steps_in(const ServicePlan& service);
 // True where some may: a banner that a client's socket did not take at once is finished by it.
 [[nodiscard]] bool may_step_in(const ServicePlan& service);

@@ -216,6 +216,9 @@ std::string_view stage_name(SpawnStage stage) {
         case SpawnStage::ambient_capabilities: return "ambient_capabilities";
         case SpawnStage::no_new_privs: return "no_new_privs";
         case SpawnStage::seccomp: return "seccomp";
+        case SpawnStage::landlock: return "landlock";
+        case SpawnStage::namespaces: return "namespaces";
+        case SpawnStage::mounts: return "mounts";
     }
     return "none";
 }

@@ -45,7 +45,10 @@ enum class SpawnStage : std::uint8_t {
     capabilities,
     ambient_capabilities,
     no_new_privs,
-    seccomp
+    seccomp,
+    landlock,
+    namespaces,
+    mounts
 };
 [[nodiscard]] std::string_view stage_name(SpawnStage stage);
 

@@ -15,7 +15,8 @@
 //    no_new_privs is off, the bounding set, keeping capabilities; root and directory.
 // 5. Groups, gid, uid in that order, for each takes the right to do the one before away; the
 //    capabilities that stay; check that root cannot come back.
-// 6. No new privileges; the signal mask: a signal sent to the group must not end the child half
+// 6. No new privileges; Landlock; the signal mask: a signal sent to the group must not end the
+// child half
 //    way; the filters, which every call but execve(2) may stumble over. Exec.
 //
 // Where superd-exec steps in, the child execs it after the descriptors of 3 are in place, from
@@ -284,6 +285,11 @@ SUPERD_CHILD_CODE void refuse_new_privileges(const ChildWork& work) {
     check(work, raw_call(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
 
+SUPERD_CHILD_CODE void enter_landlock(const ChildWork& work) {
+    at_stage(work, SpawnStage::landlock);
+    check(work, raw_call(SYS_landlock_restrict_self, work.landlock, 0));
+}
+
 SUPERD_CHILD_CODE void set_identity(const ChildWork& work) {
     const IdentityPlan& identity = work.plan->identity;
     if (!identity.change) return;
@@ -367,6 +373,7 @@ SUPERD_CHILD_CODE void finish_launch(const ChildWork& work) {
     set_directories(work);
     set_identity(work);
     if (confines) refuse_new_privileges(work);
+    if (work.landlock >= 0) enter_landlock(work);
     execute(work);
 }
 

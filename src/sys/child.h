@@ -38,6 +38,8 @@ struct ChildWork {
     // The descriptor, once they are in place, of a program that steps in before the service and
     // does the rest of the sequence; -1: none does.
     int step_in = -1;
+    // In superd-exec: the rules that Landlock is to hold; -1: none.
+    int landlock = -1;
     // In superd-exec: where to say what becomes of it, and the message but for its verdict.
     int report_fd = -1;
     ExecReport report;

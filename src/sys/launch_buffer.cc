@@ -113,7 +113,7 @@ void LaunchBuffer::write_step_in(const Launch& launch) {
     work_.source_count = sources_.size();
     work_.step_in = static_cast<int>(own) + 2;
     const StepInCall call{.descriptors = own,
-            .socket = launch.plan->pass == Pass::in_stdin ? 0U : 3U,
+            .socket = launch.connection < 0 || launch.plan->pass == Pass::in_stdin ? 0U : 3U,
             .kind = launch.facts.kind,
             .record = launch.record,
             .connection = launch.step_in.connection,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // superd-exec: what steps in between fork and exec where a service asked for something that
-// needs a library or may take its time: hosts_access(3), SELinux, the banner of those let in.
+// needs a library or may take its time: hosts_access(3), SELinux, the banner of those let in,
+// namespaces of its own.
 //
 // It runs as superd's user in the child that superd has cloned, with the service's descriptors
 // 0 .. n-1 in place, and behind them: n the sealed memory file with the ExecSpec, n+1 the write

@@ -47,6 +47,34 @@ TEST_CASE("exec spec: superd-exec steps in only where something asks for it") {
     CHECK_FALSE(may_step_in(service));
 }
 
+TEST_CASE("exec spec: a sandbox with namespaces or Landlock is superd-exec's, of every mode") {
+    for (const Mode mode : {Mode::handler, Mode::worker, Mode::daemon}) {
+        for (int i = 0; i < 4; ++i) {
+            ServicePlan service = handler();
+            service.mode = mode;
+            SandboxPlan& sandbox = service.exec.sandbox;
+            sandbox.no_new_privs = sandbox.lock_personality = true;
+            CHECK_FALSE(may_step_in(service));
+            if (i == 0) sandbox.private_tmp = true;
+            if (i == 1) sandbox.private_network = true;
+            if (i == 2) sandbox.landlock_read = {"/"};
+            if (i == 3) sandbox.inaccessible_paths = {"/srv"};
+            CHECK(always_steps_in(service));
+        }
+    }
+}
+
+TEST_CASE("exec spec: what superd makes for the service it may write to") {
+    ServicePlan service = handler();
+    service.exec.state_directory = {"a", "b"};
+    service.exec.sandbox.protect_system = ProtectSystem::full;
+    CHECK(make_exec_spec(service, *make_spawn_plan(service, {}))
+                    .sandbox.read_write_paths.empty());
+    service.exec.sandbox.protect_system = ProtectSystem::strict;
+    CHECK(make_exec_spec(service, *make_spawn_plan(service, {})).sandbox.read_write_paths ==
+            std::vector<std::string>{"/var/lib/a", "/var/lib/b"});
+}
+
 TEST_CASE("exec spec: it comes back from its bytes, and gives the spawn plan it was made of") {
     ServicePlan service = handler();
     service.admission.tcp_wrappers = true;

@@ -119,13 +119,40 @@ TEST_CASE("resolve: words that are no system calls") {
     CHECK(refuses("allow_system_calls = [\"raed\"]\n", "is no system call"));
     CHECK(refuses("allow_system_calls = \"~@clock\"\n", "deny_system_calls"));
     CHECK(refuses("address_families = \"netlnk\"\n", "\"netlink\"?"));
-    CHECK(refuses("sandbox = \"strict\"\nallow_system_calls = { remove = "
-                  "[\"@system-service\"] }\n",
-            "nothing is left of allow_system_calls"));
+    CHECK(
+            refuses("sandbox = \"strict\"\nallow_system_calls = { remove = "
+                    "[\"@system-service\"] }\n",
+                    "nothing is left of allow_system_calls"));
     CHECK(good("allow_system_calls = []\nsandbox = \"strict\"\n").allow_system_calls.empty());
 }
 
+TEST_CASE("resolve: paths and namespaces") {
+    const SandboxPlan plan =
+            good("protect_system = \"strict\"\nprotect_home = \"tmpfs\"\n"
+                 "read_write_paths = [\"/tmp\"]\nprivate_network = true\n");
+    CHECK(plan.protect_system == ProtectSystem::strict);
+    CHECK(plan.protect_home == ProtectHome::tmpfs);
+    CHECK(plan.remounts());
+    CHECK_FALSE(plan.confines());
+    CHECK(plan.read_write_paths == Words{"/tmp"});
+    CHECK(good("private_network = true\n").steps_in());
+    CHECK_FALSE(good("private_network = true\n").remounts());
+    CHECK(refuses("protect_system = true\n", "protect_system"));
+    CHECK(refuses("read_only_paths = \"srv\"\n", "srv"));
+    const std::string missing = resolve("inaccessible_paths = \"/nonexistent\"\n").text();
+    CHECK(missing.find("warning") != std::string::npos);
+}
+
+TEST_CASE("resolve: Landlock brings no_new_privs along and cannot be without") {
+    CHECK(good("landlock_read = [\"/\"]\n").no_new_privs);
+    CHECK(refuses("landlock_read = \"/\"\nno_new_privs = false\n", "cannot gain"));
+}
+
 TEST_CASE("resolve: without root, what only root can do is an error") {
+    for (const char* body : {"protect_system = \"full\"\n", "private_tmp = true\n",
+                 "private_network = true\n", "read_only_paths = \"/usr\"\n"})
+        CHECK(refuses(body, "only root may make a namespace", false));
+    CHECK(resolve("landlock_read = \"/\"\nprotect_home = \"no\"\n", {}, false).text() == "");
     CHECK(refuses("sandbox = \"standard\"\n", "needs root", false));
     CHECK(refuses("capabilities = []\n", "capabilities needs root", false));
     CHECK(refuses("ambient_capabilities = [\"kill\"]\n", "only root has any to give", false));

@@ -24,7 +24,7 @@ TEST_CASE("step in: a call comes back from its text") {
 
 TEST_CASE("step in: what superd never says is no call") {
     for (const char* text : {"", "3", "3 0 0 1 1", "3 0 0 1 1 0 0", "2 0 0 1 1 0",
-                 "99 0 0 1 1 0", "3 3 0 1 1 0", "3 0 7 1 1 0", "3 0 0 4294967296 1 0",
+                 "9999 0 0 1 1 0", "3 3 0 1 1 0", "3 0 7 1 1 0", "3 0 0 4294967296 1 0",
                  "3 0 0 1 1 -1", "3  0 0 1 1 0", "x 0 0 1 1 0", "3 0 0 1 1 4294967296"})
         CHECK_FALSE(StepInCall::parse(text));
 }
