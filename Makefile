@@ -37,7 +37,7 @@ LIB_sys     = notify notify_listener listening background accept client_queue de
 	avahi_services avahi_bus avahi_backend
 LIB_relay   = protocol channel wheel poller builtins conduit conversation talk asking preface access_list source_rates datagrams flows pump proxy_header sandbox relay
 LIB_loop    = loop
-LIB_engine  = records watches heartbeat config_reader service doors directories outputs processes relays relay_processes supervisor accepting relaying relaying_datagrams living hearing contact waiters workers ending reloading last_good orders status recovering farewells \
+LIB_engine  = records watches heartbeat config_reader service doors directories outputs processes relays relay_processes supervisor accepting relaying relaying_datagrams living hearing commanding contact waiters workers ending reloading last_good orders status recovering farewells \
 	resolver holding deny_list denying announcer announcing upstreams target_names
 LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_import ctl_logs ctl_look ctl_sandbox ctl_tell ctl_try documents endpoint frame_gate install names object render server session switches wait_for \
 	ctl_deny

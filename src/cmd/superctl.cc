@@ -127,6 +127,8 @@ void Superctl::add_telling() {
             {Action{"start", "Start", "Open the listeners, start what starts at boot"},
                     Action{"stop", "Stop", "Close the listeners and end the processes"},
                     Action{"restart", "Restart", "Stop, then start"},
+                    Action{"reload", "Reload",
+                            "Have it read its own configuration again, as its file says"},
                     Action{"pause", "Pause", "Keep the listeners open and accept nothing"},
                     Action{"resume", "Resume", "Accept again"},
                     Action{"drain", "Drain", "Close the listeners, let connections finish"}})
@@ -253,9 +255,8 @@ std::string Superctl::wrong_verb(int argc, char** argv) const {
         if (std::find(names.begin(), names.end(), word) != names.end()) return {};
         const std::vector<std::string_view> verbs(names.begin(), names.end());
         const auto near = nearest(word, verbs);
-        const auto hint = word == "reload" ? "reload-config reads the file again"
-                          : near.empty()   ? "see superctl --help"
-                                           : "did you mean " + std::string(near) + "?";
+        const auto hint = near.empty() ? "see superctl --help"
+                                       : "did you mean " + std::string(near) + "?";
         return "no verb " + quote_value(word) + "; " + hint;
     }
     return {};

@@ -174,7 +174,7 @@ bool process_differs(const ServicePlan& from, const ServicePlan& to) {
     const LifePlan &a = from.life, &b = to.life;
     const bool life = a.ready != b.ready || a.notify_access != b.notify_access ||
                       a.start_timeout != b.start_timeout || a.run_timeout != b.run_timeout ||
-                      a.watchdog != b.watchdog;
+                      a.watchdog != b.watchdog || a.exec_pre != b.exec_pre;
     return !same(from.exec, to.exec) || from.pass != to.pass || names || life;
 }
 

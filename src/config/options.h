@@ -57,6 +57,8 @@ enum class ValueType : std::uint8_t {
     system_calls,  // names and groups of them
     address_families,
     frequency,  // "5/10s" or "unlimited"
+    commands,   // one command as a list or text, or a list of such lists
+    reload,     // a signal, { signal, wait } or a command
     ready,      // "exec", "notify", "fd:3", "listen:ADDRESS" ...
     wrappers,   // tcp_wrappers: true, false or a name
     rpc,        // { program, versions }

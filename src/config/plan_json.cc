@@ -340,6 +340,16 @@ private:
             if (json[bound].is_null()) json[bound] = "unlimited";
     }
 
+    void add(Json& json, std::string_view name, const ReloadPlan& reload) const {
+        Json& made = json[std::string(name)];
+        if (!reload.command.empty())
+            made = reload.command;
+        else if (reload.wait)
+            made = {{"signal", signal_name(reload.signal)}, {"wait", true}};
+        else if (reload.signal != 0)
+            made = signal_name(reload.signal);
+    }
+
     void add(Json& json, std::string_view name, const ReadyPlan& ready) const {
         json[std::string(name)] = ready_text(ready);
     }

@@ -61,6 +61,26 @@ enum class NotifyAccess : std::uint8_t {
     all    // those of every process of its session
 };
 
+// A program by its absolute path, and its arguments.
+using Command = std::vector<std::string>;
+
+// How a program is told to read its configuration again; neither: it cannot be.
+struct ReloadPlan {
+    std::uint8_t signal = 0;  // sent to it
+    bool wait = false;        // ... and it answers RELOADING=1 and then READY=1
+    Command command;          // run instead
+
+    bool operator==(const ReloadPlan&) const = default;
+
+    [[nodiscard]] bool known() const { return signal != 0 || !command.empty(); }
+
+    template <class P = ReloadPlan>
+    static constexpr auto fields() {
+        return std::tuple{Field{"signal", &P::signal}, Field{"wait", &P::wait},
+                Field{"command", &P::command}};
+    }
+};
+
 struct LifePlan {
     Restart restart = Restart::no;
     Nanoseconds restart_delay{std::chrono::milliseconds(100)};  // doubled with each in a row
@@ -73,6 +93,9 @@ struct LifePlan {
     std::optional<Nanoseconds> run_timeout;                              // as long as it likes
     std::optional<Nanoseconds> watchdog;                                 // empty: nobody asks
     Nanoseconds abort_timeout{std::chrono::seconds(10)};  // after ABRT, for a core
+    std::vector<Command> exec_pre, exec_post, exec_stop, exec_stop_post;
+    ReloadPlan reload;
+    Nanoseconds reload_timeout{std::chrono::seconds(30)};
 
     bool operator==(const LifePlan&) const = default;
 
@@ -85,7 +108,10 @@ struct LifePlan {
                 Field{"ready", &P::ready}, Field{"notify_access", &P::notify_access},
                 Field{"start_timeout", &P::start_timeout},
                 Field{"run_timeout", &P::run_timeout}, Field{"watchdog", &P::watchdog},
-                Field{"abort_timeout", &P::abort_timeout}};
+                Field{"abort_timeout", &P::abort_timeout}, Field{"exec_pre", &P::exec_pre},
+                Field{"exec_post", &P::exec_post}, Field{"exec_stop", &P::exec_stop},
+                Field{"exec_stop_post", &P::exec_stop_post}, Field{"reload", &P::reload},
+                Field{"reload_timeout", &P::reload_timeout}};
     }
 };
 

@@ -101,6 +101,8 @@ void check_value(ResolveContext& context, const Setting& setting) {
         case T::frequency: static_cast<void>(values.frequency_bound(node, option.key)); break;
         case T::rate: check_rate(context, option, node); break;
         case T::output: static_cast<void>(values.output(node, option)); break;
+        case T::commands: static_cast<void>(values.commands(node)); break;
+        case T::reload: static_cast<void>(values.reload(node)); break;
         case T::ready: static_cast<void>(values.ready(node)); break;
         case T::wrappers: static_cast<void>(values.wrappers(node)); break;
         case T::ionice: static_cast<void>(values.ionice(node)); break;

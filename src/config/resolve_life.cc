@@ -23,6 +23,8 @@ public:
         take_clean_exit();
         take_ready();
         take_timeouts();
+        take_commands();
+        take_reload();
         take_notify_access();
     }
 
@@ -124,8 +126,36 @@ private:
             into = *bound;
     }
 
+    void take_commands() {
+        take_commands_of("exec_pre", life_.exec_pre);
+        take_commands_of("exec_post", life_.exec_post);
+        take_commands_of("exec_stop", life_.exec_stop);
+        take_commands_of("exec_stop_post", life_.exec_stop_post);
+        if (!life_.exec_post.empty() && life_.ready.kind == ReadyKind::exit)
+            context_.report.error(layers_.last("exec_post")->node->at,
+                    R"(exec_post is never run: with ready = "exit" it ends when it is ready)",
+                    "write exec_stop_post");
+    }
+
+    void take_commands_of(std::string_view key, std::vector<Command>& into) {
+        const Written* written = layers_.last(key);
+        if (written == nullptr) return;
+        if (auto commands = context_.values.commands(*written->node))
+            into = std::move(*commands);
+    }
+
+    void take_reload() {
+        life_.reload_timeout =
+                duration_of(context_, layers_, "reload_timeout").value_or(life_.reload_timeout);
+        const Written* written = layers_.last("reload");
+        if (written == nullptr) return;
+        if (auto reload = context_.values.reload(*written->node))
+            life_.reload = std::move(*reload);
+    }
+
     void take_notify_access() {
-        const bool needed = life_.ready.kind == ReadyKind::notify || life_.watchdog;
+        const bool needed =
+                life_.ready.kind == ReadyKind::notify || life_.watchdog || life_.reload.wait;
         life_.notify_access = needed ? NotifyAccess::main : NotifyAccess::none;
         const auto word = choice_of(context_, layers_, "notify_access");
         if (!word) return;
@@ -135,7 +165,7 @@ private:
             life_.notify_access = access;
         else if (is_own(written->layer))
             context_.report.error(written->node->at,
-                    R"(without $NOTIFY_SOCKET there is neither ready = "notify" nor a watchdog)",
+                    R"(without $NOTIFY_SOCKET there is no ready = "notify", watchdog or reload that waits)",
                     R"(write "main" or "all")");
     }
 

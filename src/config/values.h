@@ -72,6 +72,10 @@ public:
     [[nodiscard]] std::optional<std::uint16_t> address_family(const Node& node);
     [[nodiscard]] std::optional<std::string> system_call(
             const Node& node, std::string_view what);
+    // One command, or a list of lists.
+    [[nodiscard]] std::optional<std::vector<Command>> commands(const Node& node);
+    // "HUP", { signal = "HUP", wait = true }, or a command.
+    [[nodiscard]] std::optional<ReloadPlan> reload(const Node& node);
     // "fd:3", "listen:tcp:80"; ports by number only.
     [[nodiscard]] std::optional<ReadyPlan> ready(const Node& node);
     [[nodiscard]] std::optional<RlimitPlan> rlimit(

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "config/address_spec.h"
+#include "config/inherit.h"
 #include "config/values.h"
 
 namespace superd {
@@ -72,6 +73,62 @@ std::optional<ReadyPlan> Values::ready(const Node& node) {
     report_.error(node.at, quoted(*text) + " does not say when it is ready",
             std::string(ready_forms));
     return std::nullopt;
+}
+
+std::optional<std::vector<Command>> Values::commands(const Node& node) {
+    const auto* list = std::get_if<ArrayValue>(&node.value);
+    const bool several = list != nullptr && !list->items.empty() &&
+                         std::holds_alternative<ArrayValue>(list->items.front()->value);
+    std::vector<Command> commands;
+    if (list != nullptr && list->items.empty()) return commands;
+    for (const Node* item : several ? as_items(node) : std::vector<const Node*>{&node}) {
+        auto one = command(*item);
+        if (!one) return std::nullopt;
+        commands.push_back(std::move(*one));
+    }
+    return commands;
+}
+
+std::optional<ReloadPlan> Values::reload(const Node& node) {
+    const auto signal_of = [&](const Node& name) -> std::optional<std::uint8_t> {
+        const std::string* text = this->text(name, "reload");
+        if (text == nullptr) return std::nullopt;
+        if (const auto signal = signal_by_name(*text))
+            return static_cast<std::uint8_t>(*signal);
+        report_.error(name.at, quoted(*text) + " is no signal",
+                R"(write one like "HUP", or a command by its absolute path)");
+        return std::nullopt;
+    };
+    ReloadPlan plan;
+    if (const auto* table = std::get_if<TableValue>(&node.value)) {
+        for (const Member& member : table->members) {
+            if (member.key == "signal") {
+                plan.signal = signal_of(*member.value).value_or(0);
+            } else if (member.key == "wait") {
+                plan.wait = boolean(*member.value, "reload.wait").value_or(false);
+            } else {
+                report_.error(member.at, "reload has no " + quoted(member.key),
+                        R"(write { signal = "HUP", wait = true })");
+                return std::nullopt;
+            }
+        }
+        if (plan.signal != 0) return plan;
+        if (table->find("signal") == nullptr)
+            report_.error(node.at, "reload has no signal",
+                    R"(write { signal = "HUP", wait = true })");
+        return std::nullopt;
+    }
+    const auto* text = std::get_if<std::string>(&node.value);
+    if (text != nullptr && !text->starts_with('/')) {
+        const auto signal = signal_of(node);
+        if (!signal) return std::nullopt;
+        plan.signal = *signal;
+        return plan;
+    }
+    auto command = this->command(node);
+    if (!command) return std::nullopt;
+    plan.command = std::move(*command);
+    return plan;
 }
 
 }  // namespace superd

@@ -74,6 +74,10 @@ int on_restart(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return act(message, userdata, "restart", &Manager::restart);
 }
 
+int on_reload(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    return act(message, userdata, "reload", &Manager::reload);
+}
+
 int on_pause(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return act(message, userdata, "pause", &Manager::pause);
 }
@@ -326,6 +330,8 @@ const sd_bus_vtable manager_vtable[] = {
                 on_stop, open_to_all),
         SD_BUS_METHOD_WITH_NAMES("Restart", "s", SD_BUS_PARAM(service), "s",
                 SD_BUS_PARAM(message), on_restart, open_to_all),
+        SD_BUS_METHOD_WITH_NAMES("Reload", "s", SD_BUS_PARAM(service), "s",
+                SD_BUS_PARAM(message), on_reload, open_to_all),
         SD_BUS_METHOD_WITH_NAMES("Pause", "s", SD_BUS_PARAM(service), "s",
                 SD_BUS_PARAM(message), on_pause, open_to_all),
         SD_BUS_METHOD_WITH_NAMES("Resume", "s", SD_BUS_PARAM(service), "s",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The control object: path /org/superd/Superd1, interface org.superd.Superd1.Manager.
 //
-//   Start, Stop, Restart, Pause, Resume, Drain (s service) -> (s message)
+//   Start, Stop, Restart, Reload, Pause, Resume, Drain (s service) -> (s message)
 //   Kill (s service, i signal, t connection) -> (s message)      connection 0: every process
 //   ReloadConfig (b dry_run) -> (i code, s message, s json)      reload_document
 //   Wait (s service, s what) -> (s message)      see control/wait_for.h

@@ -31,6 +31,12 @@ std::string describe_failure(const SpawnPlan& plan, const LaunchResult& result) 
             .text();
 }
 
+// Which program it was the caller says.
+std::string command_failure(const LaunchResult& result) {
+    if (result.timed_out) return "not exec'd within launch_timeout: killed";
+    return Error{result.error, std::string(stage_name(result.stage)), ""}.text();
+}
+
 }  // namespace
 
 void Supervisor::on_started(std::uint32_t index) {
@@ -53,12 +59,16 @@ void Supervisor::on_started(std::uint32_t index) {
     if ((record.flags & launch_steps_in) != 0)
         launched.flags = static_cast<std::uint8_t>(launched.flags | launch_exec_runs);
     // Through superd-exec it has started when that says so, which may have been before this.
-    if ((record.flags & launch_steps_in) == 0 || (record.flags & launch_begun) != 0)
+    const bool command = record.kind == ProcessKind::command;
+    if (!command &&
+            ((record.flags & launch_steps_in) == 0 || (record.flags & launch_begun) != 0))
         log_start(service, index);
     if (service.holds.has(Hold::launches)) release(service, Hold::launches);
     // It was being started when the others were told to end.
     Instance* const instance = lives_.instance_of(service, index);
-    if (instance != nullptr) {
+    if (command) {
+        if (instance != nullptr) lives_.on_command_launched(*instance);
+    } else if (instance != nullptr) {
         lives_.on_launched(service, *instance);
         if (service.order() == Order::drain) processes_.send_signal(index, SIGTERM);
     } else if (service.stopping) {
@@ -90,7 +100,8 @@ void Supervisor::on_exec_report(std::uint32_t index, const ExecReport& report) {
     switch (report.verdict) {
         case ExecVerdict::begins:
             set(launch_begun);
-            if ((record.flags & launch_exec_runs) != 0) log_start(service, index);
+            if ((record.flags & launch_exec_runs) != 0 && record.kind != ProcessKind::command)
+                log_start(service, index);
             break;
         case ExecVerdict::refused:
             set(launch_refused);
@@ -172,11 +183,13 @@ void Supervisor::on_launch_failed(std::uint32_t index, const LaunchResult& resul
     }
     Service& service = *by_index_[record.service];
     --service.launching;
-    note_launch_failure(service, record, result);
     const ProcessKind kind = record.kind;
+    if (kind != ProcessKind::command) note_launch_failure(service, record, result);
     Instance* const instance = lives_.instance_of(service, index);
     forget_process(index);
-    if (instance != nullptr) {
+    if (instance != nullptr && kind == ProcessKind::command) {
+        lives_.on_command_not_launched(service, *instance, command_failure(result));
+    } else if (instance != nullptr) {
         const bool shortage = result.stage == SpawnStage::clone;
         lives_.on_not_launched(service, *instance,
                 shortage ? EndKind::shortage : EndKind::launch, service.last_failure);
@@ -225,10 +238,20 @@ void Supervisor::on_ended(std::uint32_t index, int status) {
     if (never_ran(service, record, status)) {
         Instance* const instance = lives_.instance_of(service, index);
         forget_process(index);
-        if (instance != nullptr) {
+        if (instance != nullptr && kind == ProcessKind::command) {
+            lives_.on_command_not_launched(service, *instance, service.last_failure);
+        } else if (instance != nullptr) {
             Lives::note_cause(service, *instance, EndKind::launch, service.last_failure);
             lives_.on_ended(service, *instance, status);
         }
+        on_process_gone(service, kind);
+        changed(service);
+        return;
+    }
+    if (kind == ProcessKind::command) {
+        Instance* const of = lives_.instance_of(service, index);
+        forget_process(index);
+        if (of != nullptr) lives_.on_command_ended(service, *of, status);
         on_process_gone(service, kind);
         changed(service);
         return;
@@ -277,8 +300,8 @@ void Supervisor::forget_process(std::uint32_t index) {
 // What still runs may be connections that the service had before it became a worker: the
 // listeners are watched again without them.
 void Supervisor::on_process_gone(Service& service, ProcessKind kind) {
-    const bool was_last = kind == ProcessKind::worker && service.residents == 0 &&
-                          service.plan->mode == Mode::worker;
+    const bool was_last =
+            is_resident(kind) && service.residents == 0 && service.plan->mode == Mode::worker;
     if (service.active == 0)
         on_service_empty(service, was_last);
     else if (was_last && !service.stopping && !stopping_ && service.wants_listeners())

@@ -115,6 +115,33 @@ void Lives::pass_over(Service& service, Instance& instance, const Contact::Datag
                     datagram.pid, datagram.uid, instance.record->unheeded));
 }
 
+// A reload that superd has asked for is answered only by what was said after it was asked.
+void Lives::on_reloading(Service& service, Instance& instance, const Notice& notice) {
+    LifeRecord& record = *instance.record;
+    const bool asked = instance.state == LifeState::reloading;
+    constexpr std::int64_t microsecond = 1000;  // it counts whole ones
+    if (asked && notice.monotonic && notice.monotonic->count() + microsecond < record.reload_at)
+        return;
+    live(service, instance, LifeEvent::reloads);
+    if (instance.state != LifeState::reloading) return;
+    record.reload_heard = 1;
+    if (asked) return;
+    record.reload_done = 1;  // nothing is left to do but to wait
+    service.reload_failure.clear();
+}
+
+void Lives::on_ready_said(Service& service, Instance& instance) {
+    LifeRecord& record = *instance.record;
+    if (instance.state != LifeState::reloading) {
+        if (service.plan->life.ready.kind == ReadyKind::notify)
+            live(service, instance, LifeEvent::ready);
+        return;
+    }
+    if (record.reload_heard == 0) return;
+    record.reload_heard = 0;
+    if (instance.command == no_process) live(service, instance, LifeEvent::ready);
+}
+
 void Lives::on_notice(Service& service, Instance& instance, const Notice& notice) {
     LifeRecord& record = *instance.record;
     const LifeState before = instance.state;
@@ -131,8 +158,8 @@ void Lives::on_notice(Service& service, Instance& instance, const Notice& notice
     }
     if (notice.watchdog == WatchdogNotice::pet) record.heard = to_nanoseconds(loop_.now());
     if (notice.extend_timeout) extend(service, instance, *notice.extend_timeout);
-    if (notice.ready && service.plan->life.ready.kind == ReadyKind::notify)
-        live(service, instance, LifeEvent::ready);
+    if (notice.reloading) on_reloading(service, instance, notice);
+    if (notice.ready) on_ready_said(service, instance);
     if (notice.stopping) live(service, instance, LifeEvent::ending);
     if (notice.watchdog == WatchdogNotice::trigger) {
         note_cause(service, instance, EndKind::watchdog, "watchdog: it says that it failed");

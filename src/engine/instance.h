@@ -24,6 +24,7 @@ struct Instance {
     std::unique_ptr<Contact> contact;  // null: its program has never had any
     LifeState state = LifeState::down;
     std::uint32_t process = no_process;  // record of the program
+    std::uint32_t command = no_process;  // record of the command in hand
     Mono running_since = Mono::max();    // max: it does not
     Mono deadline = Mono::max();         // of the state
     Nanoseconds pause{0};                // before the next start, where it waits

@@ -23,6 +23,10 @@ public:
     // The program is launched, with what Lives::equip() adds; on_launched() or
     // on_not_launched() follows. False: note_cause() was told why it cannot be.
     virtual bool start_program(Service& service, Instance& instance) = 0;
+    // Launches a command of the instance, with the service's identity and limits;
+    // Lives::on_command_ended() or on_command_not_launched() follows. False: it cannot be now.
+    virtual bool start_command(Service& service, Instance& instance, const Command& command,
+            std::vector<std::string> variables) = 0;
     // After anything that may change what status shows, readiness_of() among it.
     virtual void life_changed(Service& service) = 0;
     // superd itself ends: nothing is begun any more.
@@ -40,7 +44,7 @@ public:
     void drop_extra(Service& service);
     // The service goes for good.
     void forget(Service& service);
-    // Whose program the process is; null: nobody's any more.
+    // Whose program, or command in hand, the process is; null: nobody's any more.
     [[nodiscard]] Instance* instance_of(Service& service, std::uint32_t process) const;
 
     void live(Service& service, Instance& instance, LifeEvent event);
@@ -52,6 +56,9 @@ public:
     void on_not_launched(
             Service& service, Instance& instance, EndKind kind, const std::string& why);
     void on_ended(Service& service, Instance& instance, int status);
+    void on_command_launched(Instance& instance);
+    void on_command_not_launched(Service& service, Instance& instance, const std::string& why);
+    void on_command_ended(Service& service, Instance& instance, int status);
     // The first of a life stays: what follows from it is no cause.
     static void note_cause(
             Service& service, Instance& instance, EndKind kind, std::string text);
@@ -59,17 +66,26 @@ public:
     // ---- after a superd that was killed
     // A process that it started takes its place again.
     void adopt(Service& service, std::uint32_t process);
-    // Places without a process: what had failed or was done stays so, what waited waits on,
-    // what was about to be started is.
-    void adopt_rest(Service& service);
+    // Once all its processes are adopted: every place goes on where it was. What had failed or
+    // was done stays so, what waited waits on, what was about to be started is, and a command
+    // that had not begun is run.
+    void resume(Service& service);
 
     void drop_unclaimed() { records_.drop_unclaimed(); }
 
 private:
     std::unique_ptr<Instance> make_instance(const Service& service, std::uint32_t number);
     void drop_last(Service& service);
-    void begin(Service& service, Instance& instance);
     void enter(Service& service, Instance& instance, LifeState state);
+    void clear(Instance& instance);
+    void restore(Service& service, Instance& instance);
+
+    // ---- commands
+    void run(Service& service, Instance& instance);
+    void run_next(Service& service, Instance& instance);
+    void fail_command(Service& service, Instance& instance, EndKind kind, std::string text);
+    void drop_command(Instance& instance);
+    [[nodiscard]] std::vector<std::string> variables_of(const Instance& instance) const;
     [[nodiscard]] LifeEvent judge(Service& service, Instance& instance);
     void send(const Instance& instance, int signal);
     void say(Service& service, Level level, std::string_view text);
@@ -87,6 +103,8 @@ private:
     void start_watch(Service& service, Instance& instance);
     void on_datagram(Service& service, Instance& instance, Contact::Datagram& datagram);
     void on_notice(Service& service, Instance& instance, const Notice& notice);
+    void on_reloading(Service& service, Instance& instance, const Notice& notice);
+    void on_ready_said(Service& service, Instance& instance);
     [[nodiscard]] bool counts(
             const Service& service, const Instance& instance, std::int32_t pid) const;
     void pass_over(Service& service, Instance& instance, const Contact::Datagram& datagram);

@@ -24,10 +24,13 @@ std::uint32_t random_number() {
 }
 
 // How long a life may stay in its state; max: for ever.
-Nanoseconds bound_of(const ServicePlan& plan, const Instance& instance) {
+Nanoseconds bound_of(const ServicePlan& plan, const Instance& instance, Mono now) {
     switch (life_bound(instance.state)) {
         case LifeBound::pause: return instance.pause;
-        case LifeBound::start: return plan.life.start_timeout.value_or(Nanoseconds::max());
+        case LifeBound::start:
+            if (instance.record->start_by == 0) break;
+            return std::max(from_nanoseconds(instance.record->start_by) - now, Nanoseconds{0});
+        case LifeBound::reload: return plan.life.reload_timeout;
         case LifeBound::stop: return plan.stop_timeout;
         case LifeBound::abort: return plan.life.abort_timeout;
         case LifeBound::kill: return kill_bound;
@@ -44,6 +47,12 @@ void keep(ServiceRecord& record, const RestartTally& tally) {
     record.failures = tally.failures;
     record.restarts_in_window = tally.in_window;
     record.restart_window = tally.window_at;
+}
+
+// What a start has not come to.
+std::string_view lacks(LifeState state) {
+    if (state == LifeState::preparing) return "exec_pre has not ended";
+    return state == LifeState::settling ? "exec_post has not ended" : "not ready";
 }
 
 // 0 stands for none in a record.
@@ -109,7 +118,8 @@ Instance* Lives::instance_of(Service& service, std::uint32_t process) const {
     const std::uint32_t number = processes_.records().at(process).listener;
     if (number >= service.instances.size()) return nullptr;
     Instance& instance = *service.instances[number];
-    return instance.process == process ? &instance : nullptr;
+    const bool own = instance.process == process || instance.command == process;
+    return own ? &instance : nullptr;
 }
 
 void Lives::live(Service& service, Instance& instance, LifeEvent event) {
@@ -119,7 +129,18 @@ void Lives::live(Service& service, Instance& instance, LifeEvent event) {
     enter(service, instance, step.next);
     switch (step.effect) {
         case LifeEffect::none: break;
-        case LifeEffect::launch: begin(service, instance); break;
+        case LifeEffect::launch:
+            if (!host_.start_program(service, instance))
+                live(service, instance, LifeEvent::not_launched);
+            break;
+        case LifeEffect::run: run(service, instance); break;
+        case LifeEffect::say_reload_failed:
+            drop_command(instance);
+            if (service.reload_failure.empty())
+                service.reload_failure = "reload: not complete within reload_timeout " +
+                                         format_duration(service.plan->life.reload_timeout);
+            say(service, Level::error, service.reload_failure);
+            break;
         case LifeEffect::await: await(service, instance); break;
         case LifeEffect::send_term:
             send(instance, SIGTERM);
@@ -149,25 +170,32 @@ void Lives::stop_all(Service& service) {
         live(service, *instance, LifeEvent::stop);
 }
 
-void Lives::begin(Service& service, Instance& instance) {
+// A new life.
+void Lives::clear(Instance& instance) {
     LifeRecord& record = *instance.record;
     instance.cause = EndKind::none;
     instance.cause_text.clear();
     instance.running_since = Mono::max();
+    instance.unheeded_said = {};
     record.cause = 0;
     record.cause_text[0] = record.status[0] = '\0';
     record.running_since = record.expires = record.heard = record.watchdog = 0;
+    record.reload_at = 0;
+    record.reload_heard = record.reload_done = 0;
     record.said_error = 0;
+    record.last_status = -1;
     record.unheeded = 0;
-    instance.unheeded_said = {};
-    if (!host_.start_program(service, instance))
-        live(service, instance, LifeEvent::not_launched);
 }
 
 void Lives::enter(Service& service, Instance& instance, LifeState state) {
     LifeRecord& record = *instance.record;
     // A start that goes on in another of its states has no new deadline; nor has its end.
     const bool goes_on = instance.state == state && instance.deadline != Mono::max();
+    if (state == LifeState::preparing && instance.state != state) {
+        clear(instance);
+        const auto& bound = service.plan->life.start_timeout;
+        record.start_by = bound ? to_nanoseconds(loop_.now() + *bound) : 0;
+    }
     instance.state = state;
     record.state = static_cast<std::uint8_t>(state);
     if (state == LifeState::running && instance.running_since == Mono::max()) {
@@ -177,13 +205,16 @@ void Lives::enter(Service& service, Instance& instance, LifeState state) {
     }
     if (!has_process(state) && instance.contact) instance.contact->hush();
     if (goes_on) return;
-    const Nanoseconds bound = bound_of(*service.plan, instance);
+    const Nanoseconds bound = bound_of(*service.plan, instance, loop_.now());
     set_deadline(
             service, instance, bound == Nanoseconds::max() ? Mono::max() : loop_.now() + bound);
 }
 
 void Lives::send(const Instance& instance, int signal) {
     if (instance.process != no_process) processes_.send_signal(instance.process, signal);
+    // ABRT asks for the program's core.
+    if (instance.command != no_process)
+        processes_.send_signal(instance.command, signal == SIGABRT ? SIGTERM : signal);
 }
 
 void Lives::say(Service& service, Level level, std::string_view text) {
@@ -231,7 +262,9 @@ void Lives::on_ended(Service& service, Instance& instance, int status) {
     }
     note_cause(service, instance, kind, std::move(text));
     instance.process = no_process;
-    live(service, instance, LifeEvent::ended);
+    instance.record->last_status = status;
+    live(service, instance,
+            instance.command == no_process ? LifeEvent::ended : LifeEvent::left);
 }
 
 // A worker with restart = "no" is started again by the next client, after the pause that its
@@ -281,10 +314,9 @@ void Lives::set_deadline(Service& service, Instance& instance, Mono deadline) {
 void Lives::arm(Service& service, Instance& instance) {
     const LifeRecord& record = *instance.record;
     Mono next = instance.deadline;
-    const bool runs =
-            instance.state == LifeState::starting || instance.state == LifeState::running;
-    if (runs) next = std::min(next, from_kept(record.expires));
-    if (instance.state == LifeState::running && record.watchdog > 0)
+    if (has_process(instance.state) && !is_going_down(instance.state))
+        next = std::min(next, from_kept(record.expires));
+    if (is_up(instance.state) && record.watchdog > 0)
         next = std::min(next, from_nanoseconds(record.heard + record.watchdog));
     if (next == Mono::max()) {
         if (instance.timer) instance.timer->stop();
@@ -305,12 +337,12 @@ void Lives::on_timer(Service& service, Instance& instance) {
     if (heard && instance.contact) instance.contact->drain();
     if (instance.deadline <= now) {
         instance.deadline = Mono::max();
-        if (instance.state == LifeState::starting)
+        if (is_coming_up(instance.state))
             note_cause(service, instance, EndKind::timeout,
-                    "not ready within start_timeout " +
-                            format_duration(plan.life.start_timeout.value_or(Nanoseconds{0})));
+                    fmt::format("{} within start_timeout {}", lacks(instance.state),
+                            format_duration(plan.life.start_timeout.value_or(Nanoseconds{0}))));
         live(service, instance, LifeEvent::due);
-    } else if (instance.state == LifeState::running && record.watchdog > 0 &&
+    } else if (is_up(instance.state) && record.watchdog > 0 &&
                from_nanoseconds(record.heard + record.watchdog) <= now) {
         note_cause(service, instance, EndKind::watchdog,
                 "watchdog: not heard of for " + format_duration(Nanoseconds(record.watchdog)));
@@ -330,10 +362,13 @@ void Lives::on_timer(Service& service, Instance& instance) {
 void Lives::extend(Service& service, Instance& instance, Nanoseconds by) {
     const Mono until = loop_.now() + by;
     LifeRecord& record = *instance.record;
-    if (instance.state == LifeState::running && record.expires != 0)
+    if (is_up(instance.state) && record.expires != 0)
         record.expires = std::max(record.expires, kept(until));
+    if (is_coming_up(instance.state) && record.start_by != 0)
+        record.start_by = std::max(record.start_by, kept(until));
     const bool bounded =
-            instance.state == LifeState::starting || instance.state == LifeState::stopping;
+            is_coming_up(instance.state) || instance.state == LifeState::reloading ||
+            instance.state == LifeState::halting || instance.state == LifeState::stopping;
     if (bounded && instance.deadline != Mono::max())
         return set_deadline(service, instance, std::max(instance.deadline, until));
     arm(service, instance);
@@ -343,52 +378,64 @@ void Lives::extend(Service& service, Instance& instance, Nanoseconds by) {
 
 void Lives::adopt(Service& service, std::uint32_t process) {
     ProcessRecord& record = processes_.records().at(process);
+    const bool command = record.kind == ProcessKind::command;
+    const auto place = [command](Instance& instance) -> std::uint32_t& {
+        return command ? instance.command : instance.process;
+    };
     const bool free = record.listener < service.instances.size() &&
-                      service.instances[record.listener]->process == no_process;
+                      place(*service.instances[record.listener]) == no_process;
     if (!free) {  // the plan has fewer places by now: it goes as one too many
-        const auto number = static_cast<std::uint32_t>(service.instances.size());
-        service.instances.push_back(make_instance(service, number));
-        record.listener = number;
+        while (service.instances.size() <= record.listener)
+            service.instances.push_back(make_instance(
+                    service, static_cast<std::uint32_t>(service.instances.size())));
+        if (place(*service.instances[record.listener]) != no_process) return;  // superseded
     }
-    Instance& instance = *service.instances[record.listener];
-    const LifeRecord& life = *instance.record;
-    instance.process = process;
+    place(*service.instances[record.listener]) = process;
+}
+
+void Lives::resume(Service& service) {
+    const std::size_t wanted = wanted_instances(*service.plan);
+    for (std::size_t i = 0; i < service.instances.size(); ++i) {
+        Instance& instance = *service.instances[i];
+        const auto was = static_cast<LifeState>(instance.record->state);
+        const bool runs = instance.process != no_process || instance.command != no_process;
+        // Which workers are to be started again their listeners say.
+        if (!runs && is_at_rest(was) && service.plan->mode != Mode::daemon) continue;
+        restore(service, instance);
+        if (i >= wanted) live(service, instance, LifeEvent::stop);
+    }
+}
+
+void Lives::restore(Service& service, Instance& instance) {
+    LifeRecord& life = *instance.record;
+    const auto was = static_cast<LifeState>(life.state);
+    const Mono deadline = from_kept(life.deadline);
+    const bool runs = instance.process != no_process;
     instance.running_since = from_kept(life.running_since);
     instance.cause = static_cast<EndKind>(life.cause);
     instance.cause_text = life.cause_text;
-    // What was between clone and exec then runs now.
-    const auto was = static_cast<LifeState>(life.state);
-    const auto deadline = life.deadline;
-    enter(service, instance,
-            has_process(was) && was != LifeState::launching ? was : LifeState::starting);
-    if (deadline != 0 && was == instance.state)
-        set_deadline(service, instance, from_nanoseconds(deadline));
-    if (instance.state == LifeState::starting)
-        await(service, instance);
-    else if (instance.contact || life.notify_fd >= 0)
-        contact_of(service, instance).listen_to({}, record.pid.load(), false);
-    if (record.listener >= wanted_instances(*service.plan))
-        live(service, instance, LifeEvent::stop);
-}
-
-void Lives::adopt_rest(Service& service) {
-    for (std::size_t i = 0; i < wanted_instances(*service.plan); ++i) {
-        Instance& instance = *service.instances[i];
-        if (instance.process != no_process || service.plan->mode != Mode::daemon) continue;
-        const LifeRecord& life = *instance.record;
-        const auto was = static_cast<LifeState>(life.state);
-        const Mono deadline = from_kept(life.deadline);
-        instance.cause = static_cast<EndKind>(life.cause);
-        instance.cause_text = life.cause_text;
-        instance.limit_reached = life.limit != 0;
-        if (is_at_rest(was) && was != LifeState::waiting) {
-            enter(service, instance, was);
-        } else if (was == LifeState::waiting) {
-            instance.pause = std::max(deadline - loop_.now(), Nanoseconds{0});
-            enter(service, instance, was);
-        } else if (was <= LifeState::running && service.wants_listeners()) {
-            live(service, instance, LifeEvent::start);  // its launch had not come as far
-        }
+    instance.limit_reached = life.limit != 0;
+    instance.pause = std::max(deadline - loop_.now(), Nanoseconds{0});
+    // What was between clone and exec then runs now; a launch that had not come so far is none.
+    const bool launched = runs && (was == LifeState::launching || !has_process(was));
+    const bool lost = !runs && was == LifeState::launching;
+    const auto state = launched ? LifeState::starting : lost ? LifeState::down : was;
+    instance.state = state;  // it is no new life
+    enter(service, instance, state);
+    if (deadline != Mono::max() && !lost) set_deadline(service, instance, deadline);
+    if (runs && state != LifeState::starting)
+        contact_of(service, instance)
+                .listen_to({}, processes_.records().at(instance.process).pid.load(), false);
+    if (state == LifeState::starting && runs) await(service, instance);
+    if (lost && service.wants_listeners()) live(service, instance, LifeEvent::start);
+    if (!runs && instance.command == no_process && has_process(instance.state) &&
+            instance.state != LifeState::launching) {
+        note_cause(service, instance, EndKind::unknown, "it ended: " + exit_text(-1));
+        live(service, instance, LifeEvent::ended);
+    } else if (runs_commands(instance.state) && instance.command == no_process &&
+               state == instance.state &&
+               !(state == LifeState::reloading && life.reload_done != 0)) {
+        run_next(service, instance);
     }
 }
 

@@ -140,6 +140,7 @@ public:
     virtual void pause(std::string_view name, Reply reply) = 0;
     virtual void resume(std::string_view name, Reply reply) = 0;
     virtual void drain(std::string_view name, Reply reply) = 0;
+    virtual void reload(std::string_view name, Reply reply) = 0;
     // connection 0: every process of the service.
     virtual void kill(
             std::string_view name, int signal, std::uint64_t connection, Reply reply) = 0;

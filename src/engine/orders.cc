@@ -76,6 +76,36 @@ void Supervisor::stop(std::string_view name, Reply reply) {
     wait(name, is_settled, std::move(reply));
 }
 
+// Its processes read their configuration again, each by itself.
+void Supervisor::reload(std::string_view name, Reply reply) {
+    Service* service = find(name);
+    if (service == nullptr) return reply(no_such(name));
+    if (!service->plan->life.reload.known())
+        return reply({code_failed,
+                fmt::format("{} has no reload; superctl restart {}", name, name)});
+    unsigned told = 0;
+    service->reload_failure.clear();
+    for (const auto& instance : service->instances) {
+        if (!is_up(instance->state)) continue;
+        lives_.live(*service, *instance, LifeEvent::reload);
+        ++told;
+    }
+    if (told == 0)
+        return reply({code_not_running,
+                fmt::format("{} does not run; superctl why {}", name, name)});
+    changed(*service);
+    const std::string text(name);
+    const auto done = [](const ServiceStatus& status) {
+        return status.state != ServiceState::reloading;
+    };
+    wait(name, done, [this, text, reply = std::move(reply)](const Outcome& outcome) {
+        const Service* reloaded = find(text);
+        if (outcome.code != 0 || reloaded == nullptr || reloaded->reload_failure.empty())
+            return reply(outcome);
+        reply({code_failed, reloaded->reload_failure});
+    });
+}
+
 // The listeners stay open: clients of the moment between wait in the kernel's queue.
 void Supervisor::restart(std::string_view name, Reply reply) {
     Service* service = find(name);

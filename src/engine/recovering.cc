@@ -151,7 +151,9 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
                 ++service->residents;
                 lives_.adopt(*service, found.record);
             }
-            if (record.kind == ProcessKind::worker) service->holds.set(Hold::worker);
+            if (is_resident(record.kind) && record.kind != ProcessKind::daemon &&
+                    service->plan->mode != Mode::daemon)
+                service->holds.set(Hold::worker);
             // What the superd before had told to end, or would have.
             const bool gone = service->removed && record.kind != ProcessKind::handler;
             if (gone || service->order() == Order::stop) to_end.insert(service);
@@ -166,7 +168,7 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
         start_relayed(*by_index_[record.service], index, Fd(record.connection.load()), true);
     }
     for (auto& [name, service] : services_)
-        lives_.adopt_rest(*service);
+        lives_.resume(*service);
     lives_.drop_unclaimed();
     for (Service* service : to_end)
         end_processes(*service);

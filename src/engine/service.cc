@@ -159,12 +159,22 @@ StateView view_of_processes(const Service& service) {
     if (takes_connections(service.plan->mode))
         return {ServiceState::running,
                 fmt::format("{} connection{}", service.active, service.active == 1 ? "" : "s")};
+    if (any_instance(service, LifeState::preparing))
+        return {ServiceState::starting, "exec_pre runs"};
     if (any_instance(service, LifeState::launching))
         return {ServiceState::starting, "its process is being started"};
     if (any_instance(service, LifeState::starting))
         return {ServiceState::starting, waits_for(*service.plan) + saying(service)};
+    if (any_instance(service, LifeState::settling))
+        return {ServiceState::starting, "exec_post runs" + saying(service)};
+    if (any_instance(service, LifeState::reloading))
+        return {ServiceState::reloading, std::string(said(service))};
     if (any_instance(service, LifeState::running))
         return {ServiceState::running, std::string(said(service))};
+    if (any_instance(service, LifeState::halting))
+        return {ServiceState::stopping, "exec_stop runs"};
+    if (any_instance(service, LifeState::cleaning))
+        return {ServiceState::stopping, "exec_stop_post runs"};
     return {ServiceState::stopping, "its process is ending"};
 }
 
@@ -245,7 +255,7 @@ Readiness readiness_of(const Service& service) {
     for (const auto& instance : service.instances) {
         const LifeState state = instance->state;
         if (state == LifeState::failed) return Readiness::failed;
-        if (state == LifeState::running || (ends && state == LifeState::done)) continue;
+        if (is_up(state) || (ends && state == LifeState::done)) continue;
         const bool idle = state == LifeState::down || state == LifeState::done;
         if (!idle)
             worst = Readiness::coming;

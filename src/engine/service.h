@@ -43,7 +43,8 @@ namespace superd {
 
 // Started for the service as such, not for one connection.
 [[nodiscard]] constexpr bool is_resident(ProcessKind kind) {
-    return kind == ProcessKind::worker || kind == ProcessKind::daemon;
+    return kind == ProcessKind::worker || kind == ProcessKind::daemon ||
+           kind == ProcessKind::command;
 }
 
 // What somebody said, kept over restarts of superd in ServiceRecord::orders.
@@ -148,6 +149,7 @@ struct Service {
     Nanoseconds retry_pause{0};   // before a client may start a worker again
     std::uint32_t fruitless = 0;  // workers in a row that left what had woken them
     std::string last_failure;
+    std::string reload_failure;  // of the last reload of its process; empty: none
 
     [[nodiscard]] const std::string& name() const { return plan->name; }
 

@@ -54,6 +54,7 @@ std::string_view kind_name(ProcessKind kind) {
         case ProcessKind::worker: return "worker";
         case ProcessKind::daemon: return "daemon";
         case ProcessKind::relayed: return "relayed";
+        case ProcessKind::command: return "command";
         case ProcessKind::relay:
         case ProcessKind::log:
         case ProcessKind::resolve:

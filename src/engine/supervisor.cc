@@ -317,7 +317,10 @@ void Supervisor::begin_stop(bool leave_all) {
                                                 service->plan->on_stop == OnStop::leave);
         if (service->active == 0) remove_credentials(name, options_.prefixes);
         if (leave || service->active == 0) continue;
-        longest = std::max(longest, service->plan->stop_timeout);
+        const LifePlan& life = service->plan->life;
+        const int steps =
+                1 + (life.exec_stop.empty() ? 0 : 1) + (life.exec_stop_post.empty() ? 0 : 1);
+        longest = std::max(longest, steps * service->plan->stop_timeout);
         end_processes(*service);
     }
     for (const auto& one : announcers_)

@@ -102,6 +102,7 @@ public:
     void pause(std::string_view name, Reply reply) override;
     void resume(std::string_view name, Reply reply) override;
     void drain(std::string_view name, Reply reply) override;
+    void reload(std::string_view name, Reply reply) override;
     void kill(
             std::string_view name, int signal, std::uint64_t connection, Reply reply) override;
     void reload_config(bool dry_run, std::function<void(ReloadReport)> reply) override;
@@ -263,6 +264,11 @@ private:
 
     // ---- LifeHost
     bool start_program(Service& service, Instance& instance) override;
+    bool start_command(Service& service, Instance& instance, const Command& command,
+            std::vector<std::string> variables) override;
+    void step_in(Launch& launch, int spec);
+    [[nodiscard]] std::optional<std::uint32_t> take_resident(
+            Service& service, Instance& instance, ProcessKind kind);
 
     void life_changed(Service& service) override { changed(service); }
 

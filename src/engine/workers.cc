@@ -82,33 +82,21 @@ bool Supervisor::start_program(Service& service, Instance& instance) {
         Lives::note_cause(service, instance, EndKind::shortage, equipped.error().text());
         return false;
     }
-    const auto index = processes_.records().take();
-    if (!index) {
-        Lives::note_cause(
-                service, instance, EndKind::shortage, "superd has no room for its process");
-        return false;
-    }
     const bool worker = service.plan->mode == Mode::worker;
-    if (worker && service.residents == 0) note_listeners(service);
     for (const Error& error : make_directories(*service.plan, options_.prefixes)) {
         outputs_.log().log(FailEvent{.service = service.name(),
                 .stage = error.operation,
                 .subject = error.subject,
                 .error = error.code});
     }
-    ProcessRecord& record = processes_.records().at(*index);
-    record.kind = worker ? ProcessKind::worker : ProcessKind::daemon;
-    record.service = service.index;
-    record.listener = instance.number;
-    record.generation = static_cast<std::uint32_t>(state_.header().plan_sequence.load());
-    record.started = to_nanoseconds(loop_.now());
-    record.state.store(RecordState::accepted, std::memory_order_release);
-    ++service.active;
-    ++service.residents;
-    ++service.launching;
-    ++live_;
+    const auto index = take_resident(
+            service, instance, worker ? ProcessKind::worker : ProcessKind::daemon);
+    if (!index) {
+        Lives::note_cause(
+                service, instance, EndKind::shortage, "superd has no room for its process");
+        return false;
+    }
     instance.process = *index;
-    if (worker) hold(service, Hold::worker);
     launch.record = *index;
     launch.service = service.index;
     launch.plan = spawn_plan_of(service);
@@ -124,14 +112,73 @@ bool Supervisor::start_program(Service& service, Instance& instance) {
     launch.standard_error = outputs_.descriptor_for(service, service.plan->exec.standard_error);
     launch.standard_output =
             outputs_.descriptor_for(service, service.plan->exec.standard_output);
-    if (service.always_steps_in) {
-        record.flags = launch_steps_in;
-        launch.step_in = {.wanted = true,
-                .program = exec_program_.get(),
-                .spec = service.exec_spec,
-                .report = state_.header().report_fd[1],
-                .connection = record.id};
+    if (service.always_steps_in) step_in(launch, service.exec_spec);
+    processes_.launch(std::move(launch));
+    changed(service);
+    return true;
+}
+
+// spec: as long-lived as the launch's plan.
+void Supervisor::step_in(Launch& launch, int spec) {
+    ProcessRecord& record = processes_.records().at(launch.record);
+    record.flags = launch_steps_in;
+    launch.step_in.wanted = true;
+    launch.step_in.program = exec_program_.get();
+    launch.step_in.spec = spec;
+    launch.step_in.report = state_.header().report_fd[1];
+    launch.step_in.connection = record.id;
+}
+
+// Its record, counted; nothing where there is no room.
+std::optional<std::uint32_t> Supervisor::take_resident(
+        Service& service, Instance& instance, ProcessKind kind) {
+    const auto index = processes_.records().take();
+    if (!index) return std::nullopt;
+    const bool worker = service.plan->mode == Mode::worker;
+    const bool first = service.residents == 0 && kind != ProcessKind::command;
+    if (worker && first) note_listeners(service);
+    ProcessRecord& record = processes_.records().at(*index);
+    record.kind = kind;
+    record.service = service.index;
+    record.listener = instance.number;
+    record.generation = static_cast<std::uint32_t>(state_.header().plan_sequence.load());
+    record.started = to_nanoseconds(loop_.now());
+    record.state.store(RecordState::accepted, std::memory_order_release);
+    ++service.active;
+    ++service.residents;
+    ++service.launching;
+    ++live_;
+    if (worker) hold(service, Hold::worker);
+    return index;
+}
+
+// As the program is launched, without its sockets.
+bool Supervisor::start_command(Service& service, Instance& instance, const Command& command,
+        std::vector<std::string> variables) {
+    for (const Error& error : make_directories(*service.plan, options_.prefixes)) {
+        outputs_.log().log(FailEvent{.service = service.name(),
+                .stage = error.operation,
+                .subject = error.subject,
+                .error = error.code});
     }
+    const auto index = take_resident(service, instance, ProcessKind::command);
+    if (!index) return false;
+    instance.command = *index;
+    Launch launch;
+    launch.record = *index;
+    launch.service = service.index;
+    launch.plan = with_command(spawn_plan_of(service), command);
+    if (service.always_steps_in) {  // it is confined as the program is
+        using Both = std::pair<std::shared_ptr<const SpawnPlan>, Fd>;
+        const auto both = std::make_shared<Both>(
+                launch.plan, write_exec_spec(*service.plan, *launch.plan));
+        launch.plan = {both, both->first.get()};
+        step_in(launch, both->second.get());
+    }
+    launch.variables = std::move(variables);
+    launch.standard_error = outputs_.descriptor_for(service, service.plan->exec.standard_error);
+    launch.standard_output =
+            outputs_.descriptor_for(service, service.plan->exec.standard_output);
     processes_.launch(std::move(launch));
     changed(service);
     return true;

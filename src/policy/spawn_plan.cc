@@ -259,6 +259,20 @@ std::shared_ptr<const SpawnPlan> with_listen_names(const SpawnPlan& plan, std::s
     return other;
 }
 
+std::shared_ptr<const SpawnPlan> with_command(
+        const std::shared_ptr<const SpawnPlan>& plan, const std::vector<std::string>& argv) {
+    // The copy may point to texts that live with the original.
+    struct Both {
+        SpawnPlan own;
+        std::shared_ptr<const SpawnPlan> original;
+    };
+
+    auto both = std::make_shared<Both>(Both{*plan, plan});
+    both->own.program = argv.front();
+    both->own.argv = argv;
+    return {both, &both->own};
+}
+
 void append_connection_environment(std::string& out, const ConnectionFacts& facts) {
     switch (facts.peer.family) {
         case Family::ip: append_ip(out, facts); break;

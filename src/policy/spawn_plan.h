@@ -93,6 +93,11 @@ struct SpawnContext {
 [[nodiscard]] std::shared_ptr<const SpawnPlan> with_listen_names(
         const SpawnPlan& plan, std::string names);
 
+// The same for a command beside the program: with the service's identity, limits and
+// surroundings. It lives as long as the plan it is made of.
+[[nodiscard]] std::shared_ptr<const SpawnPlan> with_command(
+        const std::shared_ptr<const SpawnPlan>& plan, const std::vector<std::string>& argv);
+
 // The variables that one connection adds: UCSPI (PROTO, TCPREMOTEIP ...), systemd (REMOTE_ADDR,
 // REMOTE_PORT, SO_COOKIE), xinetd (REMOTE_HOST). Appends "NAME=value"
 // strings, each ended by a NUL, to out: no allocation where out has the room.

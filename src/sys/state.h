@@ -33,12 +33,13 @@ enum class ProcessKind : std::uint8_t {
     log,
     resolve,
     relay,
-    announce
+    announce,
+    command  // of a daemon's or worker's life, beside its program; `listener` as the program's
 };
 
 // superd-log and its like: of no service, and not counted as processes.
 constexpr bool is_own_program(ProcessKind kind) {
-    return kind >= ProcessKind::log;
+    return kind >= ProcessKind::log && kind != ProcessKind::command;
 }
 
 // superd's end of the channel to it stays in its record, so that the next superd has it too.
@@ -103,24 +104,30 @@ struct ServiceRecord {
 // One daemon, or one worker of a pool, beside its process: what its life has come to
 // (engine/instance.h), and what its program has said.
 struct LifeRecord {
-    std::uint32_t used;     // 0: free; written last
-    std::uint32_t service;  // index in services()
-    std::uint32_t number;   // of its place among the service's
-    std::uint8_t state;     // LifeState
-    std::uint8_t cause;     // EndKind of the end that is under way, or was the last
-    std::uint8_t limit;     // 1: restart_limit was reached
-    std::uint8_t pad;
-    std::int32_t notify_fd;   // socket behind $NOTIFY_SOCKET; -1: none
-    std::int32_t ready_fd;    // end of the pipe that ready = "fd:N" is read from; -1: none
-    std::int32_t said_error;  // ERRNO it has said; 0: none
-    std::uint32_t unheeded;   // messages that did not count, of this life
+    std::uint32_t used;         // 0: free; written last
+    std::uint32_t service;      // index in services()
+    std::uint32_t number;       // of its place among the service's
+    std::uint8_t state;         // LifeState
+    std::uint8_t cause;         // EndKind of the end that is under way, or was the last
+    std::uint8_t limit;         // 1: restart_limit was reached
+    std::uint8_t command;       // which of the state's commands is in hand
+    std::int32_t notify_fd;     // socket behind $NOTIFY_SOCKET; -1: none
+    std::int32_t ready_fd;      // end of the pipe that ready = "fd:N" is read from; -1: none
+    std::int32_t said_error;    // ERRNO it has said; 0: none
+    std::int32_t last_status;   // of its program, as waitpid(2)'s; -1: unknown
+    std::uint8_t reload_heard;  // 1: RELOADING=1 was said, and READY=1 not yet
+    std::uint8_t reload_done;   // 1: what superd does for the reload is done
+    std::uint8_t pad[2];
+    std::uint32_t unheeded;  // messages that did not count, of this life
     // All CLOCK_MONOTONIC, ns; 0: none.
     std::int64_t running_since;
-    std::int64_t deadline;  // of the state
-    std::int64_t expires;   // end of run_timeout
-    std::int64_t heard;     // WATCHDOG=1, or the start of the watch
-    std::int64_t watchdog;  // the period in force, ns; 0: nobody watches
-    char status[128];       // STATUS it has said; ended by NUL
+    std::int64_t deadline;   // of the state
+    std::int64_t start_by;   // of the start
+    std::int64_t reload_at;  // when the reload was asked for
+    std::int64_t expires;    // end of run_timeout
+    std::int64_t heard;      // WATCHDOG=1, or the start of the watch
+    std::int64_t watchdog;   // the period in force, ns; 0: nobody watches
+    char status[128];        // STATUS it has said; ended by NUL
     char cause_text[256];
 };
 

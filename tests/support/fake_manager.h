@@ -117,6 +117,8 @@ public:
 
     void resume(std::string_view name, Reply reply) override { take("resume", name, reply); }
 
+    void reload(std::string_view name, Reply reply) override { take("reload", name, reply); }
+
     void drain(std::string_view name, Reply reply) override { take("drain", name, reply); }
 
     void kill(

@@ -21,15 +21,15 @@ def tell(name, text):
 
 
 class Start:
-    """superctl start, which waits."""
+    """superctl start, or another verb that waits."""
 
-    def __init__(self, d, name):
+    def __init__(self, d, name, verb="start"):
         self.result = None
-        self.thread = threading.Thread(target=self.run, args=(d, name))
+        self.thread = threading.Thread(target=self.run, args=(d, name, verb))
         self.thread.start()
 
-    def run(self, d, name):
-        self.result = d.ctl("start", name)
+    def run(self, d, name, verb):
+        self.result = d.ctl(verb, name)
 
     def wait(self):
         self.thread.join(60)

@@ -148,7 +148,7 @@ TEST_CASE("control: each action reaches the engine and its outcome the client") 
     f.open();
     const std::vector<std::pair<const char*, std::string>> actions = {{"Start", "start ssh"},
             {"Stop", "stop ssh"}, {"Restart", "restart ssh"}, {"Pause", "pause ssh"},
-            {"Resume", "resume ssh"}, {"Drain", "drain ssh"}};
+            {"Resume", "resume ssh"}, {"Drain", "drain ssh"}, {"Reload", "reload ssh"}};
     for (const auto& [method, asked] : actions) {
         f.manager.outcome = {0, "done"};
         Outcome good, bad, unknown;

@@ -38,40 +38,73 @@ struct Expected {
 };
 
 constexpr Expected expected[] = {
-        {S::down, E::start, S::launching, F::launch},
-        {S::done, E::start, S::launching, F::launch},
-        {S::failed, E::start, S::launching, F::launch},
-        {S::waiting, E::start, S::launching, F::launch},
+        {S::down, E::start, S::preparing, F::run},
+        {S::done, E::start, S::preparing, F::run},
+        {S::failed, E::start, S::preparing, F::run},
+        {S::waiting, E::start, S::preparing, F::run},
         {S::done, E::stop, S::down},
         {S::failed, E::stop, S::down},
         {S::waiting, E::stop, S::down},
+        {S::preparing, E::stop, S::stopping, F::send_term},
         {S::launching, E::stop, S::stopping, F::send_term},
         {S::starting, E::stop, S::stopping, F::send_term},
-        {S::running, E::stop, S::stopping, F::send_term},
+        {S::settling, E::stop, S::stopping, F::send_term},
+        {S::running, E::stop, S::halting, F::run},
+        {S::reloading, E::stop, S::halting, F::run},
         {S::launching, E::launched, S::starting, F::await},
         {S::stopping, E::launched, S::stopping, F::send_term},
         {S::killing, E::launched, S::killing, F::send_kill},
-        {S::launching, E::not_launched, S::judging, F::judge},
-        {S::stopping, E::not_launched, S::judging, F::judge},
-        {S::killing, E::not_launched, S::judging, F::judge},
-        {S::launching, E::ended, S::judging, F::judge},
-        {S::starting, E::ready, S::running},
+        {S::launching, E::not_launched, S::cleaning, F::run},
+        {S::stopping, E::not_launched, S::cleaning, F::run},
+        {S::killing, E::not_launched, S::cleaning, F::run},
+        {S::starting, E::ready, S::settling, F::run},
+        {S::reloading, E::ready, S::running},
+        {S::preparing, E::command_ok, S::launching, F::launch},
+        {S::settling, E::command_ok, S::running},
+        {S::reloading, E::command_ok, S::running},
+        {S::halting, E::command_ok, S::stopping, F::send_term},
+        {S::cleaning, E::command_ok, S::judging, F::judge},
+        {S::preparing, E::command_bad, S::cleaning, F::run},
+        {S::settling, E::command_bad, S::halting, F::run},
+        {S::reloading, E::command_bad, S::running, F::say_reload_failed},
+        {S::halting, E::command_bad, S::stopping, F::send_term},
+        {S::cleaning, E::command_bad, S::judging, F::judge},
+        {S::running, E::reload, S::reloading, F::run},
+        {S::running, E::reloads, S::reloading},
         {S::starting, E::ending, S::stopping},
+        {S::settling, E::ending, S::stopping},
         {S::running, E::ending, S::stopping},
+        {S::reloading, E::ending, S::stopping},
         {S::starting, E::unheard, S::aborting, F::send_abort},
+        {S::settling, E::unheard, S::aborting, F::send_abort},
         {S::running, E::unheard, S::aborting, F::send_abort},
+        {S::reloading, E::unheard, S::aborting, F::send_abort},
         {S::starting, E::expired, S::stopping, F::send_term},
-        {S::running, E::expired, S::stopping, F::send_term},
-        {S::starting, E::ended, S::judging, F::judge},
-        {S::running, E::ended, S::judging, F::judge},
-        {S::aborting, E::ended, S::judging, F::judge},
-        {S::stopping, E::ended, S::judging, F::judge},
-        {S::killing, E::ended, S::judging, F::judge},
-        {S::waiting, E::due, S::launching, F::launch},
+        {S::settling, E::expired, S::stopping, F::send_term},
+        {S::running, E::expired, S::halting, F::run},
+        {S::reloading, E::expired, S::halting, F::run},
+        {S::launching, E::ended, S::cleaning, F::run},
+        {S::starting, E::ended, S::cleaning, F::run},
+        {S::settling, E::ended, S::cleaning, F::run},
+        {S::running, E::ended, S::cleaning, F::run},
+        {S::reloading, E::ended, S::cleaning, F::run},
+        {S::halting, E::ended, S::cleaning, F::run},
+        {S::stopping, E::ended, S::cleaning, F::run},
+        {S::aborting, E::ended, S::cleaning, F::run},
+        {S::killing, E::ended, S::cleaning, F::run},
+        {S::settling, E::left, S::stopping, F::send_term},
+        {S::reloading, E::left, S::stopping, F::send_term},
+        {S::halting, E::left, S::stopping, F::send_term},
+        {S::waiting, E::due, S::preparing, F::run},
+        {S::preparing, E::due, S::stopping, F::send_term},
         {S::starting, E::due, S::stopping, F::send_term},
+        {S::settling, E::due, S::stopping, F::send_term},
+        {S::reloading, E::due, S::running, F::say_reload_failed},
+        {S::halting, E::due, S::stopping, F::send_term},
         {S::stopping, E::due, S::killing, F::send_kill},
         {S::aborting, E::due, S::killing, F::send_kill},
         {S::killing, E::due, S::killing, F::say_unkillable},
+        {S::cleaning, E::due, S::cleaning, F::send_kill},
         {S::judging, E::retry, S::waiting},
         {S::judging, E::finish, S::done},
         {S::judging, E::give_up, S::failed},
@@ -104,19 +137,22 @@ TEST_CASE("life: whoever waits for somebody has a deadline, and an answer to it"
         CAPTURE(life_state_name(state));
         const bool bounded = life_bound(state) != LifeBound::none;
         CHECK(bounded == life_step(state, E::due).known);
-        CHECK(bounded == (state == S::waiting || state == S::starting || is_going_down(state)));
+        const bool waits = state != S::launching && state != S::running && state != S::judging;
+        CHECK(bounded == (waits && (!is_at_rest(state) || state == S::waiting)));
     }
 }
 
-TEST_CASE("life: from everywhere a stop leads to rest, whether the program hears it or not") {
+TEST_CASE("life: from everywhere a stop leads to rest, whether anybody hears it or not") {
     for (const S from : all_states()) {
         if (from == S::judging) continue;
         for (const bool deaf : {false, true}) {
             CAPTURE(life_state_name(from), deaf);
             S state = life_step(from, E::stop).next;
-            while (deaf && has_process(state) && state != S::killing)
+            for (int i = 0; deaf && i < 3 && !is_at_rest(state) && state != S::killing; ++i)
                 state = life_step(state, E::due).next;
-            if (has_process(state)) state = life_step(state, E::ended).next;
+            if (!is_at_rest(state) && state != S::cleaning)
+                state = life_step(state, E::ended).next;
+            if (state == S::cleaning) state = life_step(state, E::command_ok).next;
             CHECK((is_at_rest(state) || state == S::judging));
         }
     }
@@ -126,23 +162,39 @@ TEST_CASE("life: no program is launched while another of the same life may run")
     for (const S state : all_states()) {
         for (const E event : all_events()) {
             const LifeStep step = life_step(state, event);
-            if (step.effect != F::launch) continue;
             CAPTURE(life_state_name(state), life_event_name(event));
-            CHECK(is_at_rest(state));
-            CHECK(step.next == S::launching);
+            if (step.effect == F::launch) {
+                CHECK(state == S::preparing);
+                CHECK(step.next == S::launching);
+            }
+            if (step.next == S::preparing && step.known) CHECK(is_at_rest(state));
         }
     }
 }
 
-TEST_CASE("life: every end of a process is judged, and judging decides at once") {
+TEST_CASE("life: every end is cleaned up after, then judged, and judging decides at once") {
     for (const S state : all_states()) {
         CAPTURE(life_state_name(state));
         const LifeStep step = life_step(state, E::ended);
         CHECK(step.known == has_process(state));
-        if (step.known) CHECK(step.effect == F::judge);
+        if (step.known) CHECK(step.next == S::cleaning);
     }
+    for (const E event : {E::command_ok, E::command_bad})
+        CHECK(life_step(S::cleaning, event).effect == F::judge);
     for (const E event : {E::retry, E::finish, E::give_up, E::rest})
         CHECK(is_at_rest(life_step(S::judging, event).next));
+}
+
+TEST_CASE("life: a state whose commands are run has an answer to each of their ends") {
+    for (const S state : all_states()) {
+        CAPTURE(life_state_name(state));
+        CHECK(life_step(state, E::command_ok).known == runs_commands(state));
+        CHECK(life_step(state, E::command_bad).known == runs_commands(state));
+        for (const E event : all_events()) {
+            const LifeStep step = life_step(state, event);
+            if (step.effect == F::run) CHECK(runs_commands(step.next));
+        }
+    }
 }
 
 TEST_CASE("life: names are there for all, each its own") {

@@ -164,3 +164,31 @@ TEST_CASE("resolve: the notify socket is there for whom it is asked of") {
     CHECK(good("watchdog = \"5s\"\n", "[defaults]\nnotify_access = \"none\"\n").notify_access ==
             NotifyAccess::main);
 }
+
+TEST_CASE("resolve: commands are one or several") {
+    CHECK(good("exec_pre = \"/bin/a b 'c d'\"\n").exec_pre ==
+            std::vector<Command>{{"/bin/a", "b", "c d"}});
+    CHECK(good("exec_post = [\"/bin/a\", \"b\"]\n").exec_post ==
+            std::vector<Command>{{"/bin/a", "b"}});
+    CHECK(good("exec_stop = [[\"/bin/a\", \"b\"], [\"/bin/c\"]]\n").exec_stop ==
+            std::vector<Command>{{"/bin/a", "b"}, {"/bin/c"}});
+    CHECK(good("exec_stop_post = []\n").exec_stop_post.empty());
+    CHECK(refuses("exec_pre = \"true\"\n", "absolute"));
+    CHECK(refuses("exec_pre = [[\"/bin/a\"], \"/bin/b c\", 3]\n", "exec"));
+    CHECK(refuses("ready = \"exit\"\nexec_post = \"/bin/a\"\n", "exec_post is never run"));
+}
+
+TEST_CASE("resolve: the forms of reload") {
+    CHECK_FALSE(good("").reload.known());
+    CHECK(good("reload = \"SIGHUP\"\n").reload == ReloadPlan{SIGHUP, false, {}});
+    CHECK(good("reload = \"/bin/kill -1\"\n").reload ==
+            ReloadPlan{0, false, {"/bin/kill", "-1"}});
+    CHECK(good("reload = [\"/bin/kill\"]\n").reload == ReloadPlan{0, false, {"/bin/kill"}});
+    const LifePlan waits = good("reload = { signal = \"USR1\", wait = true }\n");
+    CHECK(waits.reload == ReloadPlan{SIGUSR1, true, {}});
+    CHECK(waits.notify_access == NotifyAccess::main);
+    CHECK(waits.reload_timeout == 30s);
+    CHECK(refuses("reload = \"BARK\"\n", "is no signal"));
+    CHECK(refuses("reload = { wait = true }\n", "has no signal"));
+    CHECK(refuses("reload = { signal = \"HUP\", times = 2 }\n", "reload has no \"times\""));
+}

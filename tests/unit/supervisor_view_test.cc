@@ -195,7 +195,8 @@ TEST_CASE("orders: what cannot be done has a code and says what to do instead") 
     const std::pair<const char*, void (Supervisor::*)(std::string_view, Reply)> verbs[] = {
             {"start", &Supervisor::start}, {"stop", &Supervisor::stop},
             {"restart", &Supervisor::restart}, {"pause", &Supervisor::pause},
-            {"resume", &Supervisor::resume}, {"drain", &Supervisor::drain}};
+            {"resume", &Supervisor::resume}, {"drain", &Supervisor::drain},
+            {"reload", &Supervisor::reload}};
     for (const auto& [name, verb] : verbs) {
         INFO(name);
         const Outcome none = bench.order(verb, "nosuch");

@@ -4,6 +4,7 @@
 say TEXT      to $NOTIFY_SOCKET; "|" stands for the end of a line
 fork TEXT     the same, by a child in its session
 leave TEXT    the same, by a child in a session of its own
+reloads       RELOADING=1, with the time
 barrier       BARRIER=1 with a descriptor; PATH.barrier is made once that was closed
 flood COUNT   so many STATUS messages
 write N       a newline to descriptor N
@@ -77,6 +78,8 @@ def obey(line):
         send(rest)
     elif word in ("fork", "leave"):
         by_child(rest, word == "leave")
+    elif word == "reloads":
+        send(f"RELOADING=1|MONOTONIC_USEC={time.monotonic_ns() // 1000}")
     elif word == "barrier":
         barrier()
         put(".barrier", "")
