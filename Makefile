@@ -22,13 +22,13 @@ endif
 
 LIB_base    = result fd text signals units address host_name packet packet_socket
 LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader options options_render foreign address_spec target_spec \
-	report values values_special values_limits values_life values_log values_sandbox capabilities system_calls system_call_groups sandbox_presets nss host environment_file written inherit networks resolve resolve_listeners \
-	resolve_admission resolve_identity resolve_process resolve_life resolve_sandbox resolve_relay resolve_daemon resolve_check resolve_log resolve_announce conflicts codec diff plan_json config \
+	report values values_special values_limits values_life values_when values_log values_sandbox capabilities system_calls system_call_groups sandbox_presets nss host environment_file written inherit networks resolve resolve_listeners \
+	resolve_admission resolve_identity resolve_process resolve_life resolve_sandbox resolve_when resolve_relay resolve_daemon resolve_check resolve_log resolve_announce conflicts order_graph dependencies codec diff plan_json config \
 	import import_host import_report import_settle import_share import_write \
 	import_hosts_access import_xinetd import_xinetd_scan import_xinetd_compat import_xinetd_read import_xinetd_values import_xinetd_map import_xinetd_run import_xinetd_admit \
 	import_inetd import_inetd_block import_inetd_fields import_inetd_program import_inetd_service import_inetd_text \
 	import_systemd import_systemd_command import_systemd_keys import_systemd_restart import_systemd_service import_systemd_socket import_systemd_unit import_systemd_words
-LIB_policy  = life notice restart access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan exec_spec client_filter \
+LIB_policy  = life notice restart calendar access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan exec_spec client_filter \
 	denials targets
 LIB_log     = json format line_forms xinetd writer channel hub reader lines ring sinks file_sink sink_set journal server collector
 LIB_sys     = notify notify_listener listening background accept client_queue descriptors holder listen_socket node renew_listener repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state connect_socket socket_owner farewell peer_label sealed_file step_in wrappers bpf client_filter classic_filter \
@@ -38,7 +38,7 @@ LIB_sys     = notify notify_listener listening background accept client_queue de
 LIB_relay   = protocol channel wheel poller builtins conduit conversation talk asking preface access_list source_rates datagrams flows pump proxy_header sandbox relay
 LIB_loop    = loop
 LIB_engine  = records watches heartbeat config_reader service doors directories outputs processes relays relay_processes supervisor accepting relaying relaying_datagrams living hearing commanding contact waiters workers ending reloading last_good orders status recovering farewells \
-	resolver holding deny_list denying announcer announcing upstreams target_names
+	resolver holding deny_list denying announcer announcing timers timing upstreams target_names
 LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_import ctl_logs ctl_look ctl_sandbox ctl_tell ctl_try documents endpoint frame_gate install names object render server session switches wait_for \
 	ctl_deny
 
@@ -60,16 +60,16 @@ TEST_PROGRAMS = report fake_avahi
 UNIT_base    = packet fd text units address \
 	host_name
 UNIT_config  = manual diagnostics toml loader address_spec target_spec options foreign resolve resolve_relay resolve_announce inheritance networks codec diff config import_hosts_access import_xinetd import_samples import_write \
-	import_inetd import_inetd_samples import_systemd import_xinetd_report import_systemd_report import_inetd_report resolve_values resolve_life resolve_sandbox system_calls every_option import_host
+	import_inetd import_inetd_samples import_systemd import_xinetd_report import_systemd_report import_inetd_report resolve_values resolve_life resolve_when order_graph resolve_sandbox system_calls every_option import_host
 UNIT_policy  = access_index admission backoff hours log_limiter rate sources environment spawn_plan exec_spec \
-	denials targets life restart notice
+	denials targets life restart notice calendar
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer log_xinetd
 UNIT_sys     = accept client_queue listen_socket probe renew_listener repair guard launch_queue reaper recovery spawner state closer client_filter step_in \
 	ident resolve_channel resolve_server take_over announce_channel rpc_backend rpc_listing avahi_services notify notify_listener
 UNIT_relay   = relay_protocol wheel relay relay_asking relay_datagrams relay_flows sandbox proxy_header preface access_list
 UNIT_loop    = loop
 UNIT_engine  = living watches heartbeat config_reader directories doors records service_view supervisor supervisor_relay supervisor_view reloading farewells \
-	resolver target_names deny_list announcer
+	resolver target_names deny_list announcer timers
 UNIT_control = control ctl documents ctl_file ctl_import ctl_look ctl_tell ctl_try frame_gate endpoint
 UNIT_TESTS = $(foreach layer,$(LAYERS),$(UNIT_$(layer)))
 

@@ -106,6 +106,9 @@ void Superctl::add_looking() {
     add_names(add("sockets", "Every listener and its state",
                       [this] { return ctl_sockets(globals, words.names); }),
             false);
+    add_names(add("timers", "What runs by the clock, and when it comes next",
+                      [this] { return ctl_timers(globals, words.names); }),
+            false);
     add_names(add("connections", "Every connection that a handler serves",
                       [this] { return ctl_connections(globals, words.names); }),
             false);

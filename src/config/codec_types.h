@@ -42,6 +42,10 @@ constexpr auto last_of(Mode) {
     return Mode::redirect;
 }
 
+constexpr auto last_of(Missed) {
+    return Missed::run;
+}
+
 constexpr auto last_of(Start) {
     return Start::manual;
 }

@@ -93,7 +93,8 @@ void note_field(std::vector<std::string>& keys, std::string_view name, const M& 
         note_identity(keys, a, b);
     else if constexpr (std::is_same_v<M, AdmissionPlan> || std::is_same_v<M, ExecPlan> ||
                        std::is_same_v<M, ServiceLogPlan> || std::is_same_v<M, LifePlan> ||
-                       std::is_same_v<M, SandboxPlan>)
+                       std::is_same_v<M, SandboxPlan> || std::is_same_v<M, TimerPlan> ||
+                       std::is_same_v<M, DependencyPlan>)
         note_struct(keys, a, b);
     else if (name.starts_with("ionice_"))
         note(keys, "ionice");

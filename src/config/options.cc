@@ -321,6 +321,18 @@ constexpr std::array table{
     Option{.key = "reload_timeout", .type = T::duration, .where = inherited, .modes = for_residents,
         .effect = Effect::at_once, .default_text = R"("30s")", .low = 10, .high = day_ms,
         .help = "How long a reload may take; then it has failed, and the service goes on."},
+    Option{.key = "every", .type = T::duration, .where = own, .modes = for_daemon,
+        .effect = Effect::at_once, .low = 1000, .high = 366 * day_ms, .systemd = "OnUnitActiveSec",
+        .help = "The service runs again and again, so long after it was started last, and first so long after superd was."},
+    Option{.key = "at", .type = T::calendar, .where = own, .modes = for_daemon,
+        .effect = Effect::at_once, .systemd = "OnCalendar",
+        .help = "The service runs at these moments, local time: \"03:30\", \"Mon..Fri 06:00,18:00\", \"Jan,Jul day 1,15 03:30\", \"day last 23:59:30\"; see TIMERS."},
+    Option{.key = "jitter", .type = T::duration, .where = own, .modes = for_daemon,
+        .effect = Effect::at_once, .default_text = R"("0s")", .low = 0, .high = day_ms, .systemd = "RandomizedDelaySec",
+        .help = "How much later than every or at say a run comes at most, by chance, anew for each."},
+    Option{.key = "missed", .type = T::choice, .where = own, .modes = for_daemon,
+        .effect = Effect::at_once, .default_text = R"("skip")", .words = "skip run", .systemd = "Persistent",
+        .help = "With \"run\", a moment of at that passed while superd was not there is made up for when superd starts: once, however many there were."},
     Option{.key = "on_stop", .type = T::choice, .where = inherited, .modes = for_connections,
         .effect = Effect::at_once, .default_text = R"("leave")", .words = "leave end",
         .systemd = "KillMode", .help = "What becomes of handlers when superd stops."},
@@ -579,6 +591,8 @@ bool is_list(ValueType type) {
         case T::capabilities:
         case T::system_calls:
         case T::address_families:
+        case T::calendar:
+        case T::services:
         case T::multicast: return true;
         default: return false;
     }

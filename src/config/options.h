@@ -62,7 +62,9 @@ enum class ValueType : std::uint8_t {
     ready,      // "exec", "notify", "fd:3", "listen:ADDRESS" ...
     wrappers,   // tcp_wrappers: true, false or a name
     rpc,        // { program, versions }
-    mdns        // true, false or { type, name, txt }
+    mdns,       // true, false or { type, name, txt }
+    calendar,   // at
+    services    // names of other services
 };
 
 // Where a key may stand, as bits.

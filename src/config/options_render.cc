@@ -55,7 +55,9 @@ constexpr std::array type_names{TypeName{T::text, "text"},
                 "\"exec\", \"notify\", \"fd:N\", \"listen\", \"listen:ADDRESS\" or \"exit\""},
         TypeName{T::wrappers, "true, false or a name"},
         TypeName{T::rpc, "{ program, versions }"},
-        TypeName{T::mdns, "true, false or { type, name, txt }"}};
+        TypeName{T::mdns, "true, false or { type, name, txt }"},
+        TypeName{T::calendar, "a list of moments like \"Mon..Fri 03:30\""},
+        TypeName{T::services, "a list of services"}};
 
 struct ScopeName {
     Scope scope;

@@ -21,6 +21,7 @@
 #include "config/plan_listener.h"
 #include "config/plan_log.h"
 #include "config/plan_process.h"
+#include "config/plan_when.h"
 
 namespace superd {
 
@@ -105,7 +106,9 @@ struct ServicePlan {
     Nanoseconds stop_timeout{std::chrono::seconds(10)};
     Nanoseconds launch_timeout{std::chrono::seconds(30)};
     OnStop on_stop = OnStop::leave;
-    LifePlan life;  // Mode::worker and Mode::daemon
+    LifePlan life;    // Mode::worker and Mode::daemon
+    TimerPlan timer;  // Mode::daemon
+    DependencyPlan dependencies;
     // Mode::builtin and Mode::redirect: served by superd-relay.
     Builtin builtin = Builtin::none;
     std::vector<TargetPlan> redirect;  // in the order they are tried
@@ -130,7 +133,8 @@ struct ServicePlan {
                 Field{"admission", &P::admission}, Field{"process", &P::exec},
                 Field{"stop_timeout", &P::stop_timeout},
                 Field{"launch_timeout", &P::launch_timeout}, Field{"on_stop", &P::on_stop},
-                Field{"life", &P::life}, Field{"builtin", &P::builtin},
+                Field{"life", &P::life}, Field{"timer", &P::timer},
+                Field{"dependencies", &P::dependencies}, Field{"builtin", &P::builtin},
                 Field{"redirect", &P::redirect}, Field{"connect_timeout", &P::connect_timeout},
                 Field{"idle_timeout", &P::idle_timeout}, Field{"send_proxy", &P::send_proxy},
                 Field{"deny_for", &P::deny_for}, Field{"tcpmux", &P::tcpmux},

@@ -87,6 +87,10 @@ std::string ready_text(const ReadyPlan& ready) {
     return "exec";
 }
 
+std::string_view word(Missed missed) {
+    return missed == Missed::skip ? "skip" : "run";
+}
+
 std::string_view word(Ident ident) {
     constexpr std::string_view words[]{"off", "log", "require"};
     return words[static_cast<unsigned>(ident)];
@@ -191,6 +195,10 @@ private:
     Json value(std::string_view, const FilterProgram& program) const {
         return program.code.size();
     }
+
+    Json value(std::string_view, const CalendarRule& rule) const { return rule.text; }
+
+    Json value(std::string_view, const ServiceName& service) const { return service.name; }
 
     Json value(std::string_view, const HoursWindow& window) const {
         return {{"hours", hours_text(window)}, {"origin", plan_.where(window.origin)}};
@@ -352,6 +360,14 @@ private:
 
     void add(Json& json, std::string_view name, const ReadyPlan& ready) const {
         json[std::string(name)] = ready_text(ready);
+    }
+
+    void add(Json& json, std::string_view, const TimerPlan& timer) const {
+        if (timer.any()) add_fields(json, timer);
+    }
+
+    void add(Json& json, std::string_view, const DependencyPlan& dependencies) const {
+        add_fields(json, dependencies);
     }
 
     void add(Json& json, std::string_view, const ServiceLogPlan& log) const {

@@ -224,23 +224,29 @@ void drop_meaningless(ResolveContext& context, ServiceInput& input, ServicePlan&
 // ---- how it runs
 
 Start resolve_start(ResolveContext& context, const ServiceInput& input, ServicePlan& plan) {
-    const Start usual = plan.mode == Mode::daemon ? Start::boot : Start::demand;
+    const bool timed = plan.timer.any();
+    const Start usual = plan.mode == Mode::daemon && !timed ? Start::boot : Start::demand;
     const Written* written = input.layers.last("start");
     const auto word = choice_of(context, input.layers, "start");
     if (!word) return usual;
     const auto start = static_cast<Start>(*word);
     std::string reason;
-    if (plan.mode == Mode::daemon && start == Start::demand)
+    if (timed && start == Start::manual) reason = "at and every start it";
+    if (plan.mode == Mode::daemon && start == Start::demand && !timed)
         reason = "nothing can demand a service without listen";
     if (plan.mode == Mode::handler && start == Start::boot)
         reason = "a handler starts when somebody connects";
     if ((plan.mode == Mode::builtin || plan.mode == Mode::redirect) && start == Start::boot)
         reason = "a " + std::string(mode_word(plan.mode)) + " has no process of its own";
     if (reason.empty()) return start;
+    constexpr std::string_view words[]{"demand", "boot", "manual"};
+    constexpr std::string_view others[]{R"(write "boot" or "manual")",
+            R"(write "demand" or "manual")",
+            "leave it out; superctl pause keeps it from running"};
     if (is_own(written->layer))
         context.report.error(written->node->at,
-                "start = " + quoted(*word == 0 ? "demand" : "boot") + " cannot be: " + reason,
-                *word == 0 ? R"(write "boot" or "manual")" : R"(write "demand" or "manual")");
+                "start = " + quoted(words[*word]) + " cannot be: " + reason,
+                std::string(others[*word]));
     else
         plan.skipped.push_back({"start", reason, Values::origin(written->at)});
     return usual;
@@ -280,6 +286,8 @@ std::uint32_t resolve_workers(ResolveContext& context, const ServiceInput& input
 void resolve_running(ResolveContext& context, const ServiceInput& input, ServicePlan& plan) {
     plan.description = line_of(context, input.layers, "description").value_or("");
     plan.enabled = boolean_of(context, input.layers, "enabled").value_or(true);
+    resolve_timer(context, input, plan);
+    resolve_dependencies(context, input, plan);
     plan.start = resolve_start(context, input, plan);
     if (plan.mode == Mode::handler || plan.mode == Mode::worker)
         plan.pass = resolve_pass(context, input, plan);
@@ -410,6 +418,7 @@ Plan resolve_document(const Document& document, const ReadOptions& options, Name
         plan.services.push_back(resolve_service(context, section));
     check_conflicts(plan.services, report);
     check_rpc_conflicts(plan.services, report);
+    check_dependencies(plan.services, report);
     check_log_files(plan, report);
     std::sort(plan.services.begin(), plan.services.end(),
             [](const auto& a, const auto& b) { return a->name < b->name; });

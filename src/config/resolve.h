@@ -85,6 +85,11 @@ void resolve_admission(ResolveContext& context, ServiceInput& input, ServicePlan
 void resolve_log(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
 // restart and its like: how a worker or daemon is kept alive.
 void resolve_life(ResolveContext& context, const ServiceInput& input, ServicePlan& plan);
+// every, at; before resolve_life().
+void resolve_timer(ResolveContext& context, const ServiceInput& input, ServicePlan& plan);
+// after, requires, wants, conflicts.
+void resolve_dependencies(
+        ResolveContext& context, const ServiceInput& input, ServicePlan& plan);
 void resolve_process(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
 // sandbox and the switches behind it. After the identity.
 void resolve_sandbox(ResolveContext& context, const ServiceInput& input, ExecPlan& exec);
@@ -101,6 +106,10 @@ void check_conflicts(
 
 // Reports two enabled services that register one version of a program over one protocol.
 void check_rpc_conflicts(
+        const std::vector<std::shared_ptr<const ServicePlan>>& services, Report& report);
+
+// Reports names that no service has, cycles, and conflicts of what starts together.
+void check_dependencies(
         const std::vector<std::shared_ptr<const ServicePlan>>& services, Report& report);
 
 // The places of a log; none where nothing is written.

@@ -28,6 +28,8 @@ void check_item(ResolveContext& context, const Option& option, const Node& node)
         case T::capabilities: static_cast<void>(values.capability(node, option.key)); break;
         case T::system_calls: static_cast<void>(values.system_call(node, option.key)); break;
         case T::address_families: static_cast<void>(values.address_family(node)); break;
+        case T::calendar: static_cast<void>(values.calendar(node)); break;
+        case T::services: static_cast<void>(values.text(node, option.key)); break;
         case T::clean_exits: static_cast<void>(values.clean_exit(node)); break;
         default: break;
     }

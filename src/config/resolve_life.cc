@@ -31,14 +31,32 @@ public:
 private:
     // A worker comes back with the next client; nobody but superd brings a daemon back.
     void take_restart() {
-        life_.restart = plan_.mode == Mode::daemon ? Restart::on_failure : Restart::no;
+        const bool timed = plan_.timer.any();
+        const bool resident = plan_.mode == Mode::daemon && !timed;
+        life_.restart = resident ? Restart::on_failure : Restart::no;
         if (const auto word = choice_of(context_, layers_, "restart"))
-            life_.restart = static_cast<Restart>(*word);
+            take_restart(static_cast<Restart>(*word), timed);
         const Written* limit = layers_.last("restart_limit");
         if (limit == nullptr) return;
         if (const auto frequency =
                         context_.values.frequency_bound(*limit->node, "restart_limit"))
             life_.restart_limit = *frequency;
+    }
+
+    // A run by the clock ends, and the next one comes by the clock.
+    void take_restart(Restart restart, bool timed) {
+        const bool endless = restart == Restart::always || restart == Restart::on_success;
+        if (!timed || !endless) {
+            life_.restart = restart;
+            return;
+        }
+        const Written& written = *layers_.last("restart");
+        const std::string reason = "every and at start it again when it has ended well";
+        if (is_own(written.layer))
+            context_.report.error(written.node->at, "restart cannot be that: " + reason,
+                    R"(write "no", "on-failure" or "on-abnormal")");
+        else
+            plan_.skipped.push_back({"restart", reason, Values::origin(written.at)});
     }
 
     void take_pauses() {

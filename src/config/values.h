@@ -64,6 +64,8 @@ public:
     // A frequency, or "unlimited": then the inner one is empty.
     [[nodiscard]] std::optional<std::optional<Frequency>> frequency_bound(
             const Node& node, std::string_view what);
+    // One entry of at: "Mon..Fri 03:30".
+    [[nodiscard]] std::optional<CalendarRule> calendar(const Node& node);
     // One entry of clean_exit: 3 or "USR1".
     [[nodiscard]] std::optional<CleanExit> clean_exit(const Node& node);
     // A capability's number, an address family's, a system call or a group of them

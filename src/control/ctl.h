@@ -53,6 +53,8 @@ int ctl_status(const CtlGlobals& globals, const std::vector<std::string>& names,
 int ctl_list(const CtlGlobals& globals, const std::vector<std::string>& names);
 int ctl_show(const CtlGlobals& globals, const std::vector<std::string>& names, bool effective);
 int ctl_why(const CtlGlobals& globals, const std::vector<std::string>& names);
+// The services that run by the clock.
+int ctl_timers(const CtlGlobals& globals, const std::vector<std::string>& names);
 int ctl_sockets(const CtlGlobals& globals, const std::vector<std::string>& names);
 int ctl_connections(const CtlGlobals& globals, const std::vector<std::string>& names);
 // from: see parse_endpoint(), and "user:NAME"; at: empty for now, "2026-11-23 18:30" or

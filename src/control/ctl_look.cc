@@ -228,6 +228,27 @@ int ctl_why(const CtlGlobals& globals, const std::vector<std::string>& names) {
     return code;
 }
 
+int ctl_timers(const CtlGlobals& globals, const std::vector<std::string>& names) {
+    auto client = ControlClient::connect(globals.socket);
+    if (!client) return ctl_fail(globals, client.error());
+    const auto overview = fetch_overview(globals, *client, names);
+    if (!overview) return ctl_fail(globals, overview.error());
+    if (!globals.json) {
+        ctl_print(render_timers((*overview)["services"], style_of(globals)));
+        return exit_code::ok;
+    }
+    auto timers = Ordered::array();
+    for (const auto& service : (*overview)["services"]) {
+        if (!service.contains("timer")) continue;
+        Ordered timer{{"service", service["name"]}, {"state", service["state"]},
+                {"last_exit", service["last_exit"]}};
+        timer.update(service["timer"]);
+        timers.push_back(std::move(timer));
+    }
+    print_json({{"version", 1}, {"timers", timers}});
+    return exit_code::ok;
+}
+
 int ctl_sockets(const CtlGlobals& globals, const std::vector<std::string>& names) {
     auto client = ControlClient::connect(globals.socket);
     if (!client) return ctl_fail(globals, client.error());

@@ -87,6 +87,15 @@ Json connections_json(const ServiceStatus& service, const ServicePlan* plan) {
     return json;
 }
 
+Json timer_json(const TimerStatus& timer) {
+    const auto time = [](const std::optional<Wall>& at) {
+        return at ? Json(format_timestamp(*at)) : Json(nullptr);
+    };
+    return Json{{"schedule", timer.schedule}, {"next", time(timer.next)},
+            {"last", time(timer.last)}, {"result", timer.result}, {"runs", timer.runs},
+            {"skipped", timer.skipped}};
+}
+
 Json head_json(const ServiceStatus& service, const ServicePlan* plan) {
     Json json{{"name", service.name}, {"description", service.description},
             {"state", state_name(service.state)}, {"detail", service.detail},
@@ -97,6 +106,7 @@ Json head_json(const ServiceStatus& service, const ServicePlan* plan) {
     json["listeners"] = Json::array();
     for (const auto& listener : service.listeners)
         json["listeners"].push_back(listener_json(listener));
+    if (service.timer) json["timer"] = timer_json(*service.timer);
     json["announcements"] = Json::array();
     for (const auto& announcement : service.announcements)
         json["announcements"].push_back(Json{{"how", announcement.how},

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "config/options.h"
+#include "policy/calendar.h"
 
 namespace superd {
 
@@ -358,6 +359,38 @@ std::string render_sockets(const Json& services, const RenderStyle& style) {
             rows.push_back({text(service, "name"), shown_address(listener),
                     text(listener, "state"), text(listener, "name"), text(listener, "detail")});
     return render_table(rows, style, 2);
+}
+
+namespace {
+
+// "Tue 2026-11-24 03:30:00", and how long until then; "-" where there is no time.
+Row next_cells(const std::string& stamp, const RenderStyle& style) {
+    const auto next = parse_time(stamp);
+    if (!next) return {"-", "-"};
+    return {format_moment(*next),
+            approximate_duration(std::max(*next - style.now, Nanoseconds{0}))};
+}
+
+std::string or_dash(std::string text) {
+    return text.empty() ? "-" : text;
+}
+
+}  // namespace
+
+std::string render_timers(const Json& services, const RenderStyle& style) {
+    std::vector<Row> rows = {
+            {"SERVICE", "NEXT", "LEFT", "LAST", "RESULT", "RUNS", "SKIPPED", "SCHEDULE"}};
+    for (const auto& service : services) {
+        const auto& timer = child(service, "timer");
+        if (!timer.is_object()) continue;
+        const Row next = next_cells(text(timer, "next"), style);
+        const auto last = text(timer, "last");
+        rows.push_back({text(service, "name"), next[0], next[1],
+                last.empty() ? "-" : age_of(last, style) + " ago",
+                or_dash(text(timer, "result")), text(timer, "runs"), text(timer, "skipped"),
+                text(timer, "schedule")});
+    }
+    return rows.size() == 1 ? "nothing runs by the clock\n" : render_table(rows, style);
 }
 
 namespace {

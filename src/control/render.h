@@ -35,6 +35,9 @@ struct RenderStyle {
 // `superctl sockets`: services as in overview_document.
 [[nodiscard]] std::string render_sockets(
         const nlohmann::json& services, const RenderStyle& style);
+// `superctl timers`: services as in overview_document.
+[[nodiscard]] std::string render_timers(
+        const nlohmann::json& services, const RenderStyle& style);
 // `superctl connections`: services as in service_document.
 [[nodiscard]] std::string render_connections(
         const std::vector<nlohmann::json>& services, const RenderStyle& style);

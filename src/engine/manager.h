@@ -46,6 +46,15 @@ struct AnnouncementStatus {
     std::string text{};   // "registered 100001 v1-3 udp port 40001"
 };
 
+// Of a service that runs by the clock.
+struct TimerStatus {
+    std::string schedule{};      // "every 10m", "Mon..Fri 03:30"
+    std::optional<Wall> next{};  // nothing: it is stopped or paused
+    std::optional<Wall> last{};  // when its last run began
+    std::string result{};        // of that: "ok", "failed", "running"; empty: there was none
+    std::uint64_t runs = 0, skipped = 0;
+};
+
 struct ServiceStatus {
     std::string name, description;
     ServiceState state = ServiceState::stopped;
@@ -59,6 +68,7 @@ struct ServiceStatus {
     std::uint32_t connections = 0;  // now
     std::uint64_t accepted = 0, started = 0, failed = 0, exited = 0, dropped_datagrams = 0;
     std::vector<AnnouncementStatus> announcements;
+    std::optional<TimerStatus> timer;
     std::vector<std::pair<std::string, std::uint64_t>>
             refused;           // by reason, only those not zero
     std::string last_exit;     // "status 1", "signal TERM"; empty: none yet

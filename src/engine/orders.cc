@@ -122,7 +122,7 @@ void Supervisor::restart(std::string_view name, Reply reply) {
 void Supervisor::pause(std::string_view name, Reply reply) {
     Service* service = find(name);
     if (service == nullptr) return reply(no_such(name));
-    if (service->plan->listeners.empty())
+    if (service->plan->listeners.empty() && !service->plan->timer.any())
         return reply({code_failed,
                 fmt::format("{} has no listener that could be paused; superctl stop {}", name,
                         name)});

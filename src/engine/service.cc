@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "base/units.h"
+#include "policy/calendar.h"
 
 namespace superd {
 
@@ -178,6 +179,15 @@ StateView view_of_processes(const Service& service) {
     return {ServiceState::stopping, "its process is ending"};
 }
 
+// When a service by the clock comes next.
+std::string next_run_text(const Service& service, Mono now) {
+    const std::int64_t due = service.record->timer_due;
+    if (due == 0) return {};
+    if (!service.plan->timer.every) return "next run " + format_moment(Wall(Nanoseconds(due)));
+    return "next run in " +
+           approximate_duration(std::max(Mono(Nanoseconds(due)) - now, Nanoseconds{0}));
+}
+
 // What a daemon that does not run waits for, or why it does not.
 bool view_of_rest(const Service& service, Mono now, StateView& view) {
     for (const auto& instance : service.instances) {
@@ -192,6 +202,11 @@ bool view_of_rest(const Service& service, Mono now, StateView& view) {
         if (instance->state == LifeState::failed) {
             view = {ServiceState::failed,
                     instance->limit_reached ? cause + "; restart_limit is reached" : cause};
+            if (service.plan->timer.any()) view.detail += "; " + next_run_text(service, now);
+            return true;
+        }
+        if (service.plan->timer.any() && service.wants_listeners()) {
+            view = {ServiceState::waiting, next_run_text(service, now)};
             return true;
         }
         if (instance->state == LifeState::done && service.listeners.empty()) {

@@ -125,6 +125,7 @@ ServiceStatus Supervisor::status_of(const Service& service) const {
             .exited = record.exited,
             .dropped_datagrams = record.dropped_datagrams,
             .announcements = {},
+            .timer = timer_of(service),
             .refused = {},
             .last_exit = record.exited > 0 && !is_relayed(service.plan->mode)
                                  ? exit_text(record.last_status)
@@ -171,7 +172,13 @@ std::optional<std::string> Supervisor::why(std::string_view name) const {
     if (!status.enabled && !service->wants_listeners())
         text += "enabled = false: superctl enable it, or superctl start it for now.\n";
     if (status.state == ServiceState::paused && service->order() == Order::pause)
-        text += fmt::format("superctl resume {} lets it accept again.\n", name);
+        text += fmt::format("superctl resume {} lets it {} again.\n", name,
+                status.timer ? "run" : "accept");
+    if (status.timer)
+        text += fmt::format("It runs {}: {} run{} so far, {} skipped.\n",
+                service->plan->timer.every ? status.timer->schedule
+                                           : "at " + status.timer->schedule,
+                status.timer->runs, status.timer->runs == 1 ? "" : "s", status.timer->skipped);
     if (status.state == ServiceState::stopped && service->order() != Order::none)
         text += fmt::format("superctl start {} {} it again.\n", name,
                 status.listeners.empty() ? "starts" : "opens");

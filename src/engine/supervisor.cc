@@ -72,7 +72,9 @@ Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
           target_names_(loop, resolver_, outputs_.log(),
                   [this](const std::string& host) { on_target_name(host); }),
           announcers_{make_announcer(Announcing::rpc), make_announcer(Announcing::mdns)},
-          held_look_(loop, [this] { look_at_held(); }) {
+          held_look_(loop, [this] { look_at_held(); }),
+          timers_(loop, loop, options_.state_directory + "/timers",
+                  [this](std::uint32_t index) { on_due(index); }) {
     loop_.at_turn_end([this] {
         remove_emptied();
         graveyard_.clear();
@@ -236,6 +238,7 @@ void Supervisor::remove_service(Service& service) {
     doors_.close_all(service, true);
     service.removed = true;
     announce(service);
+    timers_.forget(service.index);
     if (service.active > 0) {
         if (!takes_connections(service.plan->mode)) end_processes(service);
         return;
@@ -350,6 +353,7 @@ void Supervisor::changed(Service& service) {
     if (by_index_[service.index] != &service) return;    // it has gone in this turn
     if (service.removed && service.active == 0) return;  // it goes at the end of it
     announce(service);
+    follow_clock(service);
     const StateView view = view_of(service, loop_.now());
     auto [known, fresh] = logged_states_.try_emplace(service.index, view.state);
     if (known->second != view.state || fresh) {

@@ -7,8 +7,9 @@
 // name or user is asked for first), denying.cc (addresses kept out for a time), workers.cc
 // (workers and daemons; what becomes of each is engine/lives.h's), ending.cc (exits),
 // reloading.cc (file → plan → commit), recovering.cc (after a kill), announcing.cc (what others
-// are told of services), orders.cc and status.cc (what control asks for), relaying.cc,
-// relaying_datagrams.cc and upstreams.cc (relays, and where redirects go).
+// are told of services), orders.cc and status.cc (what control asks for), timing.cc (runs by
+// the clock), relaying.cc, relaying_datagrams.cc and upstreams.cc (relays, and where redirects
+// go).
 #pragma once
 
 #include <array>
@@ -38,6 +39,7 @@
 #include "engine/service.h"
 #include "engine/supervisor_options.h"
 #include "engine/target_names.h"
+#include "engine/timers.h"
 #include "engine/waiters.h"
 #include "engine/watches.h"
 #include "policy/admission.h"
@@ -262,6 +264,11 @@ private:
     // Replies when the service has settled: with its failure where it failed.
     void wait_for_start(std::string_view name, Reply reply);
 
+    // ---- timing
+    void follow_clock(Service& service);
+    void on_due(std::uint32_t index);
+    [[nodiscard]] std::optional<TimerStatus> timer_of(const Service& service) const;
+
     // ---- LifeHost
     bool start_program(Service& service, Instance& instance) override;
     bool start_command(Service& service, Instance& instance, const Command& command,
@@ -407,6 +414,7 @@ private:
     bool leave_all_ = false;
     bool any_process_hold_ = false;
 
+    Timers timers_;
     Waiters waiters_;
     std::map<std::uint32_t, ServiceState> logged_states_;
     std::function<void(std::optional<std::uint32_t>)> admin_changed_;

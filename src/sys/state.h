@@ -98,6 +98,12 @@ struct ServiceRecord {
     // Restarts within restart_limit's period, which began then (CLOCK_MONOTONIC, ns; 0: none).
     std::uint32_t restarts_in_window;
     std::int64_t restart_window;
+    // Runs by the clock (engine/timers.h). `every`: CLOCK_MONOTONIC, ns; `at`: CLOCK_REALTIME.
+    std::int64_t timer_moment;       // of the next run, as the file says; 0: none
+    std::int64_t timer_due;          // ... and with jitter
+    std::int64_t timer_last_moment;  // of the last one; 0: none
+    std::int64_t timer_last;         // CLOCK_REALTIME at which it began; 0: never
+    std::uint64_t timer_runs, timer_skipped;
     std::int32_t log_read, log_write;  // both ends of the service's log stream; -1: none
 };
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "policy/hours.h"
 
-#include <cstdlib>
-#include <ctime>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "support/catch.h"
+#include "support/zone.h"
 
 using namespace superd;
+using superd::test::Zone;
 using namespace std::chrono_literals;
 
 namespace {
@@ -37,29 +37,6 @@ std::vector<bool> paint(const std::vector<HoursWindow>& hours) {
         }
     return week;
 }
-
-class Zone {
-public:
-    explicit Zone(const char* name) {
-        if (const char* before = std::getenv("TZ")) before_ = before;
-        ::setenv("TZ", name, 1);
-        ::tzset();
-    }
-
-    ~Zone() {
-        if (before_)
-            ::setenv("TZ", before_->c_str(), 1);
-        else
-            ::unsetenv("TZ");
-        ::tzset();
-    }
-
-    Zone(const Zone&) = delete;
-    Zone& operator=(const Zone&) = delete;
-
-private:
-    std::optional<std::string> before_;
-};
 
 }  // namespace
 
