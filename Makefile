@@ -38,7 +38,7 @@ LIB_sys     = notify notify_listener listening background accept client_queue de
 LIB_relay   = protocol channel wheel poller builtins conduit conversation talk asking preface access_list source_rates datagrams flows pump proxy_header sandbox relay
 LIB_loop    = loop
 LIB_engine  = records watches heartbeat config_reader service doors directories outputs processes relays relay_processes supervisor accepting relaying relaying_datagrams living hearing commanding contact waiters workers ending reloading last_good orders status recovering farewells \
-	resolver holding deny_list denying announcer announcing timers timing upstreams target_names
+	resolver holding deny_list denying announcer announcing timers timing ordering lining_up upstreams target_names
 LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_import ctl_logs ctl_look ctl_sandbox ctl_tell ctl_try documents endpoint frame_gate install names object render server session switches wait_for \
 	ctl_deny
 
@@ -69,7 +69,7 @@ UNIT_sys     = accept client_queue listen_socket probe renew_listener repair gua
 UNIT_relay   = relay_protocol wheel relay relay_asking relay_datagrams relay_flows sandbox proxy_header preface access_list
 UNIT_loop    = loop
 UNIT_engine  = living watches heartbeat config_reader directories doors records service_view supervisor supervisor_relay supervisor_view reloading farewells \
-	resolver target_names deny_list announcer timers
+	resolver target_names deny_list announcer timers ordering
 UNIT_control = control ctl documents ctl_file ctl_import ctl_look ctl_tell ctl_try frame_gate endpoint
 UNIT_TESTS = $(foreach layer,$(LAYERS),$(UNIT_$(layer)))
 

@@ -318,6 +318,7 @@ void Supervisor::on_service_empty(Service& service, bool of_workers) {
     if (!service.wants_listeners() || stopping_)
         remove_credentials(service.name(), options_.prefixes);
     if (service.removed) emptied_.push_back(&service);
+    go_on_ending();
     if (stopping_) {
         maybe_finish();
         return;

@@ -42,7 +42,10 @@ void Supervisor::start(std::string_view name, Reply reply) {
     service->record->restart_window = 0;
     service->holds.clear(Hold::backoff);
     service->holds.clear(Hold::unread);
+    pull(*service, true);
+    make_way(*service);
     activate(*service);
+    (void)line_up(*service);
     const bool on_demand =
             service->plan->mode == Mode::worker && service->plan->start == Start::demand;
     // What is still ending after a stop gets a successor.
@@ -56,6 +59,8 @@ void Supervisor::wait_for_start(std::string_view name, Reply reply) {
     const std::string text(name);
     wait(name, is_settled, [this, text, reply](const Outcome& outcome) {
         const Service* settled = find(text);
+        if (settled != nullptr && !settled->waits_for.empty())
+            return reply({code_failed, settled->waits_for + "; superctl why " + text});
         if (settled == nullptr || !settled->listeners.empty()) return reply(outcome);
         const StateView view = view_of(*settled, loop_.now());
         if (view.state != ServiceState::failed && view.state != ServiceState::backoff)
@@ -67,12 +72,7 @@ void Supervisor::wait_for_start(std::string_view name, Reply reply) {
 void Supervisor::stop(std::string_view name, Reply reply) {
     Service* service = find(name);
     if (service == nullptr) return reply(no_such(name));
-    service->set_order(Order::stop);
-    service->again = false;
-    doors_.close_all(*service, true);
-    end_processes(*service);
-    if (service->active == 0) remove_credentials(service->name(), options_.prefixes);
-    changed(*service);
+    put_down(*service);
     wait(name, is_settled, std::move(reply));
 }
 
@@ -114,7 +114,7 @@ void Supervisor::restart(std::string_view name, Reply reply) {
     if (service->active == 0) return start(name, std::move(reply));
     if (!service->wants_listeners()) service->set_order(order_to_run(*service->plan));
     service->again = true;
-    end_processes(*service);
+    end_with_dependents(*service);
     activate(*service);
     wait_for_start(name, std::move(reply));
 }

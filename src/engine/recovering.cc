@@ -13,6 +13,7 @@ namespace superd {
 
 void Supervisor::recover(std::shared_ptr<const Plan> plan, const Recovery& recovery) {
     plan_ = std::move(plan);
+    ordering_.take_plan(plan_);
     configure_outputs();
     outputs_.open_reader_socket(
             log_socket_path(options_.run_directory), plan_->daemon.admin_gid);
@@ -29,6 +30,7 @@ void Supervisor::recover(std::shared_ptr<const Plan> plan, const Recovery& recov
     close_stray_listeners();
     watch_targets();  // connections that go on need them
     adopt_processes(recovery);
+    line_up_all();
     for (const auto& service : plan_->services)
         activate(*find(service->name));
     take_found_connections(recovery);

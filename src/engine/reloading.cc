@@ -263,6 +263,7 @@ bool Supervisor::prepare(const Plan& next, Prepared& prepared, ReloadReport& rep
 void Supervisor::commit(std::shared_ptr<const Plan> next, Prepared& prepared,
         const std::vector<ServiceDiff>& changes) {
     plan_ = std::move(next);
+    ordering_.take_plan(plan_);
     networks_ = make_network_tables(plan_->networks);
     config_trouble_.clear();
     for (auto& [name, service] : services_) {
@@ -290,6 +291,7 @@ void Supervisor::commit(std::shared_ptr<const Plan> next, Prepared& prepared,
         if (service == nullptr) continue;
         if (diff.change == Change::removed) remove_service(*service);
     }
+    line_up_all();
     for (const std::string_view name : touched)
         activate(*find(name));
     for (const std::string_view name : to_start)

@@ -41,6 +41,7 @@ std::string_view hold_text(Hold hold) {
         case Hold::unread: return "its worker left unread what had woken it";
         case Hold::launches: return "too many of its processes are being started";
         case Hold::relay: return "no superd-relay takes connections now";
+        case Hold::order: return "another service is to be there first";
         case Hold::count: break;
     }
     return "";
@@ -220,6 +221,8 @@ bool view_of_rest(const Service& service, Mono now, StateView& view) {
 }  // namespace
 
 StateView view_of(const Service& service, Mono now) {
+    if (service.ends_later)
+        return {ServiceState::stopping, "those that start after it end first"};
     if (service.stopping)
         return {ServiceState::stopping, fmt::format("{} left to end", service.active)};
     if (!service.plan->enabled && service.order() == Order::none) {
@@ -237,6 +240,9 @@ StateView view_of(const Service& service, Mono now) {
         case Order::start: break;
     }
     if (service.removed) return {ServiceState::draining, "no longer in the configuration"};
+    if (!service.waits_for.empty() && service.active == 0)
+        return {service.waits_hard ? ServiceState::waiting : ServiceState::starting,
+                service.waits_for};
     StateView held;
     if (paused_by_itself(service, now, held)) return held;
     // Connections of a time when it was a handler do not make a worker run.

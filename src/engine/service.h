@@ -63,6 +63,7 @@ enum class Hold : std::uint8_t {
     unread,       // workers that leave what had woken them; until a time
     launches,     // as many launches in hand as one service may have
     relay,        // no superd-relay takes connections now
+    order,        // another service is to be there first
     count
 };
 [[nodiscard]] std::string_view hold_text(Hold hold);
@@ -113,6 +114,9 @@ struct Listener {
     [[nodiscard]] bool is_filtered() const { return filter.has_value() || filter_mark != 0; }
 };
 
+// That its processes are to be started once it is let in.
+enum class StartWish : std::uint8_t { none, boot, by_hand };
+
 struct Service {
     std::uint32_t index = 0;  // in State::services
     ServiceRecord* record = nullptr;
@@ -143,6 +147,11 @@ struct Service {
     bool removed = false;          // the plan no longer has it; goes when active is 0
     bool stopping = false;         // processes were told to end
     bool again = false;            // restart: start anew when the last process has ended
+    bool let_in = false;      // those it starts after were there, since it was stopped last
+    bool waits_hard = false;  // ... are not, and not on their way
+    bool ends_later = false;  // it is to end when those behind it have
+    StartWish wish = StartWish::none;
+    std::string waits_for;                             // "waits for db"; empty: for nobody
     std::vector<std::unique_ptr<Instance>> instances;  // of daemon and workers, by number
     Mono kill_at = Mono::max();                        // handlers that were told to end
     Mono worker_started{};

@@ -87,6 +87,7 @@ Supervisor::~Supervisor() = default;
 
 void Supervisor::start(std::shared_ptr<const Plan> plan, const std::string& trouble) {
     plan_ = std::move(plan);
+    ordering_.take_plan(plan_);
     config_trouble_ = trouble;
     configure_outputs();
     outputs_.open_reader_socket(
@@ -97,6 +98,7 @@ void Supervisor::start(std::shared_ptr<const Plan> plan, const std::string& trou
     for (const auto& service : plan_->services)
         open_doors(add_service(service));
     doors_.finish_offer(services_);
+    line_up_all();
     for (auto& [name, service] : services_)
         start_at_boot(*service);
     watch_networks();
@@ -312,7 +314,8 @@ void Supervisor::begin_stop(bool leave_all) {
     if (stopping_) return;
     stopping_ = true;
     notify("STOPPING=1\n");
-    Nanoseconds longest{0};
+    Nanoseconds longest = ordering_.longest_end();
+    std::vector<Service*> to_end;
     for (auto& [name, service] : services_) {
         doors_.close_all(*service, true);
         drop_held_of(*service);
@@ -324,8 +327,9 @@ void Supervisor::begin_stop(bool leave_all) {
         const int steps =
                 1 + (life.exec_stop.empty() ? 0 : 1) + (life.exec_stop_post.empty() ? 0 : 1);
         longest = std::max(longest, steps * service->plan->stop_timeout);
-        end_processes(*service);
+        to_end.push_back(service.get());
     }
+    end_in_order(to_end);
     for (const auto& one : announcers_)
         one->withdraw();
     // A process that even KILL does not end (in the kernel, on a dead disk) is not waited for.
@@ -334,8 +338,9 @@ void Supervisor::begin_stop(bool leave_all) {
 }
 
 void Supervisor::maybe_finish() {
-    const bool busy = std::any_of(services_.begin(), services_.end(),
-            [](const auto& entry) { return entry.second->stopping; });
+    const bool busy = std::any_of(services_.begin(), services_.end(), [](const auto& entry) {
+        return entry.second->stopping || entry.second->ends_later;
+    });
     const bool withdrawn = std::all_of(announcers_.begin(), announcers_.end(),
             [](const auto& one) { return one->withdrawn(); });
     if (stopping_ && !busy && withdrawn && processes_.spawner().pending() == 0 &&
@@ -370,6 +375,7 @@ void Supervisor::changed(Service& service) {
         known->second = view.state;
     }
     if (waiters_.has(service.name())) waiters_.look(status_of(service));
+    move_up(service);
 }
 
 }  // namespace superd

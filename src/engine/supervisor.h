@@ -7,13 +7,14 @@
 // name or user is asked for first), denying.cc (addresses kept out for a time), workers.cc
 // (workers and daemons; what becomes of each is engine/lives.h's), ending.cc (exits),
 // reloading.cc (file → plan → commit), recovering.cc (after a kill), announcing.cc (what others
-// are told of services), orders.cc and status.cc (what control asks for), timing.cc (runs by
-// the clock), relaying.cc, relaying_datagrams.cc and upstreams.cc (relays, and where redirects
-// go).
+// are told of services), orders.cc and status.cc (what control asks for), lining_up.cc (who
+// starts after whom), timing.cc (runs by the clock), relaying.cc, relaying_datagrams.cc and
+// upstreams.cc (relays, and where redirects go).
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -32,6 +33,7 @@
 #include "engine/heartbeat.h"
 #include "engine/lives.h"
 #include "engine/manager.h"
+#include "engine/ordering.h"
 #include "engine/outputs.h"
 #include "engine/processes.h"
 #include "engine/relays.h"
@@ -264,6 +266,18 @@ private:
     // Replies when the service has settled: with its failure where it failed.
     void wait_for_start(std::string_view name, Reply reply);
 
+    // ---- lining up
+    [[nodiscard]] Standing standing_of(std::string_view name) const;
+    bool line_up(Service& service);  // true: nobody is to be there first
+    void line_up_all();
+    void move_up(const Service& service);
+    void pull(Service& service, bool by_hand);
+    void make_way(const Service& service);
+    void put_down(Service& service);
+    void end_with_dependents(Service& service);
+    void end_in_order(const std::vector<Service*>& services);
+    void go_on_ending();
+
     // ---- timing
     void follow_clock(Service& service);
     void on_due(std::uint32_t index);
@@ -415,6 +429,10 @@ private:
     bool any_process_hold_ = false;
 
     Timers timers_;
+    Ordering ordering_;
+    std::deque<std::uint32_t> moving_up_;  // services to be looked at, by index
+    std::vector<std::string> ending_;      // that are to end after others
+    bool is_moving_up_ = false, is_ending_ = false;
     Waiters waiters_;
     std::map<std::uint32_t, ServiceState> logged_states_;
     std::function<void(std::optional<std::uint32_t>)> admin_changed_;

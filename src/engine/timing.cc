@@ -52,6 +52,8 @@ void Supervisor::on_due(std::uint32_t index) {
     ++service.record->timer_runs;
     service.record->timer_last = loop_.wall().time_since_epoch().count();
     service.record->failures = 0;
+    service.let_in = false;  // each run asks anew
+    make_way(service);
     start_processes(service, true);
     changed(service);
 }

@@ -264,6 +264,12 @@ void Supervisor::start_processes(Service& service, bool by_hand) {
             service.order() == Order::pause ||
             (!service.wants_listeners() && service.plan->mode != Mode::daemon))
         return;
+    if (!service.let_in) {
+        // Who is let in comes back here.
+        service.wish = std::max(service.wish, by_hand ? StartWish::by_hand : StartWish::boot);
+        (void)line_up(service);
+        return;
+    }
     if (service.plan->mode == Mode::worker && service.has_open_listener())
         start_workers(service);
     if (service.plan->mode != Mode::daemon) return;

@@ -59,7 +59,7 @@ TEST_CASE("options: are found by key and place, and by the name for people") {
 
 TEST_CASE("options: what belongs to later features is unknown") {
     for (const char* key : {"tls", "starttls", "upstream", "replicas", "proxy_protocol",
-                 "overlap", "idle_stop", "at", "every"}) {
+                 "overlap", "idle_stop"}) {
         INFO(key);
         CHECK(find_option(key) == nullptr);
     }

@@ -39,6 +39,20 @@ CalendarRule rule(const std::string& text) {
     return plan.timer.at[0];
 }
 
+// Services db and app, each with those lines.
+std::string two(const std::string& app, const std::string& db = {}) {
+    return "[service.db]\n" + std::string(program) + db + "[service.app]\n" + program + app;
+}
+
+std::string errors_of(const std::string& text) {
+    return resolve_text(text, true).text();
+}
+
+bool says(const std::string& text, const char* what) {
+    INFO(text);
+    return text.find(what) != std::string::npos;
+}
+
 }  // namespace
 
 TEST_CASE("when: every is a duration of a second at least") {
@@ -112,4 +126,32 @@ TEST_CASE("when: a service by the clock neither starts with superd nor comes bac
     CHECK(inherited.life.restart == Restart::no);
     REQUIRE(inherited.skipped.size() == 1);
     CHECK(inherited.skipped[0].key == "restart");
+}
+
+TEST_CASE("when: other services are named once, and must be there") {
+    const Resolved resolved = resolve_text(
+            two("after = [\"db\", \"db\"]\nrequires = \"db\"\nwants = \"db\"\n"), true);
+    CHECK(resolved.text() == "");
+    const ServicePlan* const app = resolved.service("app");
+    REQUIRE(app != nullptr);
+    REQUIRE(app->dependencies.after.size() == 1);
+    CHECK(app->dependencies.after[0].name == "db");
+    CHECK(app->dependencies.requires_.size() == 1);
+    CHECK(app->dependencies.wants.size() == 1);
+
+    CHECK(says(errors_of(two("after = \"dbb\"\n")), "there is no service \"dbb\""));
+    CHECK(says(errors_of(two("after = \"dbb\"\n")), "did you mean \"db\"?"));
+    CHECK(says(errors_of(two("after = \"app\"\n")), "app cannot be in its own after"));
+    CHECK(says(errors_of(two("requires = \"db\"\n", "after = \"app\"\n")),
+            "each of these starts after the next one: db -> app -> db"));
+    CHECK(says(errors_of(two("after = 3\n")), "error: "));
+    CHECK(says(errors_of("[defaults]\nafter = \"db\"\n" + two("")), "error: "));
+}
+
+TEST_CASE("when: two in conflict cannot both start with superd, nor one with the other") {
+    CHECK(says(errors_of(two("conflicts = \"db\"\n")), "both start with superd"));
+    CHECK(errors_of(two("conflicts = \"db\"\n", "start = \"manual\"\n")) == "");
+    CHECK(errors_of(two("conflicts = \"db\"\n", "enabled = false\n")) == "");
+    CHECK(says(errors_of(two("start = \"manual\"\nconflicts = \"db\"\nwants = \"db\"\n")),
+            "app starts db and is in conflict with it"));
 }
