@@ -31,15 +31,16 @@ LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader opti
 LIB_policy  = life notice restart calendar access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan exec_spec client_filter \
 	denials targets
 LIB_log     = json format line_forms xinetd writer channel hub reader lines ring sinks file_sink sink_set journal server collector
-LIB_sys     = notify notify_listener listening background accept client_queue descriptors holder listen_socket node renew_listener repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state connect_socket socket_owner farewell peer_label sealed_file step_in wrappers bpf client_filter classic_filter \
+LIB_sys     = notify notify_listener listening background accept client_queue descriptors holder listen_socket node renew_listener repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state state_text handover connect_socket socket_owner farewell peer_label sealed_file step_in wrappers bpf client_filter classic_filter \
 	confine mounts namespaces landlock ident ident_client lookups resolve_channel resolve_server take_over \
 	announce_channel announce_server rpc_registry rpc_listing rpc_backend rpcbind \
 	avahi_services avahi_bus avahi_backend
 LIB_relay   = protocol channel wheel poller builtins conduit conversation talk asking preface access_list source_rates datagrams flows pump proxy_header sandbox relay
 LIB_loop    = loop
-LIB_engine  = records watches heartbeat config_reader service doors directories outputs processes relays relay_processes supervisor accepting relaying relaying_datagrams living hearing commanding contact waiters workers ending reloading last_good orders status recovering farewells \
+LIB_engine  = records watches heartbeat config_reader errand upgrader upgrading service doors directories outputs processes relays relay_processes supervisor accepting relaying relaying_datagrams living hearing commanding contact waiters workers ending reloading last_good orders status recovering farewells \
+	resolver \
 	resolver holding deny_list denying announcer announcing timers timing ordering lining_up upstreams target_names
-LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_import ctl_logs ctl_look ctl_sandbox ctl_tell ctl_try documents endpoint frame_gate install names object render server session switches wait_for \
+LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_import ctl_upgrade ctl_logs ctl_look ctl_sandbox ctl_tell ctl_try documents endpoint frame_gate install names object render server session switches wait_for \
 	ctl_deny
 
 LAYERS = base config policy log sys relay loop engine control
@@ -55,7 +56,7 @@ $(BUILD)/superd-announce: PROGRAM_LIBS += $(TIRPC_LIBS)
 ZEN = zen_handler zen_worker zen_threads zen_loop zen_ask
 
 # Programs that tests start: tests/programs/NAME.cc, one source each and nothing of src.
-TEST_PROGRAMS = report fake_avahi
+TEST_PROGRAMS = report fake_avahi silent
 
 UNIT_base    = packet fd text units address \
 	host_name
@@ -64,7 +65,7 @@ UNIT_config  = manual diagnostics toml loader address_spec target_spec options f
 UNIT_policy  = access_index admission backoff hours log_limiter rate sources environment spawn_plan exec_spec \
 	denials targets life restart notice calendar
 UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer log_xinetd
-UNIT_sys     = accept client_queue listen_socket probe renew_listener repair guard launch_queue reaper recovery spawner state closer client_filter step_in \
+UNIT_sys     = accept client_queue listen_socket probe renew_listener repair guard launch_queue reaper recovery spawner state state_text handover closer client_filter step_in \
 	ident resolve_channel resolve_server take_over announce_channel rpc_backend rpc_listing avahi_services notify notify_listener
 UNIT_relay   = relay_protocol wheel relay relay_asking relay_datagrams relay_flows sandbox proxy_header preface access_list
 UNIT_loop    = loop
@@ -156,7 +157,7 @@ $(LIB): $(LIB_OBJECTS)
 	$(call say,AR)
 	$(Q)$(AR) rcs $@ $^
 
-$(BUILD)/superd: $(BUILD)/obj/cmd/superd_options.o
+$(BUILD)/superd: $(BUILD)/obj/cmd/superd_options.o $(BUILD)/obj/cmd/superd_place.o
 $(PROGRAM_FILES): $(BUILD)/%: $(BUILD)/obj/cmd/%.o $(LIB)
 	$(call say,LD)
 	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(PROGRAM_LIBS)

@@ -22,7 +22,7 @@ namespace {
 // What the options of all verbs are read into.
 struct Words {
     std::vector<std::string> names;
-    std::string file, as, key, from, at, what = "ready", signal = "TERM", connection, timeout;
+    std::string program, file, as, key, from, at, what = "ready", signal = "TERM", connection, timeout;
     DenyWords deny;
     bool quiet = false, effective = false, dry_run = false, follow = false, no_colour = false;
     unsigned lines = 10;
@@ -174,6 +174,10 @@ void Superctl::add_file() {
     auto* reload = add("reload-config", "Read the file and apply what changed",
             [this] { return ctl_reload(globals, words.dry_run); });
     reload->add_flag("--dry-run", words.dry_run, "Only say what would change");
+    auto* upgrade = add("upgrade", "Put another superd in the running one's place",
+            [this] { return ctl_upgrade(globals, words.program); });
+    upgrade->add_option("PROGRAM", words.program,
+            "Its path; without it the file that superd was started from, as it is now");
     auto* edit = add("edit", "Edit the file, check it, put it in place, reload", [this] {
         return ctl_edit(globals, words.file, words.names.empty() ? "" : words.names.front());
     });

@@ -14,11 +14,11 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <sched.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd/superd_options.h"
+#include "cmd/superd_place.h"
 #include "config/codec.h"
 #include "control/server.h"
 #include "engine/config_reader.h"
@@ -39,19 +39,12 @@ namespace {
 // Whoever started superd: what it wants to hear.
 struct Starter {
     std::function<void(std::string_view)> notify;
-    Nanoseconds watchdog{0};  // 0: not that superd lives
+    Nanoseconds watchdog{0};               // 0: not that superd lives
+    const Beginning* beginning = nullptr;  // null: no other program can take superd's place
 };
 
 // The guard judges no superd in less, whatever was asked for.
 constexpr Nanoseconds least_patience = std::chrono::seconds(1);
-
-ReadOptions read_options_of(const DaemonOptions& options) {
-    return {.path = options.file,
-            .as = options.as,
-            .copies = {},
-            .root = is_root(),
-            .check_ownership = is_root()};
-}
 
 // `superd -t`: a file that belongs to root is checked as root's superd would read it, whoever
 // asks; whose the file is matters where it stands already.
@@ -70,43 +63,6 @@ int check_file(const DaemonOptions& options) {
             read.as.empty() ? read.path.c_str() : read.as.c_str(), count,
             count == 1 ? "service" : "services");
     return 0;
-}
-
-// In /tmp anybody may have made the folder before: only one's own will do.
-Result<void> check_own(const std::string& path) {
-    struct stat facts {};
-
-    if (!path.starts_with("/tmp/")) return {};
-    if (::lstat(path.c_str(), &facts) != 0) return fail("stat", path);
-    if (!S_ISDIR(facts.st_mode) || facts.st_uid != ::geteuid() || (facts.st_mode & 022) != 0)
-        return fail(EPERM, "use " + path + ", which is not this user's alone");
-    return {};
-}
-
-Result<void> make_folder(const std::string& path) {
-    for (std::size_t slash = path.find('/', 1);; slash = path.find('/', slash + 1)) {
-        const std::string part = path.substr(0, slash);
-        if (::mkdir(part.c_str(), 0755) != 0 && errno != EEXIST) return fail("mkdir", part);
-        if (slash == std::string::npos) return check_own(path);
-    }
-}
-
-// One superd for each run directory: the lock is held by the guard and every superd it starts.
-Result<Fd> take_lock(const DaemonOptions& options) {
-    const std::string path = options.run + "/superd.lock";
-    Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
-    if (!file) return fail("open", path);
-    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-        std::array<char, 32> text{};
-        const ssize_t length = ::read(file.get(), text.data(), text.size() - 1);
-        if (length <= 0) text[0] = 0;
-        return fail(0, "another superd, pid " + std::to_string(std::atoi(text.data())) +
-                               ", uses " + options.run + "; superctl status shows it");
-    }
-    const std::string pid = std::to_string(::getpid()) + "\n";
-    if (::ftruncate(file.get(), 0) != 0 || ::write(file.get(), pid.data(), pid.size()) < 0)
-        return fail("write", path);
-    return file;
 }
 
 // superd-log or its like beside this program (a build tree), else where it was installed to.
@@ -189,6 +145,7 @@ SupervisorOptions supervisor_options(const DaemonOptions& options, const Starter
     result.debug = options.debug;
     result.notify = starter.notify;
     result.watchdog = starter.watchdog;
+    result.beginning = starter.beginning;
     return result;
 }
 
@@ -197,18 +154,6 @@ struct FirstPlan {
     std::string encoded;
     std::string trouble;  // why it is not the file's; empty: it is
 };
-
-// What a superd of another version kept may be a plan that this one cannot read; the files that
-// it was made from are kept beside it.
-std::optional<Plan> read_kept_files(const DaemonOptions& options) {
-    ReadOptions wanted = read_options_of(options);
-    wanted.copies = last_good_folder(options.state);
-    wanted.as.clear();
-    wanted.check_ownership = false;  // the copies are in a folder of superd's own
-    auto read = ConfigReader::read_now(wanted, [] {});
-    if (!read || !read->plan) return std::nullopt;
-    return std::move(read->plan);
-}
 
 // The plan of a first start: the file's, or the last accepted one where the file is broken.
 // meanwhile: what can be done while the file is being read.
@@ -325,48 +270,25 @@ int serve(const DaemonOptions& options, const Starter& starter, State& state,
     return supervisor.run();
 }
 
-int run(const DaemonOptions& options) {
+int run(const DaemonOptions& options, Beginning beginning) {
     ::umask(022);
-    if (const auto reserved = reserve_slots(); !reserved) {
-        std::fprintf(stderr, "superd: %s\n", reserved.error().text().c_str());
-        return 1;
-    }
-    for (const std::string& folder : {options.run, options.state, options.run + "/empty"}) {
-        if (const auto made = make_folder(folder); !made) {
-            std::fprintf(stderr, "superd: %s\n", made.error().text().c_str());
-            return 1;
-        }
-    }
-    Background background;
-    if (options.background && !background.leave()) return background.status();
-    const auto lock = take_lock(options);
-    auto state = State::create({});
-    if (!lock || !state) {
-        std::fprintf(
-                stderr, "superd: %s\n", (lock ? state.error() : lock.error()).text().c_str());
-        return 1;
-    }
-    if (!options.pid_file.empty()) {
-        const Fd file(::open(options.pid_file.c_str(),
-                O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
-        const std::string pid = std::to_string(::getpid()) + "\n";
-        if (!file || ::write(file.get(), pid.data(), pid.size()) < 0) {
-            std::fprintf(stderr, "superd: %s: %s\n", options.pid_file.c_str(),
-                    errno_text(errno).c_str());
-            return 1;
-        }
-    }
+    auto place =
+            options.resume.text >= 0 ? resume_place(options, beginning) : take_place(options);
+    if (!place) return place.error();
+    beginning.lock_fd = place->lock.get();
     const Notifier notifier = Notifier::from_environment();
     const Nanoseconds watchdog = take_watchdog_period();
     const auto notify = [&](std::string_view text) {
         notifier.send(text);
-        if (text.starts_with("READY=1")) background.be_ready();
+        if (text.starts_with("READY=1")) place->background.be_ready();
     };
-    GuardOptions guard{.no_guard = options.no_guard};
+    GuardOptions guard{
+            .no_guard = options.no_guard, .beginning = options.no_guard ? nullptr : &beginning};
     if (watchdog != Nanoseconds::zero()) guard.hung = std::max(watchdog / 2, least_patience);
-    const int code = run_guard(*state, guard, [&](State& shared) {
-        return serve(options, {notify, watchdog}, shared,
-                std::array{lock->get(), background.descriptor(), notifier.descriptor()});
+    const int code = run_guard(place->state, guard, [&](State& shared) {
+        return serve(options, {notify, watchdog, guard.beginning}, shared,
+                std::array{place->lock.get(), place->background.descriptor(),
+                        notifier.descriptor(), shared.header().former_program.load()});
     });
     if (!options.pid_file.empty()) ::unlink(options.pid_file.c_str());
     return code;
@@ -376,11 +298,32 @@ int run(const DaemonOptions& options) {
 
 }  // namespace superd
 
+namespace {
+
+// As it was given to main, before anything is taken out of it.
+superd::Beginning beginning_of(int argc, char** argv) {
+    superd::Beginning beginning{
+            .arguments = {}, .environment = {}, .version = PACKAGE_VERSION, .lock_fd = -1};
+    for (int i = 0; i < argc; ++i) {
+        if (std::string_view(argv[i]) == superd::resume_option)
+            ++i;  // and its value
+        else
+            beginning.arguments.emplace_back(argv[i]);
+    }
+    for (char** entry = environ; *entry != nullptr; ++entry)
+        beginning.environment.emplace_back(*entry);
+    return beginning;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
     if (argc > 1 && std::string_view(argv[1]) == "--read-plan")
         return superd::run_config_reader({argv + 2, argv + argc});
+    superd::Beginning beginning = beginning_of(argc, argv);
     superd::DaemonOptions options = superd::parse_options(argc, argv);
     superd::fill_defaults(options);
     if (options.check) return superd::check_file(options);
-    return superd::run(options);
+    if (options.check_state) return superd::check_state(options);
+    return superd::run(options, std::move(beginning));
 }

@@ -40,6 +40,12 @@ int parse_pid(std::string_view text) {
     std::exit(2);
 }
 
+Resume parse_resume(std::string_view text) {
+    if (auto resume = Resume::parse(text)) return *resume;
+    std::fputs("superd: --resume is what one superd tells another\n", stderr);
+    std::exit(2);
+}
+
 // Without "..", for a service may not be allowed to walk through the folders before it.
 std::string plain_path(const std::string& path) {
     std::error_code failed;
@@ -63,10 +69,12 @@ DaemonOptions parse_options(int argc, char** argv) {
         socket_option,
         no_guard_option,
         spawn_option,
-        take_from_option
+        take_from_option,
+        resume_option_number,
+        check_state_option
     };
 
-    static constexpr std::array<option, 14> long_options{
+    static constexpr std::array<option, 16> long_options{
             {{"config", required_argument, nullptr, 'c'}, {"check", no_argument, nullptr, 't'},
                     {"debug", no_argument, nullptr, 'd'},
                     {"version", no_argument, nullptr, 'V'}, {"help", no_argument, nullptr, 'h'},
@@ -78,7 +86,9 @@ DaemonOptions parse_options(int argc, char** argv) {
                     {"socket", required_argument, nullptr, socket_option},
                     {"no-guard", no_argument, nullptr, no_guard_option},
                     {"take-from", required_argument, nullptr, take_from_option},
-                    {"spawn", required_argument, nullptr, spawn_option}}};
+                    {"spawn", required_argument, nullptr, spawn_option},
+                    {"resume", required_argument, nullptr, resume_option_number},
+                    {"check-state", no_argument, nullptr, check_state_option}}};
     std::array<option, long_options.size() + 1> table{};
     std::copy(long_options.begin(), long_options.end(), table.begin());
     DaemonOptions options;
@@ -98,6 +108,8 @@ DaemonOptions parse_options(int argc, char** argv) {
             case no_guard_option: options.no_guard = true; break;
             case spawn_option: options.spawn = optarg; break;
             case take_from_option: options.take_from = parse_pid(optarg); break;
+            case check_state_option: options.check_state = true; break;
+            case resume_option_number: options.resume = parse_resume(optarg); break;
             case 'V': std::puts("superd " PACKAGE_VERSION); std::exit(0);
             case 'h': std::fputs(usage_text.data(), stdout); std::exit(0);
             default: std::fputs(usage_text.data(), stderr); std::exit(2);

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "sys/handover.h"
+
 namespace superd {
 
 struct DaemonOptions {
@@ -12,6 +14,9 @@ struct DaemonOptions {
     bool check = false, debug = false, background = false, no_guard = false;
     int take_from = 0;  // pid; 0: nobody
     std::string spawn;  // "", "shared", "vfork", "fork"
+    // Told by a superd, not by people.
+    bool check_state = false;
+    Resume resume;
 };
 
 // Exits for --version, --help and wrong usage.

@@ -77,6 +77,9 @@ int ctl_kill(const CtlGlobals& globals, const std::vector<std::string>& names,
 int ctl_wait(const CtlGlobals& globals, const std::vector<std::string>& names,
         const std::string& what);
 // brief: what was said of the file and its changes is said already.
+// Another program in superd's place; empty: the one that superd was started from, as it is now.
+int ctl_upgrade(const CtlGlobals& globals, const std::string& program);
+
 int ctl_reload(const CtlGlobals& globals, bool dry_run, bool brief = false);
 
 // ---- addresses kept out (ctl_deny.cc)

@@ -159,6 +159,7 @@ std::string daemon_document(const Manager& manager) {
                             Json{{"path", status.config_path}, {"state", status.config_state}}},
                     {"plan_sequence", status.plan_sequence}, {"processes", status.processes},
                     {"max_processes", status.max_processes}, {"root", status.root},
+                    {"upgrade_failure", status.upgrade_failure},
                     {"services", state_counts(manager)}}));
 }
 

@@ -7,8 +7,8 @@
 //
 // daemon_document:
 //   version, daemon: { version, pid, guard_pid, since, starts, log_socket, config: { path,
-//   state }, plan_sequence, processes, max_processes, root, services: { STATE: how many, ... }
-//   }
+//   state }, plan_sequence, processes, max_processes, root, upgrade_failure, services: { STATE:
+//   how many, ... } }
 //
 // service_document:
 //   version, service: { name, description, state, detail, since, enabled, mode, start,

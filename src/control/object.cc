@@ -108,6 +108,18 @@ int on_kill(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return 1;
 }
 
+int on_upgrade(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    const char* program = nullptr;
+    if (const int result = ::sd_bus_message_read(message, "s", &program); result < 0)
+        return result;
+    auto& session = session_of(userdata);
+    const auto call = make_call(userdata, message);
+    if (!allow_change(session, call, "upgrade")) return 1;
+    session.manager().upgrade(
+            program, [call](const Outcome& outcome) { call->finish(outcome); });
+    return 1;
+}
+
 int on_reload_config(sd_bus_message* message, void* userdata, sd_bus_error*) {
     int dry_run = 0;
     if (const int result = ::sd_bus_message_read(message, "b", &dry_run); result < 0)
@@ -344,6 +356,8 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_NAMES("ReloadConfig", "b", SD_BUS_PARAM(dry_run), "iss",
                 SD_BUS_PARAM(code) SD_BUS_PARAM(message) SD_BUS_PARAM(json), on_reload_config,
                 open_to_all),
+        SD_BUS_METHOD_WITH_NAMES("Upgrade", "s", SD_BUS_PARAM(program), "s",
+                SD_BUS_PARAM(version), on_upgrade, open_to_all),
         SD_BUS_METHOD_WITH_NAMES("Wait", "ss", SD_BUS_PARAM(service) SD_BUS_PARAM(what), "s",
                 SD_BUS_PARAM(message), on_wait, open_to_all),
         SD_BUS_METHOD_WITH_NAMES(

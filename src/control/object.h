@@ -4,6 +4,7 @@
 //   Start, Stop, Restart, Reload, Pause, Resume, Drain (s service) -> (s message)
 //   Kill (s service, i signal, t connection) -> (s message)      connection 0: every process
 //   ReloadConfig (b dry_run) -> (i code, s message, s json)      reload_document
+//   Upgrade (s program) -> (s version)           empty: the file that superd was started from
 //   Wait (s service, s what) -> (s message)      see control/wait_for.h
 //   Describe () -> (s json)                      daemon_document
 //   ListServices () -> (as names)
@@ -16,7 +17,7 @@
 //   Version                                      property
 //
 // Errors: org.superd.Error.{Failed,NotRunning,NoSuchService,AccessDenied,TimedOut} and
-// org.freedesktop.DBus.Error.InvalidArgs; see control/names.h. The methods of the first three
+// org.freedesktop.DBus.Error.InvalidArgs; see control/names.h. The methods of the first four
 // lines change something and need the right to; a dry run does not.
 // Beside it /org/freedesktop/DBus answers Hello, AddMatch, RemoveMatch and GetNameOwner, so
 // that busctl --address= and gdbus take the socket for a bus.

@@ -61,6 +61,10 @@ double one_minute_load() {
 }  // namespace
 
 void Supervisor::on_knock(Service& service, Listener& listener) {
+    if (handing_over_) {
+        listener.poll->stop();
+        return;
+    }
     if (is_relayed(service.plan->mode) && !is_connection_kind(listener.plan.kind))
         give_datagrams(service, listener);
     else if (takes_connections(service.plan->mode))

@@ -86,6 +86,7 @@ struct DaemonStatus {
     std::uint64_t plan_sequence = 0;
     std::uint32_t processes = 0, max_processes = 0;
     bool root = false;
+    std::string upgrade_failure{};  // of the last upgrade; empty: it went well, or there was none
 };
 
 // Codes are superctl's exit codes: 0 ok, 1 failed, 3 not running, 4 no such service, 6 timeout.
@@ -155,6 +156,9 @@ public:
     virtual void kill(
             std::string_view name, int signal, std::uint64_t connection, Reply reply) = 0;
     virtual void reload_config(bool dry_run, std::function<void(ReloadReport)> reply) = 0;
+    // Another program takes superd's place; empty: the one in the place of its own file. The
+    // reply, with the program's version, comes before it does.
+    virtual void upgrade(const std::string& program, Reply reply) = 0;
     // Until test(status) holds; checked at every change of the service and once at once.
     // Returns a token for forget_wait (a client that went away).
     virtual std::uint64_t wait(std::string_view name,

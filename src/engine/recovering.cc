@@ -38,12 +38,13 @@ void Supervisor::recover(std::shared_ptr<const Plan> plan, const Recovery& recov
         if (!service->removed) start_at_boot(*service);
     }
     watch_networks();
-    outputs_.log().log(NoticeEvent{.level = Level::warning,
-            .text = fmt::format(
-                    "superd was started again: {} process{} and {} service{} taken over", live_,
-                    live_ == 1 ? "" : "es", services_.size(),
-                    services_.size() == 1 ? "" : "s")});
     state_.header().serving.store(1);
+    if (!tell_of_handover())
+        outputs_.log().log(NoticeEvent{.level = Level::warning,
+                .text = fmt::format(
+                        "superd was started again: {} process{} and {} service{} taken over",
+                        live_, live_ == 1 ? "" : "es", services_.size(),
+                        services_.size() == 1 ? "" : "s")});
     notify("READY=1\n");
 }
 

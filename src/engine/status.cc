@@ -78,7 +78,8 @@ DaemonStatus Supervisor::daemon() const {
             .plan_sequence = header.plan_sequence.load(),
             .processes = live_,
             .max_processes = plan_->daemon.max_processes.value.value_or(0),
-            .root = options_.root};
+            .root = options_.root,
+            .upgrade_failure = upgrade_failure_};
 }
 
 std::vector<std::string> Supervisor::names() const {

@@ -63,7 +63,8 @@ Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
                       if (log_record_ == ~std::uint32_t{0}) start_log_program();
                   }),
           stop_deadline_(loop, [this] { loop_.stop(); }),
-          stop_poll_(loop, [this] { maybe_finish(); }),
+          stop_poll_(loop, [this] { handing_over_ ? look_at_handover() : maybe_finish(); }),
+          upgrader_(loop, state, options_.beginning),
           deny_list_(options_.state_directory + "/denied"),
           spread_timer_(loop, [this] { spread_denials(); }),
           load_timer_(loop, [this] { look_at_load(); }),
@@ -131,6 +132,7 @@ int Supervisor::run() {
                 .text = "the superd before this one hung: the guard killed it"});
     loop_.run();
     heartbeat_.stop();
+    if (handing_over_ && !stopping_) leave_to_successor();
     outputs_.log().log(NoticeEvent{.level = Level::notice, .text = "stopped"});
     outputs_.finish();
     return exit_stop;

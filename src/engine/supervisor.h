@@ -9,7 +9,8 @@
 // reloading.cc (file → plan → commit), recovering.cc (after a kill), announcing.cc (what others
 // are told of services), orders.cc and status.cc (what control asks for), lining_up.cc (who
 // starts after whom), timing.cc (runs by the clock), relaying.cc, relaying_datagrams.cc and
-// upstreams.cc (relays, and where redirects go).
+// upstreams.cc (relays, and where redirects go), upgrading.cc (another program in superd's
+// place).
 #pragma once
 
 #include <array>
@@ -42,6 +43,7 @@
 #include "engine/supervisor_options.h"
 #include "engine/target_names.h"
 #include "engine/timers.h"
+#include "engine/upgrader.h"
 #include "engine/waiters.h"
 #include "engine/watches.h"
 #include "policy/admission.h"
@@ -110,6 +112,7 @@ public:
     void kill(
             std::string_view name, int signal, std::uint64_t connection, Reply reply) override;
     void reload_config(bool dry_run, std::function<void(ReloadReport)> reply) override;
+    void upgrade(const std::string& program, Reply reply) override;
     std::uint64_t wait(std::string_view name, std::function<bool(const ServiceStatus&)> test,
             Reply reply) override;
     void forget_wait(std::uint64_t token) override;
@@ -357,6 +360,10 @@ private:
     void take_found_connections(const Recovery& recovery);
 
     // ---- the whole
+    void begin_handover();
+    void look_at_handover();
+    [[noreturn]] void leave_to_successor();
+    bool tell_of_handover();
     void begin_stop(bool leave_all);
     void maybe_finish();
     void notify(std::string_view text) const;
@@ -394,6 +401,10 @@ private:
     Timer log_restart_;
     Timer stop_deadline_;
     Timer stop_poll_;  // launches in hand are waited for
+    Upgrader upgrader_;
+    Mono handover_at_{};
+    std::string upgrade_failure_;  // of the last one
+    bool handing_over_ = false;
 
     std::shared_ptr<const Plan> plan_;
     NetworkTables networks_;

@@ -11,6 +11,7 @@
 #include "engine/directories.h"
 #include "engine/relays.h"
 #include "policy/spawn_plan.h"
+#include "sys/handover.h"
 #include "sys/spawner.h"
 
 namespace superd {
@@ -36,6 +37,7 @@ struct SupervisorOptions {
     bool debug = false;  // stderr is a sink too, and debug lines are written
     std::function<void(std::string_view)> notify;  // sd_notify text; may be empty
     Nanoseconds watchdog{0};                       // Heartbeat's period; 0: nobody asked for it
+    const Beginning* beginning = nullptr;  // for an upgrade, a loan; null: there is none
 };
 
 }  // namespace superd

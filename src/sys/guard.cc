@@ -13,6 +13,7 @@
 #include <ctime>
 #include <optional>
 
+#include <fmt/format.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -102,6 +103,7 @@ private:
     [[nodiscard]] std::optional<Instant> next_look() const;
     [[nodiscard]] std::optional<int> look_at_superd();
     [[nodiscard]] std::optional<int> after_death(const siginfo_t& info);
+    void leave_place();
     void kill_hung();
     void look_at_orphans();
     void reap_acknowledged();
@@ -210,11 +212,30 @@ std::optional<int> Guard::after_death(const siginfo_t& info) {
         if (deaths_in_stop_++ == 0) return std::nullopt;
         return 1;
     }
+    const bool upgrades = info.si_code == CLD_EXITED && info.si_status == exit_upgrade;
+    const bool failed = header_.serving.load() == 0 && header_.former_program.load() >= 0;
+    if (options_.beginning != nullptr && (upgrades || failed)) {
+        leave_place();
+        return std::nullopt;
+    }
     const Death death{.killed = info.si_code == CLD_KILLED && info.si_status == SIGKILL,
             .served = header_.serving.load() != 0,
             .lived = now() - started_};
     start_at_ = now() + pauses_.after(death);
     return std::nullopt;
+}
+
+// Does not return where it succeeds.
+void Guard::leave_place() {
+    reap_acknowledged();
+    const bool back = header_.former_program.load() >= 0;
+    if (back) --header_.starts;
+    const Error error = back ? hand_back(state_, *options_.beginning,
+                                       fmt::format("superd {} did not come to serve",
+                                               options_.beginning->version))
+                             : hand_over(state_, *options_.beginning, header_.successor);
+    set_text(header_.handover_failure, error.text());
+    start_at_ = now();
 }
 
 // run_guard() says why it looks twice.

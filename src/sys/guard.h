@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "sys/handover.h"
 #include "sys/state.h"
 
 namespace superd {
@@ -39,6 +40,8 @@ struct GuardOptions {
     // long a superd must live for its death not to count as quick.
     Nanoseconds pause_unit = std::chrono::seconds(1);
     Nanoseconds quick = std::chrono::seconds(10);
+    // How to begin another program in this one's place; a loan. Null: exit_upgrade is a crash.
+    const Beginning* beginning = nullptr;
 };
 
 // Runs body(state) in a child made with clone(CLONE_FILES) and no exec, forwards TERM, INT,
@@ -59,6 +62,11 @@ struct GuardOptions {
 // superd needs for a heartbeat, even where its timer begins anew when it goes on. A second look
 // that comes late counts as a first one.
 // CLOCK_MONOTONIC stands still while the machine is suspended.
+//
+// After exit_upgrade the guard becomes the program that StateHeader::successor names
+// (sys/handover.h); where that fails StateHeader::handover_failure says why and superd is
+// started again. A superd that took another one's place and dies before it serves is not
+// started again: the guard becomes the former program once more.
 //
 // Returns the exit code of the whole: 0 after a stop, 1 after exit_first_start_failed or a
 // second death in the middle of a stop (after the first one superd is started once more, to

@@ -384,14 +384,18 @@ Recovered decide_recovery(const LaunchTrace& trace) {
     return Recovered::start;
 }
 
-Recovery recover_launches(State& state, std::span<const int> keep) {
-    Recovery recovery;
-    const auto records = state.processes().first(state.header().process_high);
-    for (ProcessRecord& record : records) {
+void settle_launches(State& state) {
+    for (ProcessRecord& record : state.processes().first(state.header().process_high)) {
         if (record.state.load() == RecordState::free || record.pid.load() == 0) continue;
         find_pidfd(record);
         wait_until_left(record);
     }
+}
+
+Recovery recover_launches(State& state, std::span<const int> keep) {
+    Recovery recovery;
+    settle_launches(state);
+    const auto records = state.processes().first(state.header().process_high);
     for (std::uint32_t i = 0; i < records.size(); ++i) {
         if (records[i].state.load() == RecordState::free) continue;
         RecoveredRecord one{.record = i, .action = decide_recovery(trace_of(records[i]))};

@@ -48,6 +48,9 @@ struct Recovery {
 // that stay.
 [[nodiscard]] Recovery recover_launches(State& state, std::span<const int> keep);
 
+// The first part of it alone: afterwards no child shares the table.
+void settle_launches(State& state);
+
 // The decision on one record. Pure.
 struct LaunchTrace {
     RecordState state = RecordState::free;

@@ -96,6 +96,7 @@ Result<void> State::begin() {
     header_->booted = wall_now();
     header_->plan_fd[0] = header_->plan_fd[1] = -1;
     header_->report_fd[0] = header_->report_fd[1] = -1;
+    header_->former_program = -1;
     if (::getrandom(header_->source_seed, sizeof header_->source_seed, 0) !=
             ssize_t{sizeof header_->source_seed})
         return fail("getrandom");

@@ -7,7 +7,9 @@
 // the kernel. A new superd reads them before it opens anything (sys/recovery.h).
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -160,7 +162,7 @@ struct StateHeader {
     std::atomic<std::int64_t>
             heartbeat;  // CLOCK_MONOTONIC, ns; superd, where asked (engine/heartbeat.h)
     std::atomic<std::int32_t> guard_pid, superd_pid;
-    std::uint32_t starts;                // superds started by this guard
+    std::uint32_t starts;  // superds started, but for those that took another one's place
     std::atomic<std::uint32_t> serving;  // superd: 1 once it serves; the guard: 0 at each start
     std::uint32_t low;                   // first number that is not a launch slot's
     std::int32_t plan_fd[2];             // memory files with an encoded plan each
@@ -172,8 +174,22 @@ struct StateHeader {
     std::uint32_t process_high, service_high, listener_high, life_high;
     std::int64_t booted;           // CLOCK_REALTIME ns when the guard started
     std::uint8_t source_seed[16];  // of the source table; made by create()
+    // Another program takes superd's place (sys/handover.h).
+    std::atomic<std::int32_t> former_program;  // to go back to while the new one does not
+                                               // serve; -1: none
+    char successor[1024];  // its path: superd, before it ends with exit_upgrade
+    char predecessor[32];  // version of the superd whose place was taken, until it is told
+    char handover_failure[256];  // why another one's was not, until it is told
     GuardExit exits[64];
 };
+
+// Cuts it to what there is room for.
+template <std::size_t N>
+void set_text(char (&room)[N], std::string_view text) {
+    const std::size_t length = std::min(text.size(), N - 1);
+    std::copy_n(text.data(), length, room);
+    room[length] = '\0';
+}
 
 // Where everything is. Sizes are fixed when the guard makes it; pages that were never touched
 // cost nothing.

@@ -131,6 +131,11 @@ public:
         reply(report);
     }
 
+    void upgrade(const std::string& program, Reply reply) override {
+        asked.push_back("upgrade " + program);
+        reply(outcome);
+    }
+
     std::uint64_t wait(std::string_view name, std::function<bool(const ServiceStatus&)> test,
             Reply reply) override {
         const auto found = services.find(name);

@@ -312,10 +312,10 @@ class Superd:
         A launch that a killed superd had begun is the guard's child as well, for a moment, and still
         superd by its program; but it is in its old parent's group or in a session of its own.
         """
-        path = os.path.join(build(), "superd")
+        path = executable(self.guard)  # another one after an upgrade
         children = read_text(f"/proc/{self.guard}/task/{self.guard}/children").split()
         return [int(pid) for pid in children
-                if executable(pid) in (path, path + " (deleted)") and _leads_group(pid, self.guard)]
+                if executable(pid) == path and _leads_group(pid, self.guard)]
 
     def wait_superd(self, other_than=None, deadline=DEADLINE):
         """The pid of a superd that runs and answers."""

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+// Never answers, whatever it is asked.
+#include <unistd.h>
+
+int main() {
+    for (;;)
+        ::pause();
+}
