@@ -373,9 +373,8 @@ def test_json_is_one_object():
             expect((told.code, told.json()["error"]["code"]), (NO_SERVICE, NO_SERVICE), verb)
         told = d.ctl("status", "--no-such-option", "--json")
         expect((told.code, told.json()["error"]["code"]), (2, 2))
-        told = d.ctl("--json", "reload", "echo")
-        expect((told.code, told.json()["error"]["message"]),
-               (2, "no verb reload; reload-config reads the file again"))
+        told = d.ctl("--json", "reloaded", "echo")
+        expect((told.code, told.json()["error"]["message"]), (2, "no verb reloaded; did you mean reload?"))
     told = d.ctl("--json", "disable", "--file", d.config, "off")
     expect(told.code, OK)
     expect_in("is written", told.json()["message"])

@@ -154,6 +154,7 @@ def test_evil_ident_servers():
         expect(len(d.superd_pids()), 1)
         raw = [line for line in d.log().split("\n") if any(c < " " or c in "\x7f\x85" for c in line)]
         expect(raw, [], "lines with control characters")
+        wait_until(lambda: d.log().count(" START ") >= len(EVIL), what="the last START line")
         expect(len([line for line in d.log().split("\n") if " START " in line]), len(EVIL), "START lines")
 
 
