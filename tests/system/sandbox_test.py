@@ -82,8 +82,8 @@ def test_ambient_capabilities():
 @covers("allow_system_calls", "deny_system_calls")
 def test_system_calls():
     """allow_system_calls and deny_system_calls: what is not let through fails with EPERM"""
-    expect(tried("", "unshare", "socket:unix"), ["ok", "ok"])
-    expect(tried('deny_system_calls = ["unshare", "@clock"]', "unshare", "set_clock", "socket:unix"),
+    expect(tried("", "unshare_files", "socket:unix"), ["ok", "ok"])
+    expect(tried('deny_system_calls = ["unshare", "@clock"]', "unshare_files", "set_clock", "socket:unix"),
            ["EPERM", "EPERM", "ok"])
     answer = told('allow_system_calls = ["@system-service"]\ndeny_system_calls = "socket"', "chroot",
                   "socket:unix", "list:/", user="root")
@@ -139,11 +139,11 @@ def test_through_superd_exec():
     with open("/srv/welcome", "w", encoding="ascii") as banner:
         banner.write("welcome\n")
     lines = 'banner_admitted = "/srv/welcome"\ncapabilities = []\ndeny_system_calls = "unshare"'
-    with Superd(service(lines, "unshare")):
+    with Superd(service(lines, "unshare_files")):
         banner, told_line = ask(2000).splitlines()
     answer = json.loads(told_line)
     expect(banner, b"welcome")
-    expect((answer["tries"]["unshare"], bits(answer, "CapBnd"), answer["status"]["NoNewPrivs"]), ("EPERM", 0, "1"))
+    expect((answer["tries"]["unshare_files"], bits(answer, "CapBnd"), answer["status"]["NoNewPrivs"]), ("EPERM", 0, "1"))
 
 
 @needs_root
