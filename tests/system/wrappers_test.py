@@ -100,7 +100,7 @@ def test_no_trace():
 def test_listen_fds():
     """With pass = "listen_fds" the connection is on 3 and LISTEN_PID is the program's own"""
     wrap("ALL: ALL\n", "")
-    script = 'echo "$LISTEN_FDS $LISTEN_FDNAMES $((LISTEN_PID - $$))" >&3; ls /proc/$$/fd | tr "\\n" " " >&3'
+    script = 'echo "$LISTEN_FDS $LISTEN_FDNAMES $((LISTEN_PID - $$))" >&3; ls /proc/$$/fd >&3'
     text = service("one", 2000, 'pass = "listen_fds"\ntcp_wrappers = true\n', shell(script))
     with Superd(text):
         expect(ask(2000).split(), [b"1", b"connection", b"0", b"0", b"1", b"2", b"3"])
