@@ -21,25 +21,25 @@ endif
 # ---- sources: a word for each file, by layer (a folder includes only folders above it here)
 
 LIB_base    = result fd text signals units address host_name packet packet_socket
-LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader options options_render foreign address_spec target_spec \
-	report values values_special values_limits values_life values_when values_log values_sandbox capabilities system_calls system_call_groups sandbox_presets nss host environment_file written inherit networks resolve resolve_listeners \
-	resolve_admission resolve_identity resolve_process resolve_life resolve_sandbox resolve_when resolve_relay resolve_daemon resolve_check resolve_log resolve_announce conflicts order_graph dependencies codec diff plan_json config \
+LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader options options_render foreign netlink_families address_spec target_spec \
+	report values values_special values_limits values_life values_health values_when values_log values_warm values_sandbox capabilities system_calls system_call_groups sandbox_presets dynamic_users nss host environment_file written inherit networks resolve resolve_listeners \
+	resolve_admission resolve_identity resolve_process resolve_warm resolve_pool resolve_copies resolve_life resolve_sandbox resolve_when resolve_upkeep resolve_relay resolve_proxy resolve_daemon resolve_check resolve_log resolve_announce conflicts order_graph dependencies codec diff plan_json config \
 	import import_host import_report import_settle import_share import_write \
 	import_hosts_access import_xinetd import_xinetd_scan import_xinetd_compat import_xinetd_read import_xinetd_values import_xinetd_map import_xinetd_run import_xinetd_admit \
 	import_inetd import_inetd_block import_inetd_fields import_inetd_program import_inetd_service import_inetd_text \
-	import_systemd import_systemd_command import_systemd_keys import_systemd_restart import_systemd_service import_systemd_socket import_systemd_unit import_systemd_words
-LIB_policy  = life notice restart calendar access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan exec_spec client_filter \
+	import_systemd import_systemd_command import_systemd_keys import_systemd_life import_systemd_restart import_systemd_service import_systemd_socket import_systemd_unit import_systemd_words
+LIB_policy  = exit_when life warm idleness health pool rolling listen_environment notice restart calendar access admission authorize backoff hours log_limiter rate refusal sources state_names spawn_plan exec_spec client_filter \
 	denials targets
-LIB_log     = json format line_forms xinetd writer channel hub reader lines ring sinks file_sink sink_set journal server collector
-LIB_sys     = notify notify_listener listening background accept client_queue descriptors holder listen_socket node renew_listener repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper recovery slots spawner state state_text handover connect_socket socket_owner farewell peer_label sealed_file step_in wrappers bpf client_filter classic_filter \
-	confine mounts namespaces landlock ident ident_client lookups resolve_channel resolve_server take_over \
+LIB_log     = json format line_forms xinetd writer channel hub reader lines ring sinks log_file file_sink sink_set archive gzip board file_jobs journal server collector
+LIB_sys     = kin open_file sock_diag stillness http_reply http_client notify notify_listener listening background accept client_queue descriptors holder message_queue listen_socket node renew_listener repair socket_options child clone closer guard launch_buffer launch_queue launcher probe process reaper idle_priority warm_recovery recovery slots spawner state state_text handover connect_socket socket_owner farewell peer_label sealed_file step_in wrappers bpf client_filter classic_filter \
+	confine mounts namespaces pid_namespace landlock cgroup ident ident_client lookups resolve_channel resolve_server take_over \
 	announce_channel announce_server rpc_registry rpc_listing rpc_backend rpcbind \
 	avahi_services avahi_bus avahi_backend
-LIB_relay   = protocol channel wheel poller builtins conduit conversation talk asking preface access_list source_rates datagrams flows pump proxy_header sandbox relay
+LIB_relay   = protocol channel wheel poller builtins conduit conversation talk asking preface access_list source_rates datagrams flows pump proxy_header proxy_reader proxy_preface sandbox relay
 LIB_loop    = loop
-LIB_engine  = records watches heartbeat config_reader errand upgrader upgrading service doors directories outputs processes relays relay_processes supervisor accepting relaying relaying_datagrams living hearing commanding contact waiters workers ending reloading last_good orders status recovering farewells \
+LIB_engine  = scaling own_programs records kept_listeners warm warming proxying descriptor_store exiting following arrivals idling recycling checkups watches heartbeat groups config_reader errand upgrader upgrading service doors directories outputs processes relays relay_processes supervisor accepting relaying relaying_datagrams living hearing commanding contact waiters workers ending reloading last_good orders status given_users recovering farewells \
 	resolver \
-	resolver holding deny_list denying announcer announcing timers timing ordering lining_up upstreams target_names
+	pools pooling rolling holding deny_list denying announcer announcing timers timing ordering lining_up upstreams target_names
 LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_import ctl_upgrade ctl_logs ctl_look ctl_sandbox ctl_tell ctl_try documents endpoint frame_gate install names object render server session switches wait_for \
 	ctl_deny
 
@@ -51,28 +51,33 @@ PROGRAMS = superd superctl superd-log superd-relay superd-resolve superd-exec su
 PROGRAM_LIBS = $(UV_LIBS) $(TOML_LIBS) $(SYSTEMD_LIBS) $(SECCOMP_LIBS) $(FMT_LIBS) -lpthread
 # libtirpc is for superd-announce alone; -l is taken where something asks for it.
 $(BUILD)/superd-announce: PROGRAM_LIBS += $(TIRPC_LIBS)
+$(BUILD)/superd-log $(BUILD)/unit: PROGRAM_LIBS += $(ZLIB_LIBS)
 
-# Servers of the demonstration: contrib/zen/NAME.cc, one source each and nothing of src.
-ZEN = zen_handler zen_worker zen_threads zen_loop zen_ask
+# One protocol served in every way: contrib/zen/NAME.cc, one source each and nothing of src.
+ZEN = zen_handler zen_worker zen_single zen_threads zen_processes zen_loop zen_uv zen_coroutines zen_cores zen_ask zen_load
+ZEN_PYTHON = zen.py zen_socketserver.py zen_asyncio_protocol.py zen_asyncio_streams.py zen_asyncore.py
 
 # Programs that tests start: tests/programs/NAME.cc, one source each and nothing of src.
 TEST_PROGRAMS = report fake_avahi silent
 
 UNIT_base    = packet fd text units address \
 	host_name
-UNIT_config  = manual diagnostics toml loader address_spec target_spec options foreign resolve resolve_relay resolve_announce inheritance networks codec diff config import_hosts_access import_xinetd import_samples import_write \
-	import_inetd import_inetd_samples import_systemd import_xinetd_report import_systemd_report import_inetd_report resolve_values resolve_life resolve_when order_graph resolve_sandbox system_calls every_option import_host
-UNIT_policy  = access_index admission backoff hours log_limiter rate sources environment spawn_plan exec_spec \
-	denials targets life restart notice calendar
-UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer log_xinetd
-UNIT_sys     = accept client_queue listen_socket probe renew_listener repair guard launch_queue reaper recovery spawner state state_text handover closer client_filter step_in \
+UNIT_config  = manual diagnostics toml loader address_spec target_spec options foreign resolve resolve_relay resolve_proxy resolve_announce inheritance networks codec diff config import_hosts_access import_xinetd import_samples import_write \
+	import_inetd import_inetd_samples import_systemd import_xinetd_report import_systemd_report import_inetd_report resolve_values dynamic_users resolve_life resolve_copies resolve_warm resolve_when resolve_upkeep order_graph resolve_sandbox system_calls every_option import_host
+UNIT_policy  = access_index warm idleness health pool rolling listen_environment admission backoff hours log_limiter rate sources environment spawn_plan exec_spec \
+	denials targets exit_when life restart notice calendar
+UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines log_ring log_server log_sinks log_writer log_xinetd log_archive log_file log_file_jobs log_board
+UNIT_sys     = message_queue warm_recovery accept sock_diag http_reply client_queue listen_socket probe renew_listener repair guard launch_queue reaper recovery spawner state state_text handover closer client_filter step_in cgroup \
 	ident resolve_channel resolve_server take_over announce_channel rpc_backend rpc_listing avahi_services notify notify_listener
-UNIT_relay   = relay_protocol wheel relay relay_asking relay_datagrams relay_flows sandbox proxy_header preface access_list
+UNIT_relay   = relay_protocol wheel relay relay_asking relay_datagrams relay_flows sandbox proxy_header proxy_reader relay_proxy preface access_list
 UNIT_loop    = loop
-UNIT_engine  = living watches heartbeat config_reader directories doors records service_view supervisor supervisor_relay supervisor_view reloading farewells \
+UNIT_engine  = kept_listeners scaling descriptor_store living arrivals watches heartbeat config_reader directories doors records service_view supervisor supervisor_relay supervisor_view reloading farewells \
 	resolver target_names deny_list announcer timers ordering
 UNIT_control = control ctl documents ctl_file ctl_import ctl_look ctl_tell ctl_try frame_gate endpoint
 UNIT_TESTS = $(foreach layer,$(LAYERS),$(UNIT_$(layer)))
+
+# libsuperd-park.so, which goes into other people's programs: libc alone, and nothing instrumented.
+PARK = park calls interpreters
 
 # ---- flags
 
@@ -90,7 +95,7 @@ PATHS = -DSUPERD_LIBEXECDIR='"$(HELPERS_DIR)"' -DSUPERD_SYSCONFDIR='"$(sysconfdi
 	-DSUPERD_LOCALSTATEDIR='"$(localstatedir)"' -DSUPERD_RUNSTATEDIR='"$(runstatedir)"'
 system_headers = $(patsubst -I%,-isystem %,$(1))
 ALL_CXXFLAGS = -std=c++20 -D_GNU_SOURCE -Isrc \
-	$(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(SYSTEMD_CFLAGS) $(TIRPC_CFLAGS) $(SECCOMP_CFLAGS) $(FMT_CFLAGS)) \
+	$(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(SYSTEMD_CFLAGS) $(TIRPC_CFLAGS) $(SECCOMP_CFLAGS) $(ZLIB_CFLAGS) $(FMT_CFLAGS)) \
 	$(WARNINGS) $(HARDENING) $(ASSERTIONS) -MMD -MP $(CXXFLAGS) $(SANITIZE)
 ALL_LDFLAGS = $(LINK_HARDENING) $(SANITIZE) $(LDFLAGS)
 
@@ -99,12 +104,15 @@ ALL_LDFLAGS = $(LINK_HARDENING) $(SANITIZE) $(LDFLAGS)
 LIB = $(BUILD)/libsuperd.a
 LIB_OBJECTS = $(LIB_SOURCES:src/%.cc=$(BUILD)/obj/%.o)
 PROGRAM_FILES = $(PROGRAMS:%=$(BUILD)/%)
-ZEN_FILES = $(ZEN:%=$(BUILD)/zen/%)
+ZEN_FILES = $(ZEN:%=$(BUILD)/zen/%) $(ZEN_PYTHON:%=$(BUILD)/zen/%)
+PARK_FILE = $(BUILD)/libsuperd-park.so
+PARK_FLAGS = -std=c++20 -D_GNU_SOURCE -Isrc $(WARNINGS) -O2 -U_FORTIFY_SOURCE -fPIC -MMD -MP -fno-exceptions \
+	-fno-rtti -fno-threadsafe-statics -fno-stack-protector -fvisibility=hidden
 TEST_PROGRAM_FILES = $(TEST_PROGRAMS:%=$(BUILD)/tests/%)
 UNIT_OBJECTS = $(UNIT_TESTS:%=$(BUILD)/obj/tests/unit/%_test.o) $(BUILD)/obj/tests/unit/main.o
 
 .PHONY: all
-all: $(PROGRAM_FILES) $(ZEN_FILES)
+all: $(PROGRAM_FILES) $(ZEN_FILES) $(PARK_FILE)
 
 configure: configure.ac
 	@sh contrib/packages --need build
@@ -162,10 +170,24 @@ $(PROGRAM_FILES): $(BUILD)/%: $(BUILD)/obj/cmd/%.o $(LIB)
 	$(call say,LD)
 	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(LIB) $(PROGRAM_LIBS)
 
+$(BUILD)/obj/park/%.o: src/park/%.cc $(FLAGS_FILE)
+	@mkdir -p $(@D)
+	$(call say,CXX)
+	$(Q)$(CXX) $(PARK_FLAGS) -c -o $@ $<
+
+$(PARK_FILE): $(PARK:%=$(BUILD)/obj/park/%.o)
+	$(call say,LD)
+	$(Q)$(CXX) -shared -nostdlib -Wl,-z,relro,-z,now,-z,defs -o $@ $^ -lc
+
+$(BUILD)/zen/%.py: contrib/zen/%.py
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+
+$(BUILD)/zen/zen_uv: ZEN_LIBS = $(UV_LIBS)
 $(BUILD)/zen/%: $(BUILD)/obj/zen/%.o
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $< -lpthread
+	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $< $(ZEN_LIBS) -lpthread
 
 # Static, so that it starts in an empty root; never sanitized, for it is other people's program.
 $(BUILD)/tests/report: tests/programs/report.cc
@@ -234,21 +256,27 @@ check-system: all $(TEST_PROGRAM_FILES)
 	@mkdir -p $(BUILD)/results
 	@tests/system/run --build $(BUILD) $(SYSTEM_ARGS)
 
+# Long: SOAK_SECONDS for each of upgrades and kills, a thousand reloads; check-system has the short form.
+SOAK_SECONDS ?= 300
+.PHONY: soak
+soak: all
+	@SUPERD_SOAK=$(SOAK_SECONDS) tests/system/run -v -j1 --build $(BUILD) 'soak: '
+
 # ---- fuzz: libFuzzer targets tests/fuzz/NAME.cc, built with clang and the layers they need
 
 FUZZERS = toml_fuzz address_fuzz log_fuzz codec_fuzz relay_fuzz import_xinetd_fuzz \
-	resolve_fuzz import_inetd_fuzz import_systemd_fuzz notice_fuzz
+	resolve_fuzz import_inetd_fuzz import_systemd_fuzz notice_fuzz http_fuzz proxy_fuzz
 FUZZ_LIB = $(LIB_base:%=src/base/%.cc) \
-	$(patsubst %,src/sys/%.cc,ident resolve_channel announce_channel) \
-	$(patsubst %,src/log/%.cc,channel format json line_forms lines reader xinetd) \
+	$(patsubst %,src/sys/%.cc,http_reply ident resolve_channel announce_channel) \
+	$(patsubst %,src/log/%.cc,archive channel format json line_forms lines reader xinetd) \
 	src/policy/notice.cc \
-	$(patsubst %,src/relay/%.cc,protocol preface) \
+	$(patsubst %,src/relay/%.cc,protocol preface proxy_header proxy_reader) \
 	$(patsubst %,src/config/%.cc,$(filter-out import_host config loader diff,$(LIB_config)))
 FUZZ_CXX ?= $(firstword $(foreach name,clang++-16 clang++-14 clang++,$(shell command -v $(name))) clang++-16)
 FUZZ_SECONDS ?= 10
 FUZZ_SEED ?= 1
 FUZZ_CXXFLAGS = -std=c++20 -D_GNU_SOURCE -Isrc -Itests \
-	$(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(SECCOMP_CFLAGS) $(FMT_CFLAGS)) \
+	$(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(SECCOMP_CFLAGS) $(ZLIB_CFLAGS) $(FMT_CFLAGS)) \
 	-O1 -g -MMD -MP -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 FUZZ_FILES = $(FUZZERS:%=$(BUILD)/fuzz/%)
 FUZZ_OBJECTS = $(FUZZ_LIB:src/%.cc=$(BUILD)/obj/fuzz/lib/%.o)
@@ -278,6 +306,11 @@ fuzz-short:
 
 fuzz:
 	@$(MAKE) fuzz-short FUZZ_SECONDS=3600 FUZZ_SEED=0
+
+# Under a real systemd, in a machine of its own: tests/vm/README.
+.PHONY: vm
+vm: all
+	@sh tests/vm/run --build $(BUILD)
 
 # ---- sanitizers, benchmarks, static checks
 
@@ -326,11 +359,17 @@ bench-smoke: bench-build
 	@tests/bench/run --build $(BUILD) --quick --no-peers --results $(BUILD)/results/$@ rate16 latency refused
 # ---- end of bench
 
+# What each zen server costs: contrib/zen/COSTS and costs.svg. ZEN_ARGS='--rounds 1 zen-uv' chooses.
+.PHONY: zen-report
+zen-report:
+	@$(MAKE) BUILD=$(BUILD)/release CXXFLAGS='-O2 -g -DNDEBUG' ASSERTIONS= all
+	@contrib/zen/report --build $(BUILD)/release $(ZEN_ARGS)
+
 CXX_FILES = $(wildcard src/*/*.cc src/*/*.h tests/*/*.cc tests/*/*.h contrib/zen/*.cc contrib/zen/*.h)
 LINT_FILES = $(filter src/%.cc contrib/%.cc,$(CXX_FILES))
 lint: config.mk
 	@sh tests/support/lint $(LINT_FILES) -- \
-		-std=c++20 -D_GNU_SOURCE -Isrc $(PATHS) $(UV_CFLAGS) $(TOML_CFLAGS) $(SYSTEMD_CFLAGS) $(TIRPC_CFLAGS) $(SECCOMP_CFLAGS) $(FMT_CFLAGS)
+		-std=c++20 -D_GNU_SOURCE -Isrc $(PATHS) $(UV_CFLAGS) $(TOML_CFLAGS) $(SYSTEMD_CFLAGS) $(TIRPC_CFLAGS) $(SECCOMP_CFLAGS) $(ZLIB_CFLAGS) $(FMT_CFLAGS)
 
 format:
 	clang-format -i $(CXX_FILES)
@@ -366,6 +405,10 @@ PLACED = etc/superd.service $(unitdir)/superd.service \
 	etc/superd.toml $(exampledir)/superd.toml \
 	etc/superd-demo.toml $(exampledir)/superd-demo.toml \
 	contrib/from-xinetd $(docdir)/from-xinetd \
+	contrib/zen/README $(exampledir)/zen/README \
+	contrib/zen/superd.toml $(exampledir)/zen/superd.toml \
+	contrib/zen/COSTS $(exampledir)/zen/COSTS \
+	contrib/zen/costs.svg $(exampledir)/zen/costs.svg \
 	contrib/fail2ban/superd.conf $(exampledir)/fail2ban/filter.d/superd.conf \
 	contrib/fail2ban/action-superd.conf $(exampledir)/fail2ban/action.d/superd.conf \
 	contrib/nagios/check_superd $(exampledir)/nagios/check_superd \
@@ -385,7 +428,7 @@ install-files:
 		'$(DESTDIR)$(sysconfdir)/superd.d' '$(DESTDIR)$(docdir)'
 	$(if $(filter superd,$(PROGRAMS)),$(INSTALL_PROGRAM) $(BUILD)/superd '$(DESTDIR)$(sbindir)/superd')
 	$(if $(filter superctl,$(PROGRAMS)),$(INSTALL_PROGRAM) $(BUILD)/superctl '$(DESTDIR)$(bindir)/superctl')
-	$(if $(HELPERS),$(INSTALL_PROGRAM) $(HELPERS:%=$(BUILD)/%) '$(DESTDIR)$(HELPERS_DIR)')
+	$(if $(HELPERS),$(INSTALL_PROGRAM) $(HELPERS:%=$(BUILD)/%) $(PARK_FILE) '$(DESTDIR)$(HELPERS_DIR)')
 	$(INSTALL_PROGRAM) $(ZEN_FILES) '$(DESTDIR)$(HELPERS_DIR)/zen'
 	$(INSTALL_DATA) README LICENSE '$(DESTDIR)$(docdir)'
 	@set -e; set -- $(PLACED); while [ $$# -gt 0 ]; do \
@@ -398,7 +441,8 @@ install-files:
 # The configuration goes only when it is still the one that was installed.
 uninstall:
 	rm -f '$(DESTDIR)$(sbindir)/superd' '$(DESTDIR)$(bindir)/superctl' '$(DESTDIR)$(docdir)/README' '$(DESTDIR)$(docdir)/LICENSE'
-	rm -f $(HELPERS:%='$(DESTDIR)$(HELPERS_DIR)/%') $(ZEN:%='$(DESTDIR)$(HELPERS_DIR)/zen/%')
+	rm -f $(HELPERS:%='$(DESTDIR)$(HELPERS_DIR)/%') '$(DESTDIR)$(HELPERS_DIR)/libsuperd-park.so' $(ZEN:%='$(DESTDIR)$(HELPERS_DIR)/zen/%') \
+		$(ZEN_PYTHON:%='$(DESTDIR)$(HELPERS_DIR)/zen/%')
 	@to='$(DESTDIR)$(sysconfdir)/superd.toml'; if $(place) etc/superd.toml | cmp -s - "$$to"; \
 		then rm -f "$$to"; else echo "keeping $$to"; fi
 	@set -- $(PLACED); while [ $$# -gt 0 ]; do rm -f "$(DESTDIR)$$2"; shift 2; done
@@ -428,7 +472,10 @@ help:
 	@echo 'make check         all tests; the last line is "N passed, N failed, N skipped"'
 	@echo 'make check-layers check-man check-unit check-options check-system fuzz-short   one part'
 	@echo 'make asan          the whole suite under AddressSanitizer and UBSan'
+	@echo 'make soak          a thousand reloads, upgrades and kills under load, SOAK_SECONDS each'
+	@echo 'make vm            under a real systemd, in qemu: tests/vm/README'
 	@echo 'make fuzz          an hour a target; make bench   the table of tests/bench/README'
+	@echo 'make zen-report      measures the servers of contrib/zen, writes their table, draws it'
 	@echo 'make lint format-check format    clang-tidy, mandoc, shellcheck; clang-format'
 	@echo 'make install uninstall DESTDIR=…   make dist   make clean distclean'
 

@@ -134,16 +134,15 @@ inline const char* option(int argc, char** argv, std::string_view name) {
     return nullptr;
 }
 
-// The listening socket of a server that is given it as LISTEN_FDS: descriptor 3, if the
-// variables are meant for this process. With --port a socket of its own.
+// The listening socket of a server: descriptor 3 where LISTEN_FDS is meant for this process,
+// else one of its own on --port, 1060 where none is said.
 inline int listener(int argc, char** argv) {
-    if (const char* port = option(argc, argv, "--port")) return listen_on(port);
+    const char* port = option(argc, argv, "--port");
     const char* pid = std::getenv("LISTEN_PID");
     const char* count = std::getenv("LISTEN_FDS");
-    if (pid != nullptr && count != nullptr && number(pid) == getpid() && number(count) > 0)
-        return 3;
-    std::fprintf(stderr, "usage: %s --port N, or start it with LISTEN_FDS\n", argv[0]);
-    std::exit(2);
+    const bool given = pid != nullptr && count != nullptr && number(pid) == getpid();
+    if (port == nullptr && given && number(count) > 0) return 3;
+    return listen_on(port != nullptr ? port : "1060");
 }
 
 // The next client, blocking; the listener may be non-blocking, since whoever shares it can make
@@ -156,6 +155,18 @@ inline int accept_next(int listener, int milliseconds = -1) {
         if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) die("accept");
         pollfd ready{listener, POLLIN, 0};
         if (errno == EAGAIN && poll(&ready, 1, milliseconds) == 0) return -1;
+    }
+}
+
+// One client after the other, each to its end. One that is silent for five seconds loses its
+// turn, for the others wait behind it.
+[[noreturn]] inline void serve_in_turn(int listener) {
+    const timeval patience{.tv_sec = 5, .tv_usec = 0};
+    for (;;) {
+        const int client = accept_next(listener);
+        setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        converse(client, client);
+        close(client);
     }
 }
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // A handler: superd starts it for each connection, with the connection on stdin and stdout.
 //
-//   [service.zen]
+//   [service.zen-handler]
 //   listen = "tcp:1060"
 //   exec   = ["/usr/libexec/superd/zen/zen_handler"]
 //
-// Nothing here knows about sockets: it can be tried with a pipe. `--port N` serves without
-// superd, one client after the other.
+// Nothing here knows about sockets: it can be tried with a pipe. The easiest to write, and a
+// client can hurt nobody but itself; each costs a process. `--port N` serves without superd,
+// one client after the other.
 #include "zen.h"
 
 int main(int argc, char** argv) {
@@ -16,10 +17,5 @@ int main(int argc, char** argv) {
         return 0;
     }
     zen::survive_lost_clients();
-    const int listener = zen::listen_on(port);
-    for (;;) {
-        const int client = zen::accept_next(listener);
-        zen::converse(client, client);
-        close(client);
-    }
+    zen::serve_in_turn(zen::listen_on(port));
 }

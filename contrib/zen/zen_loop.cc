@@ -1,56 +1,30 @@
 // SPDX-License-Identifier: MIT
 // A worker in systemd's way with an event loop: one thread and poll(2) serve any number of
-// clients; a slow one holds up nobody.
+// clients; a slow one holds up nobody and a silent one costs a few hundred bytes. Each call of
+// poll(2) hands over the whole list, so its cost grows with those who are silent; zen_cores has
+// epoll(7), which remembers it.
 //
 //   [service.zen-loop]
 //   listen = "tcp:1063"
 //   mode   = "worker"
 //   exec   = ["/usr/libexec/superd/zen/zen_loop"]
 //
-// `--port N` serves without superd.
+// `zen_loop [--port N]` serves without superd.
 #include <map>
 #include <vector>
 
-#include "zen.h"
+#include "zen_client.h"
 
 namespace {
 
-struct Client {
-    zen::Conversation conversation;
-    std::string unsent;     // answers the socket would not take yet
-    bool finished = false;  // the client will send no more
-};
-
-// Reads once; false when the connection is broken.
-bool receive(int fd, Client& client) {
-    char buffer[512];
-    const ssize_t n = read(fd, buffer, sizeof buffer);
-    if (n < 0) return errno == EAGAIN || errno == EINTR;
-    if (n > 0) {
-        client.unsent += client.conversation.feed({buffer, static_cast<std::size_t>(n)});
-    } else {
-        client.unsent += client.conversation.finish();
-        client.finished = true;
-    }
-    return true;
+short wanted(const zen::Client& client) {
+    return client.wants_to_write() ? POLLOUT : POLLIN;
 }
 
-// Writes what the socket takes; false when the connection is broken.
-bool send(int fd, Client& client) {
-    const ssize_t n = write(fd, client.unsent.data(), client.unsent.size());
-    if (n < 0) return errno == EAGAIN || errno == EINTR;
-    client.unsent.erase(0, static_cast<std::size_t>(n));
-    return true;
-}
-
-// While answers are unsent nothing more is read: what a client can make us hold is bounded.
-short wanted(const Client& client) {
-    return client.unsent.empty() ? POLLIN : POLLOUT;
-}
-
-bool serve(int fd, Client& client, short ready) {
-    if ((ready & POLLOUT) != 0 ? !send(fd, client) : !receive(fd, client)) return false;
-    return !client.finished || !client.unsent.empty();
+bool serve(int fd, zen::Client& client) {
+    const bool whole =
+            client.wants_to_write() ? zen::send(fd, client) : zen::receive(fd, client);
+    return whole && !client.is_done();
 }
 
 }  // namespace
@@ -60,7 +34,7 @@ int main(int argc, char** argv) {
     zen::survive_lost_clients();
     fcntl(listener, F_SETFL, fcntl(listener, F_GETFL) | O_NONBLOCK);
 
-    std::map<int, Client> clients;
+    std::map<int, zen::Client> clients;
     for (;;) {
         std::vector<pollfd> waiting{{listener, POLLIN, 0}};
         for (const auto& [fd, client] : clients)
@@ -73,7 +47,7 @@ int main(int argc, char** argv) {
                 const int next =
                         accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
                 if (next >= 0) clients[next] = {};
-            } else if (!serve(fd, clients[fd], ready)) {
+            } else if (!serve(fd, clients[fd])) {
                 clients.erase(fd);
                 close(fd);
             }

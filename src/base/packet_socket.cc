@@ -53,8 +53,8 @@ Result<void> send_packet(int channel, std::string_view packet, std::span<const i
     return {};
 }
 
-Result<ReceivedPacket> receive_packet(
-        int channel, std::span<char> buffer, std::size_t descriptors, const char* subject) {
+Result<ReceivedPacket> receive_packet(int channel, std::span<char> buffer,
+        std::size_t descriptors, const char* subject, int flags) {
     // Room for one more than there may be, so that it is taken and closed here.
     alignas(cmsghdr) char control[CMSG_SPACE((packet_descriptor_limit + 1) * sizeof(int))];
     iovec part{buffer.data(), buffer.size()};
@@ -65,7 +65,7 @@ Result<ReceivedPacket> receive_packet(
     message.msg_controllen = sizeof control;
     ssize_t n = 0;
     do {
-        n = ::recvmsg(channel, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        n = ::recvmsg(channel, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | flags);
     } while (n < 0 && errno == EINTR);
     if (n < 0) return fail("recvmsg", subject);
     ReceivedPacket packet{static_cast<std::size_t>(n), take_descriptors(message)};
@@ -74,6 +74,13 @@ Result<ReceivedPacket> receive_packet(
             packet.descriptors.size() > descriptors)
         return fail(EBADMSG, "recvmsg", subject);
     return packet;
+}
+
+void drop_packet(int channel) {
+    ssize_t n = 0;
+    do {
+        n = ::recv(channel, nullptr, 0, MSG_DONTWAIT | MSG_TRUNC);
+    } while (n < 0 && errno == EINTR);
 }
 
 }  // namespace superd

@@ -27,8 +27,10 @@ struct ReceivedPacket {
 
 // EAGAIN: none there. EPIPE: the other side has closed. EBADMSG: it fills the buffer, which
 // therefore is one byte longer than any packet may be, or has more descriptors than that; it is
-// consumed and its descriptors are closed.
-[[nodiscard]] Result<ReceivedPacket> receive_packet(
-        int channel, std::span<char> buffer, std::size_t descriptors, const char* subject);
+// consumed and its descriptors are closed. `flags` are recvmsg(2)'s: with MSG_PEEK the packet
+// stays, for drop_packet().
+[[nodiscard]] Result<ReceivedPacket> receive_packet(int channel, std::span<char> buffer,
+        std::size_t descriptors, const char* subject, int flags = 0);
+void drop_packet(int channel);
 
 }  // namespace superd

@@ -5,6 +5,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include <unistd.h>
 
@@ -22,7 +26,8 @@ namespace {
 // What the options of all verbs are read into.
 struct Words {
     std::vector<std::string> names;
-    std::string program, file, as, key, from, at, what = "ready", signal = "TERM", connection, timeout;
+    std::string program, file, as, key, from, at, what = "ready", signal = "TERM", connection,
+                                                  whom, timeout, service, copies;
     DenyWords deny;
     bool quiet = false, effective = false, dry_run = false, follow = false, no_colour = false;
     unsigned lines = 10;
@@ -140,12 +145,23 @@ void Superctl::add_telling() {
                               return ctl_act(globals, method, words.names);
                           }),
                 true);
-    auto* kill = add("kill", "Send a signal to a service's processes",
-            [this] { return ctl_kill(globals, words.names, words.signal, words.connection); });
+    auto* scale = add("scale", "Have so many copies of a service with replicas",
+            [this] { return ctl_scale(globals, words.service, words.copies); });
+    scale->add_option("NAME", words.service, "The service")->required();
+    scale->add_option("N", words.copies, "How many copies")->required();
+    auto* kill = add("kill", "Send a signal to a service's processes", [this] {
+        return ctl_kill(globals, words.names, words.signal, words.connection, words.whom);
+    });
     add_names(kill, true);
     kill->add_option("-s,--signal", words.signal, "TERM without it");
-    kill->add_option("--connection", words.connection, "Only to the handler of this connection")
-            ->check(check_not_empty);
+    auto* one = kill->add_option("--connection", words.connection,
+                            "Only to the handler of this connection")
+                        ->check(check_not_empty);
+    kill->add_option("--whom", words.whom,
+                "\"main\": the program; \"control\": the command beside it; \"all\": both, and "
+                "what came of them")
+            ->check(CLI::IsMember({"main", "control", "all"}))
+            ->excludes(one);
     auto* deny = add("deny", "Keep an address out of every service; without one, list them",
             [this] { return ctl_deny(globals, words.deny); });
     deny->add_option("ADDRESS", words.deny.address, "198.51.100.7; an IPv6 one is its /64")
@@ -178,6 +194,8 @@ void Superctl::add_file() {
             [this] { return ctl_upgrade(globals, words.program); });
     upgrade->add_option("PROGRAM", words.program,
             "Its path; without it the file that superd was started from, as it is now");
+    add("reopen-logs", "Open log files anew, after they were moved away",
+            [this] { return ctl_reopen_logs(globals); });
     auto* edit = add("edit", "Edit the file, check it, put it in place, reload", [this] {
         return ctl_edit(globals, words.file, words.names.empty() ? "" : words.names.front());
     });
@@ -250,6 +268,18 @@ void Superctl::add_import() {
     });
 }
 
+// The one verb that begins with what was typed: "stat" for status, "reload-c" for
+// reload-config.
+std::string_view one_begun(std::string_view word, std::span<const std::string_view> verbs) {
+    std::string_view found;
+    for (const std::string_view verb : verbs) {
+        if (!verb.starts_with(word)) continue;
+        if (!found.empty()) return {};
+        found = verb;
+    }
+    return found;
+}
+
 // CLI11 would only say that a subcommand is required.
 std::string Superctl::wrong_verb(int argc, char** argv) const {
     std::vector<std::string> names;
@@ -260,12 +290,17 @@ std::string Superctl::wrong_verb(int argc, char** argv) const {
         if (word == "--socket" || word == "--timeout") ++i;
         if (word.starts_with('-')) continue;
         if (std::find(names.begin(), names.end(), word) != names.end()) return {};
-        const std::vector<std::string_view> verbs(names.begin(), names.end());
-        const auto near = nearest(word, verbs);
+        std::vector<std::string_view> verbs(names.begin(), names.end());
+        if (const auto begun = one_begun(word, verbs); !begun.empty()) verbs = {begun};
+        const auto near = verbs.size() == 1 ? verbs.front() : nearest(word, verbs);
         const auto hint = near.empty() ? "see superctl --help"
                                        : "did you mean " + std::string(near) + "?";
         return "no verb " + quote_value(word) + "; " + hint;
     }
+    const bool asks = argc > 1 && std::any_of(argv + 1, argv + argc, [](std::string_view word) {
+        return word == "-h" || word == "--help" || word == "-V" || word == "--version";
+    });
+    if (!asks) return "no verb; begin with superctl status, superctl --help names all of them";
     return {};
 }
 

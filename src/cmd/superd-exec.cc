@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
         return 0;
     }
     const int status = superd::run_step_in(argc, argv);
+    if (status == 0) return 0;
     std::fputs("superd-exec: superd starts this program\n", stderr);
     return status;
 }

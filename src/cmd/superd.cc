@@ -39,7 +39,9 @@ namespace {
 // Whoever started superd: what it wants to hear.
 struct Starter {
     std::function<void(std::string_view)> notify;
-    Nanoseconds watchdog{0};               // 0: not that superd lives
+    std::function<bool(const std::string&, int)> store;  // SupervisorOptions::store
+    std::vector<int> given;                              // take_listen_fds()
+    Nanoseconds watchdog{0};                             // 0: not that superd lives
     const Beginning* beginning = nullptr;  // null: no other program can take superd's place
 };
 
@@ -121,6 +123,7 @@ SupervisorOptions supervisor_options(const DaemonOptions& options, const Starter
     result.announce_program = find_own_program("superd-announce");
     result.announce_identity = own_identity("superd-announce");
     result.exec_program = find_own_program("superd-exec");
+    result.park_library = find_own_program("libsuperd-park.so");
     result.relay.program = find_own_program("superd-relay");
     result.relay.identity = own_identity("superd-relay");
     result.relay.root = options.run + "/empty";
@@ -144,6 +147,7 @@ SupervisorOptions supervisor_options(const DaemonOptions& options, const Starter
     result.root = is_root();
     result.debug = options.debug;
     result.notify = starter.notify;
+    result.store = starter.store;
     result.watchdog = starter.watchdog;
     result.beginning = starter.beginning;
     return result;
@@ -236,6 +240,8 @@ int serve(const DaemonOptions& options, const Starter& starter, State& state,
             return exit_first_start_failed;
         }
         foreign = std::move(*found);
+    } else if (fresh && !starter.given.empty()) {
+        foreign = ForeignListeners::of_descriptors(starter.given, "whoever started superd");
     }
     Loop loop;
     auto admin_gid = first.plan->daemon.admin_gid;
@@ -272,8 +278,10 @@ int serve(const DaemonOptions& options, const Starter& starter, State& state,
 
 int run(const DaemonOptions& options, Beginning beginning) {
     ::umask(022);
-    auto place =
-            options.resume.text >= 0 ? resume_place(options, beginning) : take_place(options);
+    const bool resumed = options.resume.text >= 0;
+    const std::vector<int> given = resumed ? std::vector<int>{} : take_listen_fds();
+    if (resumed) forget_listen_fds();
+    auto place = resumed ? resume_place(options, beginning) : take_place(options);
     if (!place) return place.error();
     beginning.lock_fd = place->lock.get();
     const Notifier notifier = Notifier::from_environment();
@@ -282,11 +290,17 @@ int run(const DaemonOptions& options, Beginning beginning) {
         notifier.send(text);
         if (text.starts_with("READY=1")) place->background.be_ready();
     };
+    Starter starter{.notify = notify, .store = {}, .given = given, .watchdog = watchdog};
+    if (notifier.heard())
+        starter.store = [&](const std::string& text, int fd) {
+            return notifier.send_with(text, fd);
+        };
     GuardOptions guard{
             .no_guard = options.no_guard, .beginning = options.no_guard ? nullptr : &beginning};
     if (watchdog != Nanoseconds::zero()) guard.hung = std::max(watchdog / 2, least_patience);
     const int code = run_guard(place->state, guard, [&](State& shared) {
-        return serve(options, {notify, watchdog, guard.beginning}, shared,
+        starter.beginning = guard.beginning;
+        return serve(options, starter, shared,
                 std::array{place->lock.get(), place->background.descriptor(),
                         notifier.descriptor(), shared.header().former_program.load()});
     });

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -56,8 +57,15 @@ Result<Fd> take_lock(const DaemonOptions& options) {
         std::array<char, 32> text{};
         const ssize_t length = ::read(file.get(), text.data(), text.size() - 1);
         if (length <= 0) text[0] = 0;
-        return fail(0, "another superd, pid " + std::to_string(std::atoi(text.data())) +
-                               ", uses " + options.run + "; superctl status shows it");
+        const int holder = std::atoi(text.data());
+        const bool ends = holder > 0 && ::kill(holder, 0) != 0 && errno == ESRCH;
+        if (!ends)
+            return fail(0, "another superd, pid " + std::to_string(holder) + ", uses " +
+                                   options.run + "; superctl status shows it");
+        // A superd without its guard stops, which takes as long as its services do.
+        std::fprintf(stderr,
+                "superd: waiting for the superd of pid %d, which was killed, to end\n", holder);
+        if (::flock(file.get(), LOCK_EX) != 0) return fail("lock", path);
     }
     const std::string pid = std::to_string(::getpid()) + "\n";
     if (::ftruncate(file.get(), 0) != 0 || ::write(file.get(), pid.data(), pid.size()) < 0)
@@ -93,6 +101,7 @@ ReadOptions read_options_of(const DaemonOptions& options) {
     return {.path = options.file,
             .as = options.as,
             .copies = {},
+            .dynamic_users = {},
             .root = is_root(),
             .check_ownership = is_root()};
 }

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "config/netlink_families.h"
 
 namespace superd {
 
@@ -29,7 +30,8 @@ constexpr std::array schemes{Scheme{"tcp", ListenerKind::tcp, 0},
         Scheme{"udp6", ListenerKind::udp, 6}, Scheme{"unix", ListenerKind::unix_stream, 0},
         Scheme{"unixgram", ListenerKind::unix_dgram, 0},
         Scheme{"seqpacket", ListenerKind::unix_seqpacket, 0},
-        Scheme{"fifo", ListenerKind::fifo, 0}, Scheme{"vsock", ListenerKind::vsock, 0}};
+        Scheme{"fifo", ListenerKind::fifo, 0}, Scheme{"vsock", ListenerKind::vsock, 0},
+        Scheme{"mqueue", ListenerKind::mqueue, 0}, Scheme{"netlink", ListenerKind::netlink, 0}};
 
 constexpr std::array<std::string_view, schemes.size()> scheme_names = [] {
     std::array<std::string_view, schemes.size()> names;
@@ -102,6 +104,8 @@ std::string guess(std::string_view text) {
 std::string plain_form(std::string_view kind) {
     if (kind.starts_with("tcp") || kind.starts_with("udp")) return std::string(kind) + ":PORT";
     if (kind == "vsock") return "vsock:CID:PORT";
+    if (kind == "mqueue") return "mqueue:/NAME";
+    if (kind == "netlink") return "netlink:FAMILY:GROUPS";
     return std::string(kind) + ":/path";
 }
 
@@ -123,7 +127,9 @@ Wrongly wrong_scheme(std::string_view text) {
     if (const auto near = nearest(name, scheme_names); !near.empty())
         return wrong(unknown, write(std::string(near) + std::string(text.substr(colon))));
     return wrong(unknown,
-            "the kinds are tcp tcp4 tcp6 udp udp4 udp6 unix unixgram seqpacket fifo vsock");
+            "the kinds are tcp tcp4 tcp6 udp udp4 udp6 unix unixgram seqpacket fifo vsock "
+            "mqueue "
+            "netlink");
 }
 
 // ---- tcp and udp
@@ -252,7 +258,7 @@ Spec parse_ip(const Scheme& scheme, std::string_view rest, const PortLookup& loo
     return spec;
 }
 
-// ---- unix, fifo, vsock
+// ---- unix, fifo, vsock, mqueue, netlink
 
 std::optional<WrongAddress> check_path(const Scheme& scheme, std::string_view path) {
     const std::string prefix = std::string(scheme.name) + ":";
@@ -312,6 +318,46 @@ Spec parse_vsock(std::string_view rest) {
     return spec;
 }
 
+// mq_overview(7): a slash and a name without one.
+Spec parse_queue(std::string_view rest) {
+    const std::string_view name = rest.substr(rest.starts_with('/') ? 1 : 0);
+    if (name.empty() || name == "." || name == "..")
+        return wrong("the name of the queue is missing", write("mqueue:/NAME"));
+    if (name.find('/') != std::string_view::npos)
+        return wrong("the name of a queue has no '/' but the first",
+                write("mqueue:/" + std::string(name.substr(name.rfind('/') + 1))));
+    if (!rest.starts_with('/'))
+        return wrong(
+                "the name of a queue begins with '/'", write("mqueue:/" + std::string(name)));
+    if (rest.find('\0') != std::string_view::npos || rest.size() > max_path)
+        return wrong(
+                "a queue's name has at most " + std::to_string(max_path) + " bytes and no NUL");
+    AddressSpec spec;
+    spec.kind = ListenerKind::mqueue;
+    spec.path = rest;
+    return spec;
+}
+
+Spec parse_netlink(std::string_view rest) {
+    const auto colon = rest.find(':');
+    const std::string_view name = rest.substr(0, colon);
+    const auto family = netlink_family(name);
+    if (!family)
+        return wrong(quoted(name) + " is not a family of netlink",
+                R"(write "route", "kobject-uevent" or another of netlink(7))");
+    if (colon == std::string_view::npos)
+        return wrong("the groups are missing", write("netlink:" + std::string(name) + ":1"));
+    const auto groups = parse_decimal(rest.substr(colon + 1));
+    if (!groups || *groups > 0xffffffffu)
+        return wrong(quoted(rest.substr(colon + 1)) + " are not netlink's groups",
+                "write their bits as a number, 0 for none");
+    AddressSpec spec;
+    spec.kind = ListenerKind::netlink;
+    spec.netlink_family = *family;
+    spec.netlink_groups = static_cast<std::uint32_t>(*groups);
+    return spec;
+}
+
 std::string_view scheme_text(const AddressSpec& spec) {
     // tcp:192.0.2.1:22 needs no 4: the address says it.
     const std::uint8_t family = spec.ip.is_unspecified() ? spec.ip_family : std::uint8_t{0};
@@ -340,6 +386,9 @@ std::string AddressSpec::text() const {
         case ListenerKind::vsock:
             return "vsock:" + (cid == vsock_any_cid ? "*" : std::to_string(cid)) + ":" +
                    std::to_string(port);
+        case ListenerKind::netlink:
+            return "netlink:" + netlink_family_text(netlink_family) + ":" +
+                   std::to_string(netlink_groups);
         default: return std::string(scheme_text(*this)) + ":" + path;
     }
 }
@@ -355,6 +404,8 @@ tl::expected<AddressSpec, WrongAddress> parse_address(
         case ListenerKind::tcp:
         case ListenerKind::udp: return parse_ip(*scheme, rest, lookup);
         case ListenerKind::vsock: return parse_vsock(rest);
+        case ListenerKind::mqueue: return parse_queue(rest);
+        case ListenerKind::netlink: return parse_netlink(rest);
         default: return parse_path(*scheme, rest);
     }
 }

@@ -27,7 +27,8 @@ struct AddressSpec {
     std::string zone;            // "eth0" of [fe80::1%eth0]
     std::uint32_t port = 0;      // 0: the kernel chooses; vsock: the port
     std::uint32_t cid = 0;       // vsock; vsock_any_cid: any
-    std::string path;            // unix and fifo; abstract names begin with '@'
+    std::string path;            // unix, fifo and mqueue; abstract names begin with '@'
+    std::uint32_t netlink_family = 0, netlink_groups = 0;  // groups: bits, as in netlink(7)
 
     // The canonical text: port by number, IPv6 in brackets.
     [[nodiscard]] std::string text() const;

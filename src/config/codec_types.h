@@ -62,6 +62,14 @@ constexpr auto last_of(ReadyKind) {
     return ReadyKind::exit;
 }
 
+constexpr auto last_of(HealthKind) {
+    return HealthKind::local;
+}
+
+constexpr auto last_of(HealthAction) {
+    return HealthAction::take_out;
+}
+
 constexpr auto last_of(NotifyAccess) {
     return NotifyAccess::all;
 }
@@ -71,11 +79,11 @@ constexpr auto last_of(OnStop) {
 }
 
 constexpr auto last_of(OutputKind) {
-    return OutputKind::file;
+    return OutputKind::pipe;
 }
 
 constexpr auto last_of(ListenerKind) {
-    return ListenerKind::vsock;
+    return ListenerKind::netlink;
 }
 
 constexpr auto last_of(MatchKind) {

@@ -69,7 +69,9 @@ private:
     static std::string name_of(const ListenerPlan& listener) {
         if (listener.path.starts_with('@'))
             return std::to_string(static_cast<int>(listener.kind)) + listener.path;
-        return listener.path.empty() ? listener.address : listener.path;
+        // A queue's name is not one of the file system.
+        const bool queue = listener.kind == ListenerKind::mqueue;
+        return queue || listener.path.empty() ? listener.address : listener.path;
     }
 
     void add_named(const Holder& holder) {
@@ -116,6 +118,13 @@ private:
                                  : "overlaps its " + first.listener->address);
         else if (same_text)
             message += " already";
+        const bool copies = !later.service->copy.of.empty() &&
+                            later.service->copy.of == first.service->copy.of;
+        if (copies)
+            return report_.error(place(*later.listener),
+                    later.listener->address + " would be the address of several copies of " +
+                            later.service->copy.of,
+                    "write %i into it, or workers = N instead of replicas");
         report_.conflict(place(*later.listener), message, place(*first.listener),
                 ip ? "reuse_port = true on both lets them share it" : "");
     }

@@ -81,6 +81,13 @@ void note_identity(
     if (a.groups != b.groups) note(keys, "groups");
 }
 
+void note_pool(std::vector<std::string>& keys, const PoolPlan& a, const PoolPlan& b) {
+    if (a.most != b.most || a.after != b.after) note(keys, "workers");
+    if (a.overlap != b.overlap) note(keys, "overlap");
+    if (a.einhorn != b.einhorn || a.server_starter != b.server_starter)
+        note(keys, "listen_environment");
+}
+
 template <class T>
 void note_struct(std::vector<std::string>& keys, const T& a, const T& b);
 
@@ -91,10 +98,13 @@ void note_field(std::vector<std::string>& keys, std::string_view name, const M& 
         note_access(keys, a, b);
     else if constexpr (std::is_same_v<M, IdentityPlan>)
         note_identity(keys, a, b);
+    else if constexpr (std::is_same_v<M, PoolPlan>)
+        note_pool(keys, a, b);
     else if constexpr (std::is_same_v<M, AdmissionPlan> || std::is_same_v<M, ExecPlan> ||
                        std::is_same_v<M, ServiceLogPlan> || std::is_same_v<M, LifePlan> ||
                        std::is_same_v<M, SandboxPlan> || std::is_same_v<M, TimerPlan> ||
-                       std::is_same_v<M, DependencyPlan>)
+                       std::is_same_v<M, DependencyPlan> || std::is_same_v<M, UpkeepPlan> ||
+                       std::is_same_v<M, LimitsPlan>)
         note_struct(keys, a, b);
     else if (name.starts_with("ionice_"))
         note(keys, "ionice");
@@ -176,7 +186,9 @@ bool process_differs(const ServicePlan& from, const ServicePlan& to) {
     const bool life = a.ready != b.ready || a.notify_access != b.notify_access ||
                       a.start_timeout != b.start_timeout || a.run_timeout != b.run_timeout ||
                       a.watchdog != b.watchdog || a.exec_pre != b.exec_pre;
-    return !same(from.exec, to.exec) || from.pass != to.pass || names || life;
+    const bool told = from.pool.einhorn != to.pool.einhorn ||
+                      from.pool.server_starter != to.pool.server_starter;
+    return !same(from.exec, to.exec) || from.pass != to.pass || names || life || told;
 }
 
 ServiceDiff diff_service(const ServicePlan& from, const ServicePlan& to) {
@@ -209,7 +221,9 @@ bool same_socket(const ListenerPlan& a, const ListenerPlan& b) {
            a.path == b.path && a.interface == b.interface && a.v6only == b.v6only &&
            a.reuse_port == b.reuse_port && a.free_bind == b.free_bind &&
            a.transparent == b.transparent && a.mptcp == b.mptcp && a.join == b.join &&
-           a.directory_mode == b.directory_mode;
+           a.directory_mode == b.directory_mode && a.netlink_family == b.netlink_family &&
+           a.netlink_groups == b.netlink_groups && a.max_messages == b.max_messages &&
+           a.message_size == b.message_size;
 }
 
 std::vector<ServiceDiff> diff_plans(const Plan& from, const Plan& to) {

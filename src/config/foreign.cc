@@ -90,6 +90,8 @@ constexpr std::array entries{
         Entry{"systemd", "ListenDatagram", R"(write listen = "udp:PORT" or "unixgram:/path")"},
         Entry{"systemd", "ListenSequentialPacket", R"(write listen = "seqpacket:/path")"},
         Entry{"systemd", "ListenFIFO", R"(write listen = "fifo:/path")"},
+        Entry{"systemd", "ListenMessageQueue", R"(write listen = "mqueue:/NAME")"},
+        Entry{"systemd", "ListenNetlink", R"(write listen = "netlink:FAMILY:GROUPS")"},
         Entry{"systemd", "Accept",
                 R"(Accept=yes is mode = "handler", Accept=no is mode = "worker")"},
         Entry{"systemd", "StandardInput", R"(StandardInput=socket is pass = "stdin")"},

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <net/if.h>
@@ -115,10 +116,39 @@ std::uint32_t Host::processors() {
     return count < 1 ? 1 : static_cast<std::uint32_t>(count);
 }
 
+// Who owns the folders of /proc: the effective users of the processes.
+bool Host::has_processes(std::uint32_t uid) {
+    if (owners_) return owners_->contains(uid);
+    owners_.emplace();
+    DIR* const listing = ::opendir("/proc");
+    if (listing == nullptr) return false;
+    while (const dirent* entry = ::readdir(listing)) {
+        struct stat facts {};
+
+        if (parse_decimal(entry->d_name) &&
+                ::fstatat(::dirfd(listing), entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) == 0)
+            owners_->insert(facts.st_uid);
+    }
+    ::closedir(listing);
+    return owners_->contains(uid);
+}
+
 PathKind Host::look_at(const std::string& path) {
     const auto found = paths_.find(path);
     if (found != paths_.end()) return found->second;
     return paths_.emplace(path, kind_of(path)).first->second;
+}
+
+std::string Host::interpreter_of(const std::string& path) {
+    char text[256];  // what the kernel looks at
+    const Fd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    const ssize_t size = fd ? read(fd.get(), text, sizeof text) : 0;
+    if (size < 2 || text[0] != '#' || text[1] != '!') return {};
+    std::string_view line(text + 2, static_cast<std::size_t>(size) - 2);
+    line = line.substr(0, line.find('\n'));
+    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+    line = line.substr(0, line.find_first_of(" \t"));
+    return std::string(line.starts_with('/') ? line : "");
 }
 
 bool Host::has_interface(const std::string& name) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace superd {
@@ -27,7 +28,11 @@ public:
     // A processor that is online.
     [[nodiscard]] std::uint32_t processors();
     [[nodiscard]] PathKind look_at(const std::string& path);
+    // Of a script: the absolute path in its first line; empty: it has none.
+    [[nodiscard]] static std::string interpreter_of(const std::string& path);
     [[nodiscard]] bool has_interface(const std::string& name);
+    // Whether a process runs under the user now.
+    [[nodiscard]] bool has_processes(std::uint32_t uid);
     // Whether the kernel offers the algorithm; true where it does not say.
     [[nodiscard]] bool has_congestion(const std::string& name);
 
@@ -37,6 +42,7 @@ private:
     std::uint32_t uid_, gid_;
     std::optional<std::uint32_t> max_processes_, first_port_;
     std::optional<std::vector<std::string>> congestion_;
+    std::optional<std::unordered_set<std::uint32_t>> owners_;
     std::unordered_map<std::string, PathKind> paths_;
     std::unordered_map<std::string, bool> interfaces_;
 };

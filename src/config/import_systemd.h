@@ -135,6 +135,10 @@ void import_service_unit(const Unit& unit, bool accept, ImportHost& host, UnitNo
 [[nodiscard]] bool is_restart_line(const UnitLine& line);
 void import_restart_lines(const Unit& unit, bool accept, UnitNotes& notes);
 
+// What is done around the program: readiness, commands beside it, bounds, confinement.
+[[nodiscard]] bool is_life_line(const UnitLine& line);
+void import_life_lines(const Unit& unit, bool accept, ImportHost& host, UnitNotes& notes);
+
 // A line that no other function takes: its value converted, or said to mean nothing here, to be
 // another thing here, or to be lost. `value` has its specifiers expanded.
 void import_plain_line(const UnitLine& line, const std::string& value, UnitNotes& notes);

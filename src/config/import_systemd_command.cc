@@ -115,10 +115,11 @@ private:
             return notes_.forbid(*line,
                     "superd keeps to the process it starts: give the program the option "
                     "that keeps it in the foreground");
-        if (type == "notify" || type == "notify-reload" || type == "dbus")
-            return notes_.warn(*line,
-                    "superd waits for no word of the program: it counts as "
-                    "running when it is started");
+        if (type == "dbus" || (accept_ && type.starts_with("notify")))
+            return notes_.warn(*line, "it counts as running when it is started");
+        if (type == "notify-reload")
+            service().set("reload", R"({ signal = "HUP", wait = true })");
+        if (type.starts_with("notify")) return notes_.set(*line, "ready", R"("notify")");
         notes_.warn(*line, "superd starts the program when a client comes");
     }
 

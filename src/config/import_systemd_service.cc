@@ -59,6 +59,7 @@ public:
         take_identity();
         take_descriptors();
         import_restart_lines(unit_, accept_, notes_);
+        import_life_lines(unit_, accept_, host_, notes_);
         for (const UnitLine& line : unit_.lines)
             take(line);
         finish();
@@ -79,14 +80,15 @@ private:
         const UnitLine* user = find("User");
         const UnitLine* dynamic = find("DynamicUser");
         std::string name = user != nullptr && !as_root_ ? expand(*user) : "root";
-        if (dynamic != nullptr && parse_unit_boolean(dynamic->value) == true) {
-            notes_.forbid(*dynamic,
-                    "superd makes no users up: make one for the service and "
-                    "name it as user");
-            if (!host_.user_exists(name) || name == "root") name = "nobody";
-        } else if (user != nullptr && !host_.user_exists(name)) {
+        const bool wanted = dynamic != nullptr && parse_unit_boolean(dynamic->value) == true;
+        if (wanted && as_root_)
+            notes_.forbid(*dynamic, "a program that starts as root cannot have it here");
+        else if (wanted && (user == nullptr || !host_.user_exists(name)))
+            return take_dynamic_user(*dynamic, user);
+        else if (wanted)
+            notes_.info(*dynamic, "there is a user of that name, which counts");
+        if (user != nullptr && !host_.user_exists(name))
             notes_.forbid(*user, "there is no such user here");
-        }
         if (user != nullptr)
             notes_.set(*user, "user", toml_text(name));
         else
@@ -94,6 +96,14 @@ private:
         if (const UnitLine* group = find("Group"); group != nullptr && !as_root_)
             take_group(*group);
         if (!as_root_) take_groups();
+    }
+
+    void take_dynamic_user(const UnitLine& line, const UnitLine* user) {
+        notes_.set(line, "dynamic_user", "true");
+        if (user != nullptr) notes_.warn(*user, "its number has no name here");
+        if (const UnitLine* group = find("Group"))
+            notes_.warn(*group, "its group has the number of its user, and no name here");
+        take_groups();
     }
 
     void take_group(const UnitLine& line) {
@@ -182,7 +192,7 @@ private:
     // ---- the other lines
 
     void take(const UnitLine& line) {
-        if (is_taken(line) || is_restart_line(line)) return;
+        if (is_taken(line) || is_restart_line(line) || is_life_line(line)) return;
         const std::string value = expand(line);
         const std::string& key = line.key;
         if (line.section != "Service") return import_plain_line(line, value, notes_);

@@ -45,6 +45,8 @@ constexpr std::array rows{Row{"Backlog", "backlog", Form::number},
         Row{"SocketMode", "mode", Form::mode},
         Row{"DirectoryMode", "directory_mode", Form::mode},
         Row{"RemoveOnStop", "remove_on_stop", Form::boolean},
+        Row{"MessageQueueMaxMessages", "max_messages", Form::number},
+        Row{"MessageQueueMessageSize", "message_size", Form::size},
         Row{"FileDescriptorName", "name", Form::text}};
 
 std::optional<std::string> whole_number(std::string_view text) {
@@ -103,10 +105,19 @@ std::string ip_listener(
     return scheme + ":" + value;
 }
 
+// "kobject-uevent 1"; without groups the kernel's answers only.
+std::string netlink_listener(std::string_view value) {
+    const auto words = split_unit_list(value);
+    if (words.empty() || words.size() > 2) return {};
+    return "netlink:" + words[0] + ":" + (words.size() == 2 ? words[1] : "0");
+}
+
 std::string listener_address(
         std::string_view key, const std::string& value, std::string_view family) {
     const bool path = value.starts_with('/') || value.starts_with('@');
     if (key == "ListenFIFO") return "fifo:" + value;
+    if (key == "ListenMessageQueue") return "mqueue:" + value;
+    if (key == "ListenNetlink") return netlink_listener(value);
     if (key == "ListenSequentialPacket") return path ? "seqpacket:" + value : "";
     const bool stream = key == "ListenStream";
     if (!stream && key != "ListenDatagram") return {};

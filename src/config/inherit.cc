@@ -51,6 +51,11 @@ void apply(FoldedList& list, const ListEdit& edit, Layer layer, Report& report) 
 
 }  // namespace
 
+void Layers::replace_nodes(const std::function<const Node*(const Node&)>& other) {
+    for (Written& written : written_)
+        written.node = other(*written.node);
+}
+
 void Layers::add(const Section& section, Layer layer) {
     add(section.settings, layer);
 }

@@ -6,6 +6,7 @@
 // merge key by key.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -58,6 +59,9 @@ public:
 
     // All that was written, lowest layer first.
     [[nodiscard]] std::span<const Written> everything() const { return written_; }
+
+    // Each value goes through `other`, which gives back it or one that lives as long.
+    void replace_nodes(const std::function<const Node*(const Node&)>& other);
 
     // Takes out what was written for an option, as though nobody had.
     void drop(const Option* option);

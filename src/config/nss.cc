@@ -58,6 +58,10 @@ std::optional<std::uint32_t> NameService::group(const std::string& name) {
     return remembered(groups_, name, [&] { return ask_group(name); });
 }
 
+bool NameService::has_group(std::uint32_t gid) {
+    return ask_for_group(gid);
+}
+
 const std::vector<std::uint32_t>& NameService::groups_of(
         const std::string& user, std::uint32_t gid) {
     const std::string key = std::to_string(gid) + ":" + user;
@@ -113,6 +117,16 @@ std::optional<std::uint32_t> NameService::ask_group(const std::string& name) {
     });
     if (error != 0 || found == nullptr) return std::nullopt;
     return entry.gr_gid;
+}
+
+bool NameService::ask_for_group(std::uint32_t gid) {
+    struct group entry {};
+    struct group* found = nullptr;
+    std::vector<char> buffer;
+    const int error = with_buffer(buffer, [&](std::vector<char>& b) {
+        return getgrgid_r(gid, &entry, b.data(), b.size(), &found);
+    });
+    return error == 0 && found != nullptr;
 }
 
 std::vector<std::uint32_t> NameService::ask_groups(const std::string& user, std::uint32_t gid) {

@@ -27,6 +27,8 @@ public:
     [[nodiscard]] const UserEntry* user(const std::string& name);
     [[nodiscard]] const UserEntry* user(std::uint32_t uid);
     [[nodiscard]] std::optional<std::uint32_t> group(const std::string& name);
+    // Whether a group has the number.
+    [[nodiscard]] bool has_group(std::uint32_t gid);
     // The user's supplementary groups with `gid` among them, sorted.
     [[nodiscard]] const std::vector<std::uint32_t>& groups_of(
             const std::string& user, std::uint32_t gid);
@@ -45,6 +47,7 @@ public:
 protected:
     [[nodiscard]] virtual std::optional<UserEntry> ask_user(const std::string& name);
     [[nodiscard]] virtual std::optional<std::uint32_t> ask_group(const std::string& name);
+    [[nodiscard]] virtual bool ask_for_group(std::uint32_t gid);
     [[nodiscard]] virtual std::vector<std::uint32_t> ask_groups(
             const std::string& user, std::uint32_t gid);
     [[nodiscard]] virtual std::optional<std::uint16_t> ask_port(

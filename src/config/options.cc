@@ -32,11 +32,14 @@ constexpr KindBits connections = tcp | kind(ListenerKind::unix_stream) |
                                  kind(ListenerKind::unix_seqpacket) | kind(ListenerKind::vsock);
 constexpr KindBits sockets = ip | unix_sockets | kind(ListenerKind::vsock);
 constexpr KindBits paths = unix_sockets | kind(ListenerKind::fifo);
-constexpr KindBits every_kind = sockets | paths;
+constexpr KindBits queue = kind(ListenerKind::mqueue);
+constexpr KindBits netlink = kind(ListenerKind::netlink);
+constexpr KindBits every_kind = sockets | paths | queue | netlink;
 
 constexpr std::int64_t day_ms = 86'400'000;
 constexpr std::int64_t max_u31 = 0x7fffffff;
 constexpr std::int64_t max_u32 = 0xffffffff;
+constexpr std::int64_t max_size = std::int64_t{1} << 60;
 
 // In the order of the manual page.
 // clang-format off
@@ -44,10 +47,13 @@ constexpr std::array table{
     // ---- the daemon itself
     Option{.key = "log", .type = T::sinks, .where = superd_only, .effect = Effect::at_once,
         .default_text = R"("stderr")", .xinetd = "log_type",
-        .help = "Where superd's own log goes, one or a list of: \"stderr\", \"syslog\", \"syslog:FACILITY\" or \"syslog:FACILITY.LEVEL\", \"journal\", \"file:/path\" or { file = \"/path\", soft = \"1M\", hard = \"2M\" }: at soft one alert is logged, at hard nothing more is written until the file is opened again (reload) and is smaller."},
+        .help = "Where superd's own log goes, one or a list of: \"stderr\", \"syslog\", \"syslog:FACILITY\" or \"syslog:FACILITY.LEVEL\", \"journal\", \"file:/path\" or { file = \"/path\", soft = \"1M\", hard = \"2M\" }: at soft one alert is logged, at hard nothing more is written until the file is opened again (reload) and is smaller; or { file = \"/path\", rotate_size = \"10M\", rotate_age = \"1d\", keep = 10, keep_size = \"100M\", compress = true }, each but the file with that default (rotate_age and keep_size: none), as soon as one is there: superd-log ends the file by itself and keeps it as /path.DATE-TIME.gz."},
     Option{.key = "log_format", .type = T::choice, .where = superd_only, .effect = Effect::at_once,
         .default_text = R"("text")", .words = "text json xinetd",
         .help = "The form of a log line; with \"xinetd\" files and syslog get the lines that xinetd writes, and stderr and the journal text."},
+    Option{.key = "log_keep_size", .type = T::size, .where = superd_only, .effect = Effect::at_once,
+        .low = 65'536, .high = max_size,
+        .help = "What the ended files of all logs that superd-log rotates may have together: the oldest of them goes first."},
     Option{.key = "admin_group", .type = T::group, .where = superd_only, .effect = Effect::at_once,
         .help = "The group that may change things with superctl beside root."},
     Option{.key = "max_processes", .type = T::integer, .where = superd_only, .effect = Effect::at_once,
@@ -65,6 +71,10 @@ constexpr std::array table{
         .default_text = R"("1m")", .low = 1000, .high = 86'400'000,
         .help = "How often the names that redirects go to are looked up again; a look-up that fails leaves what was known."},
 
+    Option{.key = "exit_when", .type = T::text, .where = superd_only, .effect = Effect::at_once,
+        .default_text = R"("never")",
+        .help = "When superd stops by itself, as the first process of a container should: \"never\"; \"all-stopped\", when no service runs, waits or listens any more; \"any-failed\", when one has failed for good; or, with the name of a daemon, when that has ended for good; superd's exit code is then the service's: its exit status, or 128 and the number of the signal, 0 with \"all-stopped\" where none has failed."},
+
     // ---- what a service is
     Option{.key = "description", .type = T::text, .where = own, .modes = for_all_modes, .effect = Effect::at_once,
         .systemd = "Description", .help = "One line for people, shown by superctl status."},
@@ -76,7 +86,7 @@ constexpr std::array table{
     Option{.key = "listen", .type = T::addresses, .where = own,
         .modes = for_listeners, .effect = Effect::rebind,
         .xinetd = "port protocol socket_type bind", .inetd = "service-name protocol",
-        .systemd = "ListenStream ListenDatagram ListenSequentialPacket ListenFIFO",
+        .systemd = "ListenStream ListenDatagram ListenSequentialPacket ListenFIFO ListenMessageQueue ListenNetlink",
         .help = "The addresses to bind: text, a table with options, or a list of both; without any the service is only supervised."},
     Option{.key = "mode", .type = T::choice, .where = own, .modes = for_handler | for_worker,
         .effect = Effect::next_start, .default_text = R"("handler", or "worker" where no listener is a stream)",
@@ -87,10 +97,22 @@ constexpr std::array table{
         .help = "When processes start: with the first client, with superd, or only by superctl start."},
     Option{.key = "workers", .type = T::workers, .where = inherited, .modes = for_worker,
         .effect = Effect::next_start, .default_text = "1", .low = 1, .high = 1024,
-        .help = "How many workers share the listeners: a number, or \"cores\"."},
+        .help = "How many workers share the listeners: a number, or \"cores\"; or { min = 2, max = 8, after = \"50ms\" }: min of them, and one more up to max whenever clients have waited for so long; those above min go again when nobody new came for idle_stop."},
+    Option{.key = "replicas", .type = T::replicas, .where = own, .modes = for_all_modes,
+        .effect = Effect::at_once, .systemd = "DefaultInstance",
+        .help = "How many copies of the service there are, or a list of their names: each is a service NAME@0, NAME@1 and so on, and in all that is written for it %i stands for its number or name, %n for its whole name, %p for the name without it, and %% for a %; without replicas they stand for themselves; superctl scale changes a number while superd runs."},
+    Option{.key = "overlap", .type = T::boolean, .where = inherited, .modes = for_residents,
+        .effect = Effect::at_once, .default_text = "false",
+        .help = "Whether superctl restart and reload, and a reload of the file that changes the program, go by generation: each new process is ready before an old one is told to end, and where one does not come up the old ones stay."},
+    Option{.key = "listen_environment", .type = T::starters, .where = inherited, .modes = for_worker,
+        .effect = Effect::next_start, .default_text = "[]",
+        .help = "Other words for where the sockets of LISTEN_FDS are, for programs that were written for another starter: \"einhorn\", EINHORN_FD_COUNT and its like; \"server_starter\", SERVER_STARTER_PORT and SERVER_STARTER_GENERATION."},
+    Option{.key = "prestart", .type = T::prestart, .where = own, .modes = for_handler,
+        .effect = Effect::next_start, .default_text = "0", .low = 0, .high = 1024,
+        .help = "How many handlers are started ahead of their clients and wait at their first use of descriptor 0 or 1 until one comes, each for one: a number, or { count = N, max_age = \"1h\" } with the longest wait of one of them; what a program read of its environment before that is not the connection's, see WARM HANDLERS."},
     Option{.key = "pass", .type = T::choice, .where = inherited, .modes = for_handler | for_worker,
         .effect = Effect::next_start,
-        .default_text = R"("stdin", or "listen_fds" for a worker with streams)",
+        .default_text = R"("stdin", or "listen_fds" for a worker with streams, message queues or netlink)",
         .words = "stdin listen_fds", .systemd = "StandardInput",
         .help = "How a process is given its socket: on descriptor 0, or from 3 up with LISTEN_FDS; never both."},
     Option{.key = "builtin", .type = T::choice, .where = own, .modes = for_builtin,
@@ -120,6 +142,12 @@ constexpr std::array table{
     Option{.key = "send_proxy", .type = T::choice, .where = inherited, .modes = for_redirect,
         .effect = Effect::at_once, .default_text = R"("no")", .words = "no v1 v2",
         .help = "Tell the server of a redirect who its client is, by a header of the PROXY protocol."},
+    Option{.key = "send_proxy_tlvs", .type = T::proxy_tlvs, .where = inherited, .modes = for_redirect,
+        .effect = Effect::at_once, .words = "crc32c unique_id alpn authority ssl",
+        .help = "What a header of version 2 tells beside the addresses: a checksum, the connection's number of the log, and what the header of a proxy before superd has said: ALPN, the server's name, and TLS."},
+    Option{.key = "proxy_protocol", .type = T::proxy_protocol, .where = own | in_listener, .modes = for_connections,
+        .kinds = tcp | kind(ListenerKind::unix_stream), .effect = Effect::at_once,
+        .help = "Connections from the proxies in from begin with a header of the PROXY protocol, which superd reads: { from = [\"10.0.0.0/8\"], version = 1, 2 or \"any\", required = true, timeout = \"10s\" }; admission, environment and log are then about the client that it names, and with required nobody else may connect."},
     Option{.key = "idle_timeout", .type = T::time_bound, .where = inherited,
         .modes = for_builtin | for_redirect, .effect = Effect::at_once,
         .default_text = R"("10m" for a builtin; for a redirect "unlimited", over UDP "1m")", .low = 10, .high = 30 * day_ms,
@@ -192,6 +220,9 @@ constexpr std::array table{
     Option{.key = "group", .type = T::group, .where = inherited, .effect = Effect::next_start,
         .default_text = "the user's", .xinetd = "group", .inetd = "group", .systemd = "Group",
         .help = "The primary group to run as."},
+    Option{.key = "dynamic_user", .type = T::boolean, .where = inherited, .effect = Effect::next_start,
+        .default_text = "false", .systemd = "DynamicUser",
+        .help = "Instead of user and group: a number from 61184 to 65519 for both, that no account and no other service has; the service keeps it as long as it stands in the file; implies no_new_privs, private_tmp, restrict_suid_sgid, protect_system = \"strict\" and at least protect_home = \"read-only\"."},
     Option{.key = "groups", .type = T::groups, .where = inherited, .effect = Effect::next_start,
         .default_text = "the user's", .xinetd = "groups", .systemd = "SupplementaryGroups",
         .help = "The supplementary groups instead of the user's; { add, remove } edits the user's."},
@@ -215,6 +246,18 @@ constexpr std::array table{
         .xinetd = "rlimit_as rlimit_cpu rlimit_data rlimit_rss rlimit_stack rlimit_files",
         .systemd = "LimitCPU LimitFSIZE LimitDATA LimitSTACK LimitCORE LimitRSS LimitNOFILE LimitAS LimitNPROC LimitMEMLOCK LimitLOCKS LimitSIGPENDING LimitMSGQUEUE LimitNICE LimitRTPRIO LimitRTTIME",
         .help = "Resource limits by name (as core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack): one value, or \"SOFT:HARD\"."},
+    Option{.key = "memory_max", .type = T::size, .where = inherited, .modes = for_residents,
+        .effect = Effect::next_start, .default_text = "none", .low = 1 << 20, .systemd = "MemoryMax MemoryLimit",
+        .help = "How much memory the processes of the service may have together; what goes beyond is ended by the kernel; where there is no control group (version 2) whose memory superd may bound, the log says so and the service starts without."},
+    Option{.key = "tasks_max", .type = T::integer, .where = inherited, .modes = for_residents,
+        .effect = Effect::next_start, .default_text = "none", .low = 1, .high = 4194304, .systemd = "TasksMax",
+        .help = "How many processes and threads the service may have together; fork fails beyond; needs what memory_max needs."},
+    Option{.key = "cpu_max", .type = T::percent, .where = inherited, .modes = for_residents,
+        .effect = Effect::next_start, .default_text = "none", .low = 1, .high = 1000000, .systemd = "CPUQuota",
+        .help = "How much of a processor the service may have, \"50%\" or \"200%\" for two; it waits beyond; needs what memory_max needs."},
+    Option{.key = "io_weight", .type = T::integer, .where = inherited, .modes = for_residents,
+        .effect = Effect::next_start, .default_text = "100", .low = 1, .high = 10000, .systemd = "IOWeight",
+        .help = "Its share of a busy disk, beside 100 of every other; needs what memory_max needs."},
     Option{.key = "directory", .type = T::path, .where = inherited, .effect = Effect::next_start,
         .default_text = R"("/")", .systemd = "WorkingDirectory",
         .help = "The working directory, inside root where that is set."},
@@ -242,12 +285,12 @@ constexpr std::array table{
         .effect = Effect::next_start, .systemd = "LoadCredential",
         .help = "Files that the service finds, by these names, in $CREDENTIALS_DIRECTORY, readable by it alone."},
     Option{.key = "stderr", .type = T::output, .where = inherited, .effect = Effect::next_start,
-        .default_text = R"("log")", .words = "log socket null file", .systemd = "StandardError",
-        .help = "Where descriptor 2 goes: \"log\", \"socket\" (handlers only), \"null\" or \"file:/path\"."},
+        .default_text = R"("log")", .words = "log pipe socket null file", .systemd = "StandardError",
+        .help = "Where descriptor 2 goes: \"log\", \"pipe\" (the log too, for programs that open /dev/stderr: its lines have no pid), \"socket\" (handlers only), \"null\" or \"file:/path\"."},
     Option{.key = "stdout", .type = T::output, .where = inherited, .modes = for_worker | for_daemon,
-        .effect = Effect::next_start, .default_text = R"("log")", .words = "log null file",
+        .effect = Effect::next_start, .default_text = R"("log")", .words = "log pipe null file",
         .systemd = "StandardOutput",
-        .help = "Where descriptor 1 of a worker or daemon goes: \"log\", \"null\" or \"file:/path\"."},
+        .help = "Where descriptor 1 of a worker or daemon goes: \"log\", \"pipe\" (for programs that open /dev/stdout), \"null\" or \"file:/path\"."},
     Option{.key = "peer_label", .type = T::boolean, .where = inherited, .modes = for_handler,
         .effect = Effect::next_start, .default_text = "false", .xinetd = "flags=LABELED",
         .systemd = "SELinuxContextFromNet",
@@ -292,8 +335,11 @@ constexpr std::array table{
         .effect = Effect::next_start, .default_text = R"("30s"; "unlimited" with ready = "exit")", .low = 10, .high = day_ms, .systemd = "TimeoutStartSec",
         .help = "How long a daemon or worker has to become ready; then it is stopped, which counts as a failure."},
     Option{.key = "notify_access", .type = T::choice, .where = inherited, .modes = for_residents,
-        .effect = Effect::next_start, .default_text = R"("none", or "main" with ready = "notify", a watchdog or a reload that waits)", .words = "none main all", .systemd = "NotifyAccess",
+        .effect = Effect::next_start, .default_text = R"("none", or "main" with ready = "notify", a watchdog, max_requests, fd_store or a reload that waits)", .words = "none main all", .systemd = "NotifyAccess",
         .help = "Whose messages to $NOTIFY_SOCKET count: nobody's, and then there is none; those of the program itself; or those of every process in its session that still runs."},
+    Option{.key = "fd_store", .type = T::integer, .where = inherited, .modes = for_residents,
+        .effect = Effect::at_once, .default_text = "0", .low = 0, .high = 1024, .systemd = "FileDescriptorStoreMax",
+        .help = "How many descriptors are kept for each process of a daemon or worker that hands them over by FDSTORE=1 to $NOTIFY_SOCKET; the next start has them behind its listeners, with their names in LISTEN_FDNAMES, and they are dropped when the service is stopped, has failed or is done."},
     Option{.key = "watchdog", .type = T::time_bound, .where = inherited, .modes = for_residents,
         .effect = Effect::next_start, .default_text = R"("unlimited")", .low = 10, .high = day_ms, .systemd = "WatchdogSec",
         .help = "How long a daemon or worker may go without saying WATCHDOG=1 to $NOTIFY_SOCKET; then it is sent ABRT, which counts as a failure."},
@@ -303,6 +349,18 @@ constexpr std::array table{
     Option{.key = "run_timeout", .type = T::time_bound, .where = inherited, .modes = for_residents,
         .effect = Effect::next_start, .default_text = R"("unlimited")", .low = 10, .high = 3650 * day_ms, .systemd = "RuntimeMaxSec",
         .help = "How long a daemon or worker may run; then it is stopped, which counts as a failure."},
+    Option{.key = "idle_stop", .type = T::time_bound, .where = inherited, .modes = for_worker,
+        .effect = Effect::at_once, .default_text = R"("unlimited")", .low = 1000, .high = 3650 * day_ms,
+        .help = "A worker none of whose listeners had a new connection or an open one for so long is stopped, and the next connection starts it again; of a pool that has grown, those above min that have no client go, one by one, when there was no new connection for so long; for listeners of streams (tcp, unix, seqpacket), of which the kernel tells who is there."},
+    Option{.key = "max_age", .type = T::time_bound, .where = inherited, .modes = for_residents,
+        .effect = Effect::at_once, .default_text = R"("unlimited")", .low = 1000, .high = 3650 * day_ms,
+        .help = "A daemon or worker that has been ready for so long is stopped and started anew, of several workers one after the other; one that clients start is started by the next of them, and that is no failure."},
+    Option{.key = "max_requests", .type = T::bound, .where = inherited, .modes = for_residents,
+        .effect = Effect::at_once, .default_text = R"("unlimited")", .low = 1, .high = 2'147'483'647,
+        .help = "The same for one that has served so many requests: superd does not see them, so it has to say X_SUPERD_REQUESTS=COUNT, of all since it was started, to $NOTIFY_SOCKET."},
+    Option{.key = "health", .type = T::health, .where = own, .modes = for_residents,
+        .effect = Effect::at_once,
+        .help = "How each process of a daemon or worker is asked whether it serves, as a table: exec, a command that runs as the service does and ends with status 0; tcp or unix, an address that takes connections; or http, a URL by number whose answer to GET is 2xx or 3xx; from when it is ready, after start_delay (\"0s\"), every (\"10s\"), each time at most for timeout (\"5s\"); after failures (3) in a row comes action: \"restart\", which counts as a failure of the process, or \"take-out\": it is left alone, and its service is not ready until successes (1) in a row; who shares a listener is given clients by the kernel all the same."},
     Option{.key = "exec_pre", .type = T::commands, .where = own, .modes = for_residents,
         .effect = Effect::next_start, .systemd = "ExecStartPre",
         .help = "A command that is run before each start of a daemon or worker, or several as a list of lists, one after the other; where one fails, that is a failure of the start."},
@@ -407,6 +465,9 @@ constexpr std::array table{
     Option{.key = "private_ipc", .type = T::boolean, .where = inherited, .effect = Effect::next_start,
         .default_text = "false", .systemd = "PrivateIPC",
         .help = "System V and POSIX message queues, semaphores and shared memory of its own."},
+    Option{.key = "private_pids", .type = T::boolean, .where = inherited, .effect = Effect::next_start,
+        .default_text = "false", .systemd = "PrivatePIDs",
+        .help = "The program and what it starts see each other in /proc and nobody else, and can signal nobody else; a first process of superd's reaps what they leave, and all that is left ends with the program; commands beside the program, as reload, run among the host's processes, since they name it by its pid there."},
     Option{.key = "read_only_paths", .type = T::path_list, .where = inherited, .effect = Effect::next_start,
         .systemd = "ReadOnlyPaths", .help = "Paths below which nothing can be written; inside root where that is set; they must be there."},
     Option{.key = "read_write_paths", .type = T::path_list, .where = inherited, .effect = Effect::next_start,
@@ -475,11 +536,11 @@ constexpr std::array table{
         .default_text = "false", .xinetd = "flags=NODELAY", .systemd = "NoDelay",
         .help = "Send small packets at once."},
     Option{.key = "send_buffer", .type = T::size, .where = socket_option,
-        .modes = for_listeners, .kinds = sockets, .effect = Effect::at_once,
+        .modes = for_listeners, .kinds = sockets | netlink, .effect = Effect::at_once,
         .default_text = "the kernel's", .low = 1, .high = max_u31, .inetd = ",sndbuf",
         .systemd = "SendBuffer", .help = "The size of the socket's send buffer."},
     Option{.key = "receive_buffer", .type = T::size, .where = socket_option,
-        .modes = for_listeners, .kinds = sockets, .effect = Effect::at_once,
+        .modes = for_listeners, .kinds = sockets | netlink, .effect = Effect::at_once,
         .default_text = "the kernel's", .low = 1, .high = max_u31, .inetd = ",rcvbuf",
         .systemd = "ReceiveBuffer", .help = "The size of the socket's receive buffer."},
     Option{.key = "priority", .type = T::integer, .where = socket_option,
@@ -513,24 +574,32 @@ constexpr std::array table{
         .kinds = kind(ListenerKind::udp), .effect = Effect::rebind,
         .help = "Multicast groups to join: \"239.1.2.3\", \"ff02::1%eth0\"."},
     Option{.key = "pass_credentials", .type = T::boolean, .where = socket_option,
-        .modes = for_listeners, .kinds = unix_sockets, .effect = Effect::at_once,
+        .modes = for_listeners, .kinds = unix_sockets | netlink, .effect = Effect::at_once,
         .default_text = "false", .systemd = "PassCredentials",
         .help = "Let the program receive the sender's pid, uid and gid (SO_PASSCRED)."},
+    Option{.key = "max_messages", .type = T::integer, .where = node, .modes = for_listeners,
+        .kinds = queue, .effect = Effect::rebind, .default_text = "the kernel's, 10", .low = 1, .high = 65536,
+        .systemd = "MessageQueueMaxMessages",
+        .help = "How many messages the queue holds; who is not root is bounded by fs.mqueue.msg_max."},
+    Option{.key = "message_size", .type = T::size, .where = node, .modes = for_listeners,
+        .kinds = queue, .effect = Effect::rebind, .default_text = "the kernel's, 8K", .low = 1, .high = 16'777'216,
+        .systemd = "MessageQueueMessageSize",
+        .help = "The most bytes of one message; who is not root is bounded by fs.mqueue.msgsize_max; sizes change when the queue is opened empty."},
     Option{.key = "mode", .type = T::mode, .where = node, .modes = for_listeners,
-        .kinds = paths, .effect = Effect::at_once, .default_text = R"("0666")", .high = 0777,
-        .systemd = "SocketMode", .help = "The permissions of the socket or FIFO in the file system."},
+        .kinds = paths | queue, .effect = Effect::at_once, .default_text = R"("0666")", .high = 0777,
+        .systemd = "SocketMode", .help = "The permissions of the socket or FIFO in the file system, or of the message queue."},
     Option{.key = "owner", .type = T::user, .where = node, .modes = for_listeners,
-        .kinds = paths, .effect = Effect::at_once, .default_text = "superd's user",
-        .systemd = "SocketUser", .help = "The owner of the socket or FIFO in the file system."},
+        .kinds = paths | queue, .effect = Effect::at_once, .default_text = "superd's user",
+        .systemd = "SocketUser", .help = "The owner of the socket, FIFO or message queue."},
     Option{.key = "group", .type = T::group, .where = node, .modes = for_listeners,
-        .kinds = paths, .effect = Effect::at_once, .default_text = "superd's group",
-        .systemd = "SocketGroup", .help = "The group of the socket or FIFO in the file system."},
+        .kinds = paths | queue, .effect = Effect::at_once, .default_text = "superd's group",
+        .systemd = "SocketGroup", .help = "The group of the socket, FIFO or message queue."},
     Option{.key = "directory_mode", .type = T::mode, .where = node, .modes = for_listeners,
         .kinds = paths, .effect = Effect::rebind, .default_text = R"("0755")", .high = 07777,
         .systemd = "DirectoryMode", .help = "The permissions of directories made for the socket or FIFO."},
     Option{.key = "remove_on_stop", .type = T::boolean, .where = node, .modes = for_listeners,
-        .kinds = paths, .effect = Effect::at_once, .default_text = "true",
-        .systemd = "RemoveOnStop", .help = "Remove the socket or FIFO when it is closed."},
+        .kinds = paths | queue, .effect = Effect::at_once, .default_text = "true; false for a message queue",
+        .systemd = "RemoveOnStop", .help = "Remove the socket, FIFO or message queue when it is closed; a queue with all that is in it."},
 };
 
 // clang-format on
@@ -591,6 +660,7 @@ bool is_list(ValueType type) {
         case T::addresses:
         case T::targets:
         case T::access:
+        case T::proxy_tlvs:
         case T::hours:
         case T::path_list:
         case T::directories:
@@ -605,6 +675,7 @@ bool is_list(ValueType type) {
         case T::address_families:
         case T::calendar:
         case T::services:
+        case T::starters:
         case T::multicast: return true;
         default: return false;
     }

@@ -48,23 +48,30 @@ enum class ValueType : std::uint8_t {
     output,  // "log" | "socket" | "null" | "file:PATH"
     sinks,   // log
     log_facts,
-    workers,  // a number or "cores"
+    workers,   // a number, "cores" or { min, max, after }
+    replicas,  // a number or a list of names
+    starters,  // listen_environment
+    prestart,  // a number or { count, max_age }
     ionice,
+    percent,  // "150%"
     cpus,
     multicast,
     clean_exits,  // exit statuses and signals
     capabilities,
     system_calls,  // names and groups of them
     address_families,
-    frequency,  // "5/10s" or "unlimited"
-    commands,   // one command as a list or text, or a list of such lists
-    reload,     // a signal, { signal, wait } or a command
-    ready,      // "exec", "notify", "fd:3", "listen:ADDRESS" ...
-    wrappers,   // tcp_wrappers: true, false or a name
-    rpc,        // { program, versions }
-    mdns,       // true, false or { type, name, txt }
-    calendar,   // at
-    services    // names of other services
+    frequency,       // "5/10s" or "unlimited"
+    commands,        // one command as a list or text, or a list of such lists
+    reload,          // a signal, { signal, wait } or a command
+    ready,           // "exec", "notify", "fd:3", "listen:ADDRESS" ...
+    wrappers,        // tcp_wrappers: true, false or a name
+    rpc,             // { program, versions }
+    mdns,            // true, false or { type, name, txt }
+    calendar,        // at
+    services,        // names of other services
+    health,          // { tcp, every, timeout ... }
+    proxy_protocol,  // { from, version, required, timeout }
+    proxy_tlvs       // send_proxy_tlvs
 };
 
 // Where a key may stand, as bits.
@@ -92,7 +99,7 @@ enum ModeBits : std::uint8_t {
 };
 
 // For which kinds of listener a listener's key means something, as bits of ListenerKind.
-using KindBits = std::uint8_t;
+using KindBits = std::uint16_t;
 
 enum class Effect : std::uint8_t { at_once, next_start, rebind };
 

@@ -41,8 +41,12 @@ constexpr std::array type_names{TypeName{T::text, "text"},
         TypeName{T::directories, "a list of names"}, TypeName{T::variables, "a list of names"},
         TypeName{T::groups, "a list of groups"}, TypeName{T::output, "a place to write to"},
         TypeName{T::sinks, "a list of places to write to"},
-        TypeName{T::workers, "a number or \"cores\""}, TypeName{T::ionice, "a disk priority"},
-        TypeName{T::cpus, "a list of numbers and ranges"},
+        TypeName{T::workers, "a number, \"cores\" or { min, max, after }"},
+        TypeName{T::replicas, "a number or a list of names"},
+        TypeName{T::starters, "a list of \"einhorn\" and \"server_starter\""},
+        TypeName{T::prestart, "a number or { count, max_age }"},
+        TypeName{T::ionice, "a disk priority"},
+        TypeName{T::cpus, "a list of numbers and ranges"}, TypeName{T::percent, "a percentage"},
         TypeName{T::multicast, "a list of multicast groups"},
         TypeName{T::clean_exits, "a list of exit statuses and signals"},
         TypeName{T::capabilities, "a list of capabilities"},
@@ -57,7 +61,12 @@ constexpr std::array type_names{TypeName{T::text, "text"},
         TypeName{T::rpc, "{ program, versions }"},
         TypeName{T::mdns, "true, false or { type, name, txt }"},
         TypeName{T::calendar, "a list of moments like \"Mon..Fri 03:30\""},
-        TypeName{T::services, "a list of services"}};
+        TypeName{T::services, "a list of services"},
+        TypeName{T::proxy_protocol, "{ from, version, required, timeout }"},
+        TypeName{T::proxy_tlvs, "a list of words"},
+        TypeName{T::health,
+                "a table of exec, tcp, http or unix, and every, timeout, start_delay, "
+                "failures, successes, action"}};
 
 struct ScopeName {
     Scope scope;

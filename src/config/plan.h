@@ -17,10 +17,13 @@
 #include "base/clock.h"
 #include "config/plan_admission.h"
 #include "config/plan_base.h"
+#include "config/plan_copies.h"
 #include "config/plan_life.h"
 #include "config/plan_listener.h"
 #include "config/plan_log.h"
 #include "config/plan_process.h"
+#include "config/plan_upkeep.h"
+#include "config/plan_warm.h"
 #include "config/plan_when.h"
 
 namespace superd {
@@ -100,14 +103,18 @@ struct ServicePlan {
     Start start = Start::demand;
     Pass pass = Pass::in_stdin;
     std::uint32_t workers = 1;  // Mode::worker; "cores" is resolved
+    PoolPlan pool;              // Mode::worker and, for overlap, Mode::daemon
+    CopyPlan copy;              // empty: it is no copy
     std::vector<ListenerPlan> listeners;
     AdmissionPlan admission;
     ExecPlan exec;
     Nanoseconds stop_timeout{std::chrono::seconds(10)};
     Nanoseconds launch_timeout{std::chrono::seconds(30)};
     OnStop on_stop = OnStop::leave;
-    LifePlan life;    // Mode::worker and Mode::daemon
-    TimerPlan timer;  // Mode::daemon
+    PrestartPlan prestart;  // Mode::handler
+    LifePlan life;          // Mode::worker and Mode::daemon
+    UpkeepPlan upkeep;      // the same
+    TimerPlan timer;        // Mode::daemon
     DependencyPlan dependencies;
     // Mode::builtin and Mode::redirect: served by superd-relay.
     Builtin builtin = Builtin::none;
@@ -115,6 +122,7 @@ struct ServicePlan {
     Nanoseconds connect_timeout{std::chrono::seconds(10)};
     std::optional<Nanoseconds> idle_timeout;  // no byte either way for so long
     SendProxy send_proxy = SendProxy::no;
+    ProxyTlvs send_proxy_tlvs;
     std::optional<Nanoseconds> deny_for;  // Builtin::sensor; zero: for good; empty: only logged
     Tcpmux tcpmux = Tcpmux::no;
     std::optional<RpcPlan> rpc;
@@ -129,14 +137,16 @@ struct ServicePlan {
         return std::tuple{Field{"name", &P::name}, Field{"origin", &P::origin},
                 Field{"description", &P::description}, Field{"enabled", &P::enabled},
                 Field{"mode", &P::mode}, Field{"start", &P::start}, Field{"pass", &P::pass},
-                Field{"workers", &P::workers}, Field{"listen", &P::listeners},
-                Field{"admission", &P::admission}, Field{"process", &P::exec},
-                Field{"stop_timeout", &P::stop_timeout},
+                Field{"workers", &P::workers}, Field{"pool", &P::pool}, Field{"copy", &P::copy},
+                Field{"listen", &P::listeners}, Field{"admission", &P::admission},
+                Field{"process", &P::exec}, Field{"stop_timeout", &P::stop_timeout},
                 Field{"launch_timeout", &P::launch_timeout}, Field{"on_stop", &P::on_stop},
-                Field{"life", &P::life}, Field{"timer", &P::timer},
+                Field{"prestart", &P::prestart}, Field{"life", &P::life},
+                Field{"upkeep", &P::upkeep}, Field{"timer", &P::timer},
                 Field{"dependencies", &P::dependencies}, Field{"builtin", &P::builtin},
                 Field{"redirect", &P::redirect}, Field{"connect_timeout", &P::connect_timeout},
                 Field{"idle_timeout", &P::idle_timeout}, Field{"send_proxy", &P::send_proxy},
+                Field{"send_proxy_tlvs", &P::send_proxy_tlvs},
                 Field{"deny_for", &P::deny_for}, Field{"tcpmux", &P::tcpmux},
                 Field{"rpc", &P::rpc}, Field{"mdns", &P::mdns}, Field{"logging", &P::log},
                 Field{"skipped", &P::skipped}};
@@ -150,7 +160,8 @@ enum class BrokenFile : std::uint8_t { last_good, refuse };
 struct DaemonPlan {
     std::vector<SinkPlan> log;
     LogFormat log_format = LogFormat::text;
-    std::string admin_group;  // as written
+    std::optional<std::uint64_t> log_keep_size;  // bytes of all ended log files together
+    std::string admin_group;                     // as written
     std::optional<std::uint32_t> admin_gid;
     Bound max_processes;  // all services together; resolved, never empty
     BrokenFile broken_file = BrokenFile::last_good;
@@ -158,16 +169,20 @@ struct DaemonPlan {
     Nanoseconds name_lookup_timeout{std::chrono::seconds(2)};
     Nanoseconds name_refresh{std::chrono::seconds(60)};  // of the names that redirects go to
 
+    // "never", "all-stopped", "any-failed", or the service whose end is superd's.
+    std::string exit_when = "never";
+
     bool operator==(const DaemonPlan&) const = default;
 
     template <class P = DaemonPlan>
     static constexpr auto fields() {
         return std::tuple{Field{"log", &P::log}, Field{"log_format", &P::log_format},
+                Field{"log_keep_size", &P::log_keep_size},
                 Field{"admin_group", &P::admin_group}, Field{"admin_gid", &P::admin_gid},
                 Field{"max_processes", &P::max_processes},
                 Field{"broken_file", &P::broken_file}, Field{"dump_file", &P::dump_file},
                 Field{"name_lookup_timeout", &P::name_lookup_timeout},
-                Field{"name_refresh", &P::name_refresh}};
+                Field{"name_refresh", &P::name_refresh}, Field{"exit_when", &P::exit_when}};
     }
 };
 
@@ -176,12 +191,14 @@ struct Plan {
             files;  // absolute paths, the main file first; Origin::file points here
     DaemonPlan daemon;
     std::vector<NetworkPlan> networks;
+    std::vector<CopiesPlan> copies;                            // by name, sorted
     std::vector<std::shared_ptr<const ServicePlan>> services;  // by name, sorted
 
     template <class P = Plan>
     static constexpr auto fields() {
         return std::tuple{Field{"files", &P::files}, Field{"superd", &P::daemon},
-                Field{"networks", &P::networks}, Field{"services", &P::services}};
+                Field{"networks", &P::networks}, Field{"copies", &P::copies},
+                Field{"services", &P::services}};
     }
 
     // "/etc/superd.toml:31"; "built-in" where the line is 0.

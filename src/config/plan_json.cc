@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "base/signals.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "config/capabilities.h"
 #include "config/codec.h"
@@ -32,8 +33,8 @@ std::string_view word(Start start) {
 }
 
 std::string_view word(ListenerKind kind) {
-    constexpr std::string_view words[]{
-            "tcp", "udp", "unix", "unixgram", "seqpacket", "fifo", "vsock"};
+    constexpr std::string_view words[]{"tcp", "udp", "unix", "unixgram", "seqpacket", "fifo",
+            "vsock", "mqueue", "netlink"};
     return words[static_cast<unsigned>(kind)];
 }
 
@@ -209,10 +210,17 @@ private:
     Json value(std::string_view, const TargetPlan& target) const { return target.text; }
 
     Json value(std::string_view, const SinkPlan& sink) const {
-        if (!sink.soft_size && !sink.hard_size) return sink_text(sink);
+        if (!sink.soft_size && !sink.hard_size && !sink.rotation) return sink_text(sink);
         Json json{{"file", sink.path}};
         if (sink.soft_size) json["soft"] = format_size(*sink.soft_size);
         if (sink.hard_size) json["hard"] = format_size(*sink.hard_size);
+        if (!sink.rotation) return json;
+        json["rotate_size"] = format_size(sink.rotation->size);
+        if (sink.rotation->age) json["rotate_age"] = format_duration(*sink.rotation->age);
+        json["keep"] = sink.rotation->keep;
+        if (sink.rotation->keep_size)
+            json["keep_size"] = format_size(*sink.rotation->keep_size);
+        json["compress"] = sink.rotation->compress;
         return json;
     }
 
@@ -230,6 +238,21 @@ private:
                 {"origin", plan_.where(skipped.origin)}};
     }
 
+    Json value(std::string_view, const ProxyProtocolPlan& plan) const {
+        return {{"from", value({}, plan.from)},
+                {"version", plan.versions == 3 ? Json("any") : Json(plan.versions)},
+                {"required", plan.required}, {"timeout", format_duration(plan.timeout)},
+                {"origin", plan_.where(plan.origin)}};
+    }
+
+    Json value(std::string_view, const ProxyTlvs& tlvs) const {
+        Json words = Json::array();
+        const auto all = split(find_option("send_proxy_tlvs")->words, ' ');
+        for (std::size_t i = 0; i < all.size(); ++i)
+            if ((tlvs.bits >> i & 1) != 0) words.push_back(all[i]);
+        return words;
+    }
+
     Json value(std::string_view, const ListenerPlan& listener) const {
         return listener_json(listener);
     }
@@ -240,6 +263,7 @@ private:
             case OutputKind::socket: return "socket";
             case OutputKind::null: return "null";
             case OutputKind::file: return "file:" + output.path;
+            case OutputKind::pipe: return "pipe";
         }
         return {};
     }
@@ -342,10 +366,40 @@ private:
                 json[name] = std::move(made);
     }
 
+    void add(Json& json, std::string_view, const LimitsPlan& limits) const {
+        add_fields(json, limits);
+        if (limits.cpu_max) json["cpu_max"] = std::to_string(*limits.cpu_max) + "%";
+    }
+
     void add(Json& json, std::string_view, const LifePlan& life) const {
         add_fields(json, life);
         for (const char* bound : {"restart_limit", "start_timeout", "run_timeout", "watchdog"})
             if (json[bound].is_null()) json[bound] = "unlimited";
+    }
+
+    void add(Json& json, std::string_view, const UpkeepPlan& upkeep) const {
+        add_fields(json, upkeep);
+        for (const char* bound : {"idle_stop", "max_age", "max_requests"})
+            if (json[bound].is_null()) json[bound] = "unlimited";
+    }
+
+    void add(Json& json, std::string_view name, const HealthPlan& health) const {
+        if (health.kind == HealthKind::none) return;
+        constexpr std::string_view kinds[]{"none", "exec", "tcp", "http", "unix"};
+        const std::string kind(kinds[static_cast<std::size_t>(health.kind)]);
+        Json& made = json[std::string(name)];
+        if (health.kind == HealthKind::exec)
+            made[kind] = health.command;
+        else
+            made[kind] = health.kind == HealthKind::http
+                                 ? "http://" + health.host + health.target
+                                 : health.address.substr(health.address.find(':') + 1);
+        made["every"] = format_duration(health.every);
+        made["timeout"] = format_duration(health.timeout);
+        made["start_delay"] = format_duration(health.start_delay);
+        made["failures"] = health.failures;
+        made["successes"] = health.successes;
+        made["action"] = health.action == HealthAction::restart ? "restart" : "take-out";
     }
 
     void add(Json& json, std::string_view name, const ReloadPlan& reload) const {
@@ -360,6 +414,29 @@ private:
 
     void add(Json& json, std::string_view name, const ReadyPlan& ready) const {
         json[std::string(name)] = ready_text(ready);
+    }
+
+    // After `workers`, of which it is the rest.
+    void add(Json& json, std::string_view, const PoolPlan& pool) const {
+        if (pool.most > 0)
+            json["workers"] = {{"min", Json(json["workers"])}, {"max", pool.most},
+                    {"after", format_duration(pool.after)}};
+        json["overlap"] = pool.overlap;
+        Json& starters = json["listen_environment"] = Json::array();
+        if (pool.einhorn) starters.push_back("einhorn");
+        if (pool.server_starter) starters.push_back("server_starter");
+    }
+
+    void add(Json& json, std::string_view, const CopyPlan& copy) const {
+        if (!copy.of.empty()) json["copy"] = {{"of", copy.of}, {"name", copy.name}};
+    }
+
+    void add(Json& json, std::string_view name, const PrestartPlan& prestart) const {
+        Json& made = json[std::string(name)];
+        made = prestart.count;
+        if (prestart.count == 0) return;
+        made = {{"count", prestart.count},
+                {"max_age", prestart.max_age ? value({}, *prestart.max_age) : "unlimited"}};
     }
 
     void add(Json& json, std::string_view, const TimerPlan& timer) const {

@@ -89,6 +89,7 @@ struct LifePlan {
     std::vector<CleanExit> clean_exit = usual_clean_exits();
     ReadyPlan ready;
     NotifyAccess notify_access = NotifyAccess::none;
+    std::uint32_t fd_store = 0;  // descriptors that are kept for a process at most
     std::optional<Nanoseconds> start_timeout{std::chrono::seconds(30)};  // empty: it may take
     std::optional<Nanoseconds> run_timeout;                              // as long as it likes
     std::optional<Nanoseconds> watchdog;                                 // empty: nobody asks
@@ -106,7 +107,7 @@ struct LifePlan {
                 Field{"restart_delay_max", &P::restart_delay_max},
                 Field{"restart_limit", &P::restart_limit}, Field{"clean_exit", &P::clean_exit},
                 Field{"ready", &P::ready}, Field{"notify_access", &P::notify_access},
-                Field{"start_timeout", &P::start_timeout},
+                Field{"fd_store", &P::fd_store}, Field{"start_timeout", &P::start_timeout},
                 Field{"run_timeout", &P::run_timeout}, Field{"watchdog", &P::watchdog},
                 Field{"abort_timeout", &P::abort_timeout}, Field{"exec_pre", &P::exec_pre},
                 Field{"exec_post", &P::exec_post}, Field{"exec_stop", &P::exec_stop},

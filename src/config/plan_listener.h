@@ -11,6 +11,7 @@
 #include "base/address.h"
 #include "base/clock.h"
 #include "config/plan_base.h"
+#include "config/plan_proxy.h"
 
 namespace superd {
 
@@ -22,8 +23,15 @@ enum class ListenerKind : std::uint8_t {
     unix_dgram,
     unix_seqpacket,
     fifo,
-    vsock
+    vsock,
+    mqueue,
+    netlink
 };
+
+// True for what getsockopt(2) works on.
+[[nodiscard]] constexpr bool is_socket_kind(ListenerKind kind) {
+    return kind != ListenerKind::fifo && kind != ListenerKind::mqueue;
+}
 
 // True for what accept(2) works on.
 [[nodiscard]] constexpr bool is_connection_kind(ListenerKind kind) {
@@ -46,7 +54,8 @@ struct ListenerPlan {
     std::string interface_zone;  // "eth0" of [fe80::1%eth0]; empty otherwise
     std::uint32_t port = 0;  // host order; vsock: port. 0 asks the kernel for one (tests, demo)
     std::uint32_t cid = 0;   // vsock
-    std::string path;        // unix and fifo; abstract names begin with '@'
+    std::string path;        // unix, fifo, mqueue; abstract names begin with '@'
+    std::uint32_t netlink_family = 0, netlink_groups = 0;  // groups: bits, as in netlink(7)
 
     std::uint32_t backlog = 4096;
     std::string interface;  // SO_BINDTODEVICE
@@ -66,8 +75,11 @@ struct ListenerPlan {
     std::string congestion;
     std::vector<std::string> join;  // multicast groups "239.1.2.3" or "ff02::1%eth0"
     bool pass_credentials = false;
+    std::optional<ProxyProtocolPlan> proxy_protocol;
 
-    // UNIX and FIFO nodes.
+    std::optional<std::uint32_t> max_messages, message_size;  // mqueue
+
+    // UNIX and FIFO nodes, and message queues.
     std::uint32_t mode = 0666;
     std::optional<std::uint32_t> owner, group;  // uid, gid
     std::uint32_t directory_mode = 0755;
@@ -81,7 +93,9 @@ struct ListenerPlan {
                 Field{"origin", &P::origin}, Field{"kind", &P::kind},
                 Field{"ip_family", &P::ip_family}, Field{"ip", &P::ip},
                 Field{"interface_zone", &P::interface_zone}, Field{"port", &P::port},
-                Field{"cid", &P::cid}, Field{"path", &P::path}, Field{"backlog", &P::backlog},
+                Field{"cid", &P::cid}, Field{"path", &P::path},
+                Field{"netlink_family", &P::netlink_family},
+                Field{"netlink_groups", &P::netlink_groups}, Field{"backlog", &P::backlog},
                 Field{"interface", &P::interface}, Field{"v6only", &P::v6only},
                 Field{"reuse_port", &P::reuse_port}, Field{"free_bind", &P::free_bind},
                 Field{"transparent", &P::transparent}, Field{"defer_accept", &P::defer_accept},
@@ -94,7 +108,10 @@ struct ListenerPlan {
                 Field{"fast_open", &P::fast_open}, Field{"broadcast", &P::broadcast},
                 Field{"mptcp", &P::mptcp}, Field{"congestion", &P::congestion},
                 Field{"join", &P::join}, Field{"pass_credentials", &P::pass_credentials},
-                Field{"mode", &P::mode}, Field{"owner", &P::owner}, Field{"group", &P::group},
+                Field{"proxy_protocol", &P::proxy_protocol},
+                Field{"max_messages", &P::max_messages},
+                Field{"message_size", &P::message_size}, Field{"mode", &P::mode},
+                Field{"owner", &P::owner}, Field{"group", &P::group},
                 Field{"directory_mode", &P::directory_mode},
                 Field{"remove_on_stop", &P::remove_on_stop}};
     }

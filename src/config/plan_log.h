@@ -15,6 +15,24 @@ namespace superd {
 enum class SinkKind : std::uint8_t { stderr_text, file, syslog, journal };
 enum class LogFormat : std::uint8_t { text, json, xinetd };
 
+// A log file that superd-log ends by itself and keeps under a name with the time.
+struct RotationPlan {
+    std::uint64_t size = 10u << 20;            // bytes: a new file is begun before it has more
+    std::optional<Nanoseconds> age{};          // and when it is older
+    std::uint32_t keep = 10;                   // ended files
+    std::optional<std::uint64_t> keep_size{};  // bytes of ended files
+    bool compress = true;                      // ended files, with gzip
+
+    bool operator==(const RotationPlan&) const = default;
+
+    template <class P = RotationPlan>
+    static constexpr auto fields() {
+        return std::tuple{Field{"rotate_size", &P::size}, Field{"rotate_age", &P::age},
+                Field{"keep", &P::keep}, Field{"keep_size", &P::keep_size},
+                Field{"compress", &P::compress}};
+    }
+};
+
 struct SinkPlan {
     SinkKind kind = SinkKind::stderr_text;
     std::string path;           // SinkKind::file
@@ -23,6 +41,7 @@ struct SinkPlan {
             severity{};  // SinkKind::syslog: for all lines; empty: their own
     // SinkKind::file: at soft bytes a warning, at hard bytes nothing more is written.
     std::optional<std::uint64_t> soft_size{}, hard_size{};
+    std::optional<RotationPlan> rotation{};  // SinkKind::file, and then neither soft nor hard
 
     bool operator==(const SinkPlan&) const = default;
 
@@ -30,7 +49,8 @@ struct SinkPlan {
     static constexpr auto fields() {
         return std::tuple{Field{"kind", &P::kind}, Field{"path", &P::path},
                 Field{"facility", &P::facility}, Field{"severity", &P::severity},
-                Field{"soft_size", &P::soft_size}, Field{"hard_size", &P::hard_size}};
+                Field{"soft_size", &P::soft_size}, Field{"hard_size", &P::hard_size},
+                Field{"rotation", &P::rotation}};
     }
 };
 

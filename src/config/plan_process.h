@@ -14,7 +14,8 @@
 namespace superd {
 
 // Where a service's stderr (and a worker's stdout) goes.
-enum class OutputKind : std::uint8_t { log, socket, null, file };
+// pipe: the log, through a pipe that can be opened again as /dev/stderr.
+enum class OutputKind : std::uint8_t { log, socket, null, file, pipe };
 
 struct Output {
     OutputKind kind = OutputKind::log;
@@ -84,6 +85,25 @@ struct IdentityPlan {
     }
 };
 
+// What the processes of a service may take together; empty: as much as there is.
+struct LimitsPlan {
+    std::optional<std::uint64_t> memory_max;  // bytes
+    std::optional<std::uint32_t> tasks_max;   // processes and threads
+    std::optional<std::uint32_t> cpu_max;     // percent of one processor
+    std::optional<std::uint32_t> io_weight;   // beside 100 of everybody else
+
+    bool operator==(const LimitsPlan&) const = default;
+
+    [[nodiscard]] bool any() const { return *this != LimitsPlan(); }
+
+    template <class P = LimitsPlan>
+    static constexpr auto fields() {
+        return std::tuple{Field{"memory_max", &P::memory_max},
+                Field{"tasks_max", &P::tasks_max}, Field{"cpu_max", &P::cpu_max},
+                Field{"io_weight", &P::io_weight}};
+    }
+};
+
 struct ExecPlan {
     std::vector<std::string> argv;  // argv[0] is the absolute path
     std::string argv0;              // given to the program as argv[0]; empty: the path
@@ -102,6 +122,7 @@ struct ExecPlan {
     Output standard_error, standard_output;
     bool peer_label = false;  // run in the SELinux context of the peer
     SandboxPlan sandbox;
+    LimitsPlan limits;
 
     bool operator==(const ExecPlan&) const = default;
 
@@ -121,7 +142,7 @@ struct ExecPlan {
                 Field{"ionice_class", &P::ionice_class},
                 Field{"ionice_level", &P::ionice_level}, Field{"stderr", &P::standard_error},
                 Field{"stdout", &P::standard_output}, Field{"peer_label", &P::peer_label},
-                Field{"sandbox", &P::sandbox}};
+                Field{"sandbox", &P::sandbox}, Field{"limits", &P::limits}};
     }
 };
 

@@ -79,6 +79,10 @@ struct SandboxPlan {
     std::vector<std::string> read_only_paths, read_write_paths, inaccessible_paths;
     bool private_network = false;
     bool private_ipc = false;
+    bool private_pids = false;  // the namespace is made by who launches (sys/pid_namespace.h)
+    // The identity is a number that is no account's; the rest of what it means is resolved
+    // into the switches above.
+    bool dynamic_user = false;
     // By Landlock: below these paths and nowhere else; all empty: anywhere.
     std::vector<std::string> landlock_read, landlock_write, landlock_execute;
 
@@ -100,8 +104,9 @@ struct SandboxPlan {
     // True where the process needs a mount namespace of its own.
     [[nodiscard]] bool remounts() const {
         return protect_system != ProtectSystem::no || protect_home != ProtectHome::no ||
-               protect_kernel || private_tmp || private_devices || !read_only_paths.empty() ||
-               !read_write_paths.empty() || !inaccessible_paths.empty();
+               protect_kernel || private_tmp || private_devices || private_pids ||
+               !read_only_paths.empty() || !read_write_paths.empty() ||
+               !inaccessible_paths.empty();
     }
 
     bool operator==(const SandboxPlan&) const = default;
@@ -129,7 +134,8 @@ struct SandboxPlan {
                 Field{"read_write_paths", &P::read_write_paths},
                 Field{"inaccessible_paths", &P::inaccessible_paths},
                 Field{"private_network", &P::private_network},
-                Field{"private_ipc", &P::private_ipc},
+                Field{"private_ipc", &P::private_ipc}, Field{"private_pids", &P::private_pids},
+                Field{"dynamic_user", &P::dynamic_user},
                 Field{"landlock_read", &P::landlock_read},
                 Field{"landlock_write", &P::landlock_write},
                 Field{"landlock_execute", &P::landlock_execute}};

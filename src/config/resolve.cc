@@ -156,7 +156,7 @@ Mode resolve_mode(ResolveContext& context, const ServiceInput& input) {
     const Mode mode = *word == 0 ? Mode::handler : Mode::worker;
     if (mode == Mode::handler && has_kind(input, false))
         context.report.error(written->node->at,
-                "a handler takes connections; datagrams and FIFOs have none",
+                "a handler takes connections; datagrams, FIFOs and queues have none",
                 R"(write mode = "worker")");
     return mode;
 }
@@ -257,8 +257,14 @@ Pass resolve_pass(ResolveContext& context, const ServiceInput& input, const Serv
     const bool worker = plan.mode == Mode::worker;
     const Written* written = input.layers.last("pass");
     const auto word = choice_of(context, input.layers, "pass");
-    const bool streams = has_kind(input, true);
-    Pass pass = worker && streams ? Pass::listen_fds : Pass::in_stdin;
+    // What programs read as they read files goes to descriptor 0.
+    const bool files = !has_kind(input, true) &&
+                       std::none_of(input.listeners.begin(), input.listeners.end(),
+                               [](const ListenerInput& listener) {
+                                   return listener.spec.kind == ListenerKind::mqueue ||
+                                          listener.spec.kind == ListenerKind::netlink;
+                               });
+    Pass pass = worker && !files ? Pass::listen_fds : Pass::in_stdin;
     if (word) pass = *word == 0 ? Pass::in_stdin : Pass::listen_fds;
     if (worker && pass == Pass::in_stdin && input.listeners.size() > 1)
         context.report.error(
@@ -269,20 +275,6 @@ Pass resolve_pass(ResolveContext& context, const ServiceInput& input, const Serv
     return pass;
 }
 
-std::uint32_t resolve_workers(ResolveContext& context, const ServiceInput& input) {
-    const Written* written = input.layers.last("workers");
-    if (written == nullptr) return 1;
-    const auto* text = std::get_if<std::string>(&written->node->value);
-    if (text != nullptr && *text == "cores") return context.host.processors();
-    if (text != nullptr && !parse_decimal(*text)) {
-        context.report.error(written->node->at, quoted(*text) + " is not a number of workers",
-                R"(write a number or "cores")");
-        return 1;
-    }
-    return static_cast<std::uint32_t>(
-            context.values.integer(*written->node, *written->option).value_or(1));
-}
-
 void resolve_running(ResolveContext& context, const ServiceInput& input, ServicePlan& plan) {
     plan.description = line_of(context, input.layers, "description").value_or("");
     plan.enabled = boolean_of(context, input.layers, "enabled").value_or(true);
@@ -291,7 +283,7 @@ void resolve_running(ResolveContext& context, const ServiceInput& input, Service
     plan.start = resolve_start(context, input, plan);
     if (plan.mode == Mode::handler || plan.mode == Mode::worker)
         plan.pass = resolve_pass(context, input, plan);
-    if (plan.mode == Mode::worker) plan.workers = resolve_workers(context, input);
+    resolve_pool(context, input, plan);
     plan.stop_timeout =
             duration_of(context, input.layers, "stop_timeout").value_or(plan.stop_timeout);
     plan.launch_timeout =
@@ -305,11 +297,13 @@ void resolve_running(ResolveContext& context, const ServiceInput& input, Service
 }
 
 std::shared_ptr<const ServicePlan> resolve_service(
-        ResolveContext& context, const Section& section) {
+        ResolveContext& context, const Section& section, const CopyPlan& copy) {
     ServiceInput input{section, {}, {}, "[service." + section.name + "]"};
     layer_up(context, input);
+    if (!copy.of.empty()) put_in_copy(context, input.layers, copy);
     auto plan = std::make_shared<ServicePlan>();
-    plan->name = section.name;
+    plan->name = copy.of.empty() ? section.name : copy.of + "@" + copy.name;
+    plan->copy = copy;
     plan->origin = Values::origin(section.at);
     resolve_addresses(context, input);
     plan->mode = resolve_mode(context, input);
@@ -322,6 +316,9 @@ std::shared_ptr<const ServicePlan> resolve_service(
         resolve_relay(context, input, *plan);
     else
         resolve_process(context, input, *plan);
+    check_proxy_protocol(context, input, *plan);
+    resolve_upkeep(context, input, *plan);
+    if (plan->mode == Mode::handler) resolve_prestart(context, input, *plan);
     resolve_log(context, input, *plan);
     return plan;
 }
@@ -397,6 +394,34 @@ std::optional<std::uint32_t> mode_of(
             [&](const Written& w) { return context.values.mode(*w.node, *w.option); });
 }
 
+namespace {
+
+// Numbers that the file names itself are not for dynamic_user, whoever is resolved first.
+void reserve_written_users(ResolveContext& context) {
+    const auto look = [&](const Section& section) {
+        for (const Setting& setting : section.settings) {
+            const auto* const name = std::get_if<std::string>(&setting.node->value);
+            if (name == nullptr ||
+                    (setting.option->key != "user" && setting.option->key != "group"))
+                continue;
+            if (const auto number = parse_decimal(*name);
+                    number && *number <= last_dynamic_user)
+                context.dynamic_users.reserve(static_cast<std::uint32_t>(*number));
+        }
+    };
+    const Config& config = context.config;
+    if (config.defaults) look(*config.defaults);
+    for (const auto& [name, section] : config.profiles)
+        look(section);
+    for (const Section& section : config.services)
+        look(section);
+    for (const auto& [name, sections] : config.overrides)
+        for (const Section& section : sections)
+            look(section);
+}
+
+}  // namespace
+
 Plan resolve_document(const Document& document, const ReadOptions& options, NameService& names,
         Diagnostics& diagnostics) {
     Report report(document, diagnostics);
@@ -413,9 +438,23 @@ Plan resolve_document(const Document& document, const ReadOptions& options, Name
         context.networks.insert(network.name);
     plan.daemon = resolve_daemon(context);
     check_sections(context);
+    context.dynamic_users.remember(options.dynamic_users);
+    reserve_written_users(context);
     plan.services.reserve(config.services.size());
     for (const Section& section : config.services)
-        plan.services.push_back(resolve_service(context, section));
+        if (auto copies = read_copies(context, section))
+            context.copies.emplace(section.name, std::move(*copies));
+    for (const Section& section : config.services) {
+        const auto copies = context.copies.find(section.name);
+        if (copies == context.copies.end())
+            plan.services.push_back(resolve_service(context, section, {}));
+        else
+            for (const std::string& name : copies->second.names)
+                plan.services.push_back(
+                        resolve_service(context, section, {section.name, name}));
+    }
+    for (const auto& [name, copies] : context.copies)
+        plan.copies.push_back(copies);
     check_conflicts(plan.services, report);
     check_rpc_conflicts(plan.services, report);
     check_dependencies(plan.services, report);

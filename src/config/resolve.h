@@ -3,6 +3,7 @@
 // (config/config.h) is the entrance.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "config/address_spec.h"
 #include "config/config.h"
+#include "config/dynamic_users.h"
 #include "config/host.h"
 #include "config/inherit.h"
 #include "config/nss.h"
@@ -34,6 +36,9 @@ struct ResolveContext {
     Host& host;
     std::unordered_set<std::string_view> networks;  // names
     FilterCompiler filters{};
+    std::map<std::string, CopiesPlan, std::less<>> copies{};  // services with replicas
+    std::vector<std::unique_ptr<Node>> made{};  // values of copies, with %i put in
+    DynamicUsers dynamic_users{};
 
     // "KEY needs root: REASON", where superd will not be root. False then.
     bool privileged(const Place& at, const std::string& what, const std::string& reason);
@@ -87,18 +92,41 @@ void resolve_log(ResolveContext& context, ServiceInput& input, ServicePlan& plan
 void resolve_life(ResolveContext& context, const ServiceInput& input, ServicePlan& plan);
 // every, at; before resolve_life().
 void resolve_timer(ResolveContext& context, const ServiceInput& input, ServicePlan& plan);
+// Which copies a section asks for; nothing where it is one service.
+[[nodiscard]] std::optional<CopiesPlan> read_copies(
+        ResolveContext& context, const Section& section);
+// Puts the copy's names into all that is written for it.
+void put_in_copy(ResolveContext& context, Layers& layers, const CopyPlan& copy);
+// workers, overlap, listen_environment; after resolve_timer() and `pass`.
+void resolve_pool(ResolveContext& context, const ServiceInput& input, ServicePlan& plan);
 // after, requires, wants, conflicts.
 void resolve_dependencies(
         ResolveContext& context, const ServiceInput& input, ServicePlan& plan);
+// idle_stop and its like: after the life, the listeners and the process.
+void resolve_upkeep(ResolveContext& context, const ServiceInput& input, ServicePlan& plan);
 void resolve_process(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
+// prestart. After everything that it cannot go together with.
+void resolve_prestart(ResolveContext& context, const ServiceInput& input, ServicePlan& plan);
 // sandbox and the switches behind it. After the identity.
 void resolve_sandbox(ResolveContext& context, const ServiceInput& input, ExecPlan& exec);
 // Builtins and redirects: what superd-relay is told.
 void resolve_relay(ResolveContext& context, ServiceInput& input, ServicePlan& plan);
+// proxy_protocol of a listener, as it stands.
+[[nodiscard]] std::optional<ProxyProtocolPlan> read_proxy_protocol(
+        ResolveContext& context, const Node& node);
+// What proxy_protocol cannot go together with. After listeners and admission.
+void check_proxy_protocol(
+        ResolveContext& context, const ServiceInput& input, const ServicePlan& plan);
+// send_proxy and send_proxy_tlvs of a redirect.
+void resolve_send_proxy(ResolveContext& context, const ServiceInput& input, ServicePlan& plan);
 // rpc, mdns: what others are told of the service. After its listeners.
 void resolve_announcements(
         ResolveContext& context, const ServiceInput& input, ServicePlan& plan);
-[[nodiscard]] IdentityPlan resolve_identity(ResolveContext& context, const ServiceInput& input);
+// name: the service's, with that of a copy.
+[[nodiscard]] IdentityPlan resolve_identity(
+        ResolveContext& context, const ServiceInput& input, const std::string& name);
+// Whether dynamic_user counts: it is on, and no layer over it names a user.
+[[nodiscard]] bool is_dynamic(const Layers& layers);
 
 // Reports two enabled listeners, of one or two services, on one address.
 void check_conflicts(

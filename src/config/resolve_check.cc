@@ -29,6 +29,7 @@ void check_item(ResolveContext& context, const Option& option, const Node& node)
         case T::system_calls: static_cast<void>(values.system_call(node, option.key)); break;
         case T::address_families: static_cast<void>(values.address_family(node)); break;
         case T::calendar: static_cast<void>(values.calendar(node)); break;
+        case T::starters:
         case T::services: static_cast<void>(values.text(node, option.key)); break;
         case T::clean_exits: static_cast<void>(values.clean_exit(node)); break;
         default: break;
@@ -105,8 +106,11 @@ void check_value(ResolveContext& context, const Setting& setting) {
         case T::output: static_cast<void>(values.output(node, option)); break;
         case T::commands: static_cast<void>(values.commands(node)); break;
         case T::reload: static_cast<void>(values.reload(node)); break;
+        case T::health: static_cast<void>(values.health(node)); break;
+        case T::prestart: static_cast<void>(values.prestart(node, option)); break;
         case T::ready: static_cast<void>(values.ready(node)); break;
         case T::wrappers: static_cast<void>(values.wrappers(node)); break;
+        case T::percent: static_cast<void>(values.percent(node, option)); break;
         case T::ionice: static_cast<void>(values.ionice(node)); break;
         default: break;  // names whose meaning depends on the service: read where they count
     }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // [superd]: the daemon's own settings.
+#include <algorithm>
+#include <string>
+
 #include "config/resolve.h"
 
 namespace superd {
@@ -14,6 +17,21 @@ void take_admin_group(ResolveContext& context, const Layers& layers, DaemonPlan&
         plan.admin_group = *name;
 }
 
+// A service of that name there must be, and one that ends by itself.
+void take_exit_when(ResolveContext& context, const Layers& layers, DaemonPlan& plan) {
+    const auto text = line_of(context, layers, "exit_when");
+    if (!text) return;
+    plan.exit_when = *text;
+    const bool is_word = *text == "never" || *text == "all-stopped" || *text == "any-failed";
+    const auto& services = context.config.services;
+    const bool is_service = std::any_of(services.begin(), services.end(),
+            [&text](const Section& section) { return section.name == *text; });
+    if (is_word || is_service) return;
+    context.report.error(layers.last("exit_when")->node->at,
+            "exit_when: there is no service \"" + *text + "\"",
+            R"(write "never", "all-stopped", "any-failed" or the name of a service)");
+}
+
 }  // namespace
 
 DaemonPlan resolve_daemon(ResolveContext& context) {
@@ -25,6 +43,7 @@ DaemonPlan resolve_daemon(ResolveContext& context) {
     take_admin_group(context, layers, plan);
     if (const auto word = choice_of(context, layers, "log_format"))
         plan.log_format = static_cast<LogFormat>(*word);
+    plan.log_keep_size = size_of(context, layers, "log_keep_size");
     if (const auto word = choice_of(context, layers, "broken_file"))
         plan.broken_file = static_cast<BrokenFile>(*word);
     plan.max_processes.value = context.host.default_max_processes();
@@ -35,6 +54,7 @@ DaemonPlan resolve_daemon(ResolveContext& context) {
                                        .value_or(plan.name_lookup_timeout);
     plan.name_refresh =
             duration_of(context, layers, "name_refresh").value_or(plan.name_refresh);
+    take_exit_when(context, layers, plan);
     if (const Written* written = layers.last("dump_file"))
         plan.dump_file = context.values.path(*written->node, "dump_file").value_or("");
     return plan;

@@ -21,6 +21,35 @@ std::optional<UserEntry> bare_user(const std::string& name) {
     return UserEntry{id, id, name, "/", "/bin/sh"};
 }
 
+// The numbers that the file itself names are nobody else's.
+void check_dynamic(ResolveContext& context, const ServiceInput& input) {
+    const Written& dynamic = *input.layers.last("dynamic_user");
+    context.privileged(dynamic.node->at, "dynamic_user", "only root may become somebody else");
+    for (const std::string_view key : {"user", "group"}) {
+        const Written* const other = input.layers.last(key);
+        if (other == nullptr || other->layer < dynamic.layer) continue;
+        context.report.error(other->node->at,
+                std::string(key) + " and dynamic_user exclude each other",
+                "leave one of them out");
+    }
+}
+
+std::optional<UserEntry> dynamic_user(
+        ResolveContext& context, const ServiceInput& input, const std::string& service) {
+    check_dynamic(context, input);
+    if (!context.options.root) return std::nullopt;
+    const auto number = context.dynamic_users.take(
+            service,
+            [&](std::uint32_t id) {
+                return context.names.user(id) != nullptr || context.names.has_group(id);
+            },
+            [&](std::uint32_t id) { return context.host.has_processes(id); });
+    if (number) return bare_user(std::to_string(*number));
+    context.report.error(
+            input.layers.last("dynamic_user")->node->at, "no number is left for dynamic_user");
+    return std::nullopt;
+}
+
 std::optional<UserEntry> find_user(ResolveContext& context, const ServiceInput& input) {
     const Written* written = input.layers.last("user");
     if (written == nullptr) {
@@ -99,9 +128,20 @@ std::optional<std::uint32_t> read_group(
     return gid;
 }
 
-IdentityPlan resolve_identity(ResolveContext& context, const ServiceInput& input) {
+bool is_dynamic(const Layers& layers) {
+    const Written* const dynamic = layers.last("dynamic_user");
+    const bool* const on =
+            dynamic != nullptr ? std::get_if<bool>(&dynamic->node->value) : nullptr;
+    if (on == nullptr || !*on) return false;
+    const Written* const user = layers.last("user");
+    return user == nullptr || user->layer <= dynamic->layer;
+}
+
+IdentityPlan resolve_identity(
+        ResolveContext& context, const ServiceInput& input, const std::string& name) {
     IdentityPlan identity;
-    const auto user = find_user(context, input);
+    const bool dynamic = is_dynamic(input.layers);
+    const auto user = dynamic ? dynamic_user(context, input, name) : find_user(context, input);
     if (!user) return identity;
     identity.change = context.options.root;
     identity.uid = user->uid;
@@ -109,7 +149,7 @@ IdentityPlan resolve_identity(ResolveContext& context, const ServiceInput& input
     identity.user = user->name;
     identity.home = user->home;
     identity.shell = user->shell.empty() ? "/bin/sh" : user->shell;
-    if (const Written* group = input.layers.last("group"))
+    if (const Written* group = input.layers.last("group"); group != nullptr && !dynamic)
         identity.gid = read_group(context, *group->node, "group").value_or(identity.gid);
     identity.groups = find_groups(context, input, identity);
     if (!context.options.root) check_unprivileged(context, input, identity);

@@ -25,6 +25,7 @@ public:
         take_timeouts();
         take_commands();
         take_reload();
+        take_fd_store();
         take_notify_access();
     }
 
@@ -112,8 +113,7 @@ private:
     }
 
     void check_worker(const Place& at) {
-        const auto listeners = static_cast<std::uint32_t>(input_.listeners.size());
-        const std::uint32_t first = plan_.pass == Pass::listen_fds ? 3 + listeners : 3;
+        const std::uint32_t first = first_free_descriptor();
         const ReadyPlan& ready = life_.ready;
         if (ready.kind == ReadyKind::exit)
             context_.report.error(at, R"(ready = "exit" cannot be: a worker serves on)",
@@ -171,9 +171,27 @@ private:
             life_.reload = std::move(*reload);
     }
 
+    // What is kept is handed over from 3 on, behind the listeners.
+    void take_fd_store() {
+        if (const auto most = integer_of(context_, layers_, "fd_store"))
+            life_.fd_store = static_cast<std::uint32_t>(*most);
+        const std::uint32_t first = first_free_descriptor() + life_.fd_store;
+        if (life_.fd_store == 0 || life_.ready.kind != ReadyKind::fd || life_.ready.fd >= first)
+            return;
+        context_.report.error(layers_.last("ready")->node->at,
+                "descriptor " + std::to_string(life_.ready.fd) +
+                        " may be one that fd_store keeps for it",
+                "write \"fd:" + std::to_string(first) + "\" or a higher one");
+    }
+
+    [[nodiscard]] std::uint32_t first_free_descriptor() const {
+        const auto listeners = static_cast<std::uint32_t>(input_.listeners.size());
+        return plan_.pass == Pass::listen_fds ? 3 + listeners : 3;
+    }
+
     void take_notify_access() {
-        const bool needed =
-                life_.ready.kind == ReadyKind::notify || life_.watchdog || life_.reload.wait;
+        const bool needed = life_.ready.kind == ReadyKind::notify || life_.watchdog ||
+                            life_.fd_store > 0 || life_.reload.wait;
         life_.notify_access = needed ? NotifyAccess::main : NotifyAccess::none;
         const auto word = choice_of(context_, layers_, "notify_access");
         if (!word) return;
@@ -183,7 +201,7 @@ private:
             life_.notify_access = access;
         else if (is_own(written->layer))
             context_.report.error(written->node->at,
-                    R"(without $NOTIFY_SOCKET there is no ready = "notify", watchdog or reload that waits)",
+                    R"(without $NOTIFY_SOCKET there is no ready = "notify", watchdog, fd_store or reload that waits)",
                     R"(write "main" or "all")");
     }
 

@@ -30,6 +30,8 @@ std::string_view kind_word(ListenerKind kind) {
         case ListenerKind::unix_seqpacket: return "a UNIX listener";
         case ListenerKind::fifo: return "a FIFO";
         case ListenerKind::vsock: return "a vsock listener";
+        case ListenerKind::mqueue: return "a message queue";
+        case ListenerKind::netlink: return "a netlink socket";
     }
     return {};
 }
@@ -83,6 +85,7 @@ public:
         take_ip_options();
         take_tcp_options();
         take_queue_options();
+        take_proxy_protocol();
         take_node_options();
         check_privileges();
         return std::move(plan_);
@@ -101,6 +104,8 @@ private:
         plan_.port = spec.port;
         plan_.cid = spec.cid;
         plan_.path = spec.path;
+        plan_.netlink_family = spec.netlink_family;
+        plan_.netlink_groups = spec.netlink_groups;
     }
 
     // Why an option means nothing for this listener; empty where it does.
@@ -225,12 +230,22 @@ private:
         plan_.send_buffer = size_of(context_, layers_, "send_buffer");
         plan_.receive_buffer = size_of(context_, layers_, "receive_buffer");
         take_boolean("pass_credentials", plan_.pass_credentials);
+        take_number("max_messages", plan_.max_messages);
+        if (const auto size = size_of(context_, layers_, "message_size"))
+            plan_.message_size = static_cast<std::uint32_t>(*size);
+    }
+
+    void take_proxy_protocol() {
+        if (const Written* written = layers_.last("proxy_protocol"))
+            plan_.proxy_protocol = read_proxy_protocol(context_, *written->node);
     }
 
     void take_node_options() {
         plan_.mode = mode_of(context_, layers_, "mode").value_or(plan_.mode);
         plan_.directory_mode =
                 mode_of(context_, layers_, "directory_mode").value_or(plan_.directory_mode);
+        // What is in a queue is nobody's but the service's: it outlives a stop.
+        plan_.remove_on_stop = plan_.kind != ListenerKind::mqueue;
         take_boolean("remove_on_stop", plan_.remove_on_stop);
         if (const Written* owner = layers_.last("owner"))
             if (const UserEntry* user = read_user(context_, *owner->node, "owner"))
@@ -318,8 +333,10 @@ void resolve_addresses(ResolveContext& context, ServiceInput& input) {
 void resolve_listeners(ResolveContext& context, ServiceInput& input, ServicePlan& plan) {
     check_service_level(context, input, plan);
     plan.listeners.reserve(input.listeners.size());
+    // What a program looks for in LISTEN_FDNAMES is the same in all copies.
+    const std::string& name = plan.copy.of.empty() ? plan.name : plan.copy.of;
     for (const ListenerInput& listener : input.listeners)
-        plan.listeners.push_back(ListenerResolver(context, input, listener).resolve(plan.name));
+        plan.listeners.push_back(ListenerResolver(context, input, listener).resolve(name));
     check_names(context, input, plan);
 }
 

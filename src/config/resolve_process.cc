@@ -26,11 +26,12 @@ public:
               plan_(plan) {}
 
     void resolve() {
-        plan_.identity = resolve_identity(context_, input_);
+        plan_.identity = resolve_identity(context_, input_, service_.name);
         take_directories();
         take_command();
         take_priorities();
         take_rlimits();
+        take_limits();
         take_environment();
         take_credentials();
         take_outputs();
@@ -66,8 +67,21 @@ private:
                 return context_.report.warning(at, shown + " is a directory");
             case PathKind::file:
                 return context_.report.warning(at, shown + " is not executable");
+            case PathKind::program: return check_interpreter(at, path);
             default: return;
         }
+    }
+
+    // exec(2) says of a script without its interpreter what it says of a missing program.
+    void check_interpreter(const Place& at, const std::string& path) {
+        const std::string interpreter = context_.host.interpreter_of(path);
+        if (interpreter.empty() ||
+                context_.host.look_at(plan_.root + interpreter) != PathKind::missing)
+            return;
+        context_.report.warning(at,
+                "there is no " + quoted(interpreter) + ", which runs " + quoted(path),
+                interpreter.ends_with('\r') ? "its lines end as DOS has them: CR LF"
+                                            : "look at its first line");
     }
 
     // ---- directories
@@ -159,6 +173,17 @@ private:
             plan_.rlimits.push_back(*limit);
             check_hard_limit(entry, *limit);
         }
+    }
+
+    void take_limits() {
+        LimitsPlan& limits = plan_.limits;
+        limits.memory_max = size_of(context_, layers_, "memory_max");
+        if (const auto tasks = integer_of(context_, layers_, "tasks_max"))
+            limits.tasks_max = static_cast<std::uint32_t>(*tasks);
+        if (const Written* share = layers_.last("cpu_max"))
+            limits.cpu_max = context_.values.percent(*share->node, *share->option);
+        if (const auto weight = integer_of(context_, layers_, "io_weight"))
+            limits.io_weight = static_cast<std::uint32_t>(*weight);
     }
 
     void check_hard_limit(const Entry& entry, const RlimitPlan& limit) {

@@ -101,8 +101,7 @@ void resolve_relay(ResolveContext& context, ServiceInput& input, ServicePlan& pl
     check_datagram_rules(context, input, plan);
     plan.connect_timeout = duration_of(context, input.layers, "connect_timeout")
                                    .value_or(plan.connect_timeout);
-    if (const auto word = choice_of(context, input.layers, "send_proxy"))
-        plan.send_proxy = static_cast<SendProxy>(*word);
+    resolve_send_proxy(context, input, plan);
 }
 
 }  // namespace superd

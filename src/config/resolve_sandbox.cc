@@ -26,6 +26,7 @@ public:
         take_families();
         take_mounts();
         take_landlock();
+        if (is_dynamic(layers_)) imply_by_dynamic_user();
         settle_no_new_privs();
         compile();
     }
@@ -166,6 +167,30 @@ private:
         plan_.address_families = std::move(families);
     }
 
+    // A number that somebody else may have later must leave no file behind and get no
+    // privileges back. What is inherited gives way; written in the service it is an error.
+    void imply_by_dynamic_user() {
+        plan_.dynamic_user = true;
+        for (const auto& [key, on] :
+                {std::pair<const char*, bool*>{"no_new_privs", &plan_.no_new_privs},
+                        {"private_tmp", &plan_.private_tmp},
+                        {"restrict_suid_sgid", &plan_.restrict_suid_sgid}}) {
+            refuse_weaker(key, *on);
+            *on = true;
+        }
+        refuse_weaker("protect_system", plan_.protect_system != ProtectSystem::no);
+        plan_.protect_system = ProtectSystem::strict;
+        refuse_weaker("protect_home", plan_.protect_home != ProtectHome::no);
+        if (plan_.protect_home == ProtectHome::no) plan_.protect_home = ProtectHome::read_only;
+    }
+
+    void refuse_weaker(std::string_view key, bool enough) {
+        const Written* last = written(key);
+        if (last == nullptr || enough || !is_own(last->layer)) return;
+        context_.report.error(last->node->at,
+                "dynamic_user does not go without " + std::string(key), "leave the line out");
+    }
+
     // ---- namespaces
 
     template <class Choice>
@@ -214,6 +239,7 @@ private:
         take_private("private_devices", plan_.private_devices);
         take_private("private_network", plan_.private_network);
         take_private("private_ipc", plan_.private_ipc);
+        take_private("private_pids", plan_.private_pids);
         const std::pair<const char*, std::vector<std::string>*> lists[] = {
                 {"read_only_paths", &plan_.read_only_paths},
                 {"read_write_paths", &plan_.read_write_paths},

@@ -62,15 +62,26 @@ private:
         for (const Item& item : list->items) {
             const std::string* name = context_.values.text(*item.node, key);
             if (name == nullptr) continue;
+            if (*name != plan_.copy.of && context_.copies.contains(*name)) {
+                take_copies(*name, *item.node, into);
+                continue;
+            }
             const bool known = std::any_of(into.begin(), into.end(),
                     [&](const ServiceName& other) { return other.name == *name; });
-            if (*name == plan_.name)
+            if (*name == plan_.name || *name == plan_.copy.of)
                 context_.report.error(item.node->at,
                         plan_.name + " cannot be in its own " + std::string(key),
                         "leave it out");
             else if (!known)
                 into.push_back({*name, Values::origin(item.node->at)});
         }
+    }
+
+    // A service with replicas stands for all of them.
+    void take_copies(
+            const std::string& name, const Node& node, std::vector<ServiceName>& into) const {
+        for (const std::string& copy : context_.copies.find(name)->second.names)
+            into.push_back({name + "@" + copy, Values::origin(node.at)});
     }
 
     ResolveContext& context_;

@@ -30,6 +30,12 @@ std::string one_of(const std::vector<std::string_view>& words) {
     return text;
 }
 
+// What the option of this name takes; empty where it is no option's name.
+std::string what_it_takes(std::string_view name) {
+    const Option* option = find_option(name);
+    return option == nullptr ? "" : "it takes " + type_text(*option);
+}
+
 }  // namespace
 
 std::string quoted(std::string_view text) {
@@ -55,7 +61,8 @@ const std::string* Values::text(const Node& node, std::string_view what) {
         const auto* number = std::get_if<IntegerValue>(&node.value);
         report_.error(node.at,
                 std::string(what) + " is text, not " + std::string(type_name(node)),
-                number != nullptr ? "write \"" + std::to_string(number->value) + "\"" : "");
+                number != nullptr ? "write \"" + std::to_string(number->value) + "\""
+                                  : what_it_takes(what));
         return nullptr;
     }
     if (text->find('\0') == std::string::npos) return text;

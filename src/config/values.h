@@ -78,8 +78,12 @@ public:
     [[nodiscard]] std::optional<std::vector<Command>> commands(const Node& node);
     // "HUP", { signal = "HUP", wait = true }, or a command.
     [[nodiscard]] std::optional<ReloadPlan> reload(const Node& node);
+    // 4, { count = 4, max_age = "10m" } (values_warm.cc).
+    [[nodiscard]] std::optional<PrestartPlan> prestart(const Node& node, const Option& option);
     // "fd:3", "listen:tcp:80"; ports by number only.
     [[nodiscard]] std::optional<ReadyPlan> ready(const Node& node);
+    // { tcp = "127.0.0.1:80", every = "5s", failures = 3 } (values_health.cc)
+    [[nodiscard]] std::optional<HealthPlan> health(const Node& node);
     [[nodiscard]] std::optional<RlimitPlan> rlimit(
             const std::string& name, const Place& at, const Node& node);
 
@@ -88,6 +92,8 @@ public:
                      level = 0;  // ioprio_set(2): 1 realtime, 2 best-effort, 3 idle
     };
 
+    // "150%", within the option's bounds.
+    [[nodiscard]] std::optional<std::uint32_t> percent(const Node& node, const Option& option);
     [[nodiscard]] std::optional<IoPriority> ionice(const Node& node);
     // Appends the processors of "0-3", "5" or 5.
     bool cpus(const Node& node, std::vector<std::uint32_t>& into);
@@ -114,6 +120,8 @@ public:
 private:
     void wrong_type(const Node& node, std::string_view what, std::string_view wanted);
     std::optional<SinkPlan> sized_file(const Node& node);
+    std::optional<bool> rotation_key(
+            std::string_view key, const Node& value, RotationPlan& into);
     bool in_range(const Node& node, const Option& option, std::int64_t value);
     std::optional<std::uint64_t> limit_value(
             std::string_view text, char form, std::string& why) const;

@@ -51,6 +51,26 @@ std::optional<SinkPlan> parse_sink(std::string_view text) {
     return std::nullopt;
 }
 
+constexpr std::int64_t most_kept = 100'000;
+constexpr std::uint64_t least_rotated = 4096;
+constexpr Nanoseconds least_age = std::chrono::seconds(1);
+
+// What a file's sizes are to one another; empty: well.
+std::string_view sizes_trouble(const SinkPlan& plan) {
+    if (plan.rotation && (plan.soft_size || plan.hard_size))
+        return "a file that is rotated does not fill up: write either soft and hard or "
+               "rotate_size";
+    if (plan.hard_size.value_or(1) == 0 || plan.soft_size > plan.hard_size.value_or(~0ull))
+        return "hard is above 0, and soft is not above it";
+    if (plan.rotation && plan.path.rfind('/') == 0)
+        return "a file that is rotated lies in a directory below /";
+    if (plan.rotation && plan.rotation->size < least_rotated)
+        return "rotate_size is at least 4K";
+    if (plan.rotation && plan.rotation->age && *plan.rotation->age < least_age)
+        return "rotate_age is at least 1s";
+    return {};
+}
+
 }  // namespace
 
 std::string sink_text(const SinkPlan& sink) {
@@ -79,15 +99,48 @@ std::optional<SinkPlan> Values::sink(const Node& node) {
     if (text == nullptr) return std::nullopt;
     if (auto plan = parse_sink(*text)) return plan;
     std::string hint =
-            R"(write "stderr", "syslog", "syslog:local4.info", "journal", "file:/path" or { file = "/path", hard = "10M" })";
+            R"(write "stderr", "syslog", "syslog:local4.info", "journal", "file:/path" or { file = "/path", rotate_size = "10M" })";
     if (text->starts_with('/')) hint = "write \"file:" + escape(*text) + "\"";
     report_.error(node.at, quoted(*text) + " is not a place for the log", std::move(hint));
     return std::nullopt;
 }
 
-// { file = "/path", soft = "1M", hard = "2M" }
+// One key of a file that superd-log rotates. False: said to be wrong. Nothing: another key.
+std::optional<bool> Values::rotation_key(
+        std::string_view key, const Node& value, RotationPlan& into) {
+    if (key == "rotate_size") {
+        const auto bytes = size(value, key);
+        into.size = bytes.value_or(into.size);
+        return bytes.has_value();
+    }
+    if (key == "keep_size") {
+        into.keep_size = size(value, key);
+        return into.keep_size.has_value();
+    }
+    if (key == "rotate_age") {
+        into.age = duration(value, key);
+        return into.age.has_value();
+    }
+    if (key == "compress") {
+        const auto wanted = boolean(value, key);
+        into.compress = wanted.value_or(true);
+        return wanted.has_value();
+    }
+    if (key != "keep") return std::nullopt;
+    const auto* number = std::get_if<IntegerValue>(&value.value);
+    if (number == nullptr || number->value < 0 || number->value > most_kept) {
+        report_.error(value.at, "keep is a number of files, 0 to " + std::to_string(most_kept));
+        return false;
+    }
+    into.keep = static_cast<std::uint32_t>(number->value);
+    return true;
+}
+
+// { file = "/path", soft = "1M", hard = "2M" }, { file = "/path", rotate_size = "10M" }
 std::optional<SinkPlan> Values::sized_file(const Node& node) {
+    constexpr std::string_view form = R"(write { file = "/path", rotate_size = "10M" })";
     SinkPlan plan{SinkKind::file, {}};
+    RotationPlan rotation;
     bool good = true;
     const auto take_size = [&](const Member& member, std::optional<std::uint64_t>& into) {
         into = size(*member.value, member.key);
@@ -101,20 +154,24 @@ std::optional<SinkPlan> Values::sized_file(const Node& node) {
             take_size(member, plan.soft_size);
         } else if (member.key == "hard") {
             take_size(member, plan.hard_size);
+        } else if (const auto taken = rotation_key(member.key, *member.value, rotation)) {
+            good = good && *taken;
+            plan.rotation = rotation;
         } else {
             report_.error(member.at, "a log file has no key " + quoted(member.key),
-                    R"(write { file = "/path", soft = "1M", hard = "2M" })");
+                    std::string(form) +
+                            ", or one of soft, hard, rotate_age, keep, keep_size, "
+                            "compress");
             good = false;
         }
     }
     if (!good) return std::nullopt;
     if (plan.path.empty()) {
-        report_.error(node.at, "the log file has no name",
-                R"(write { file = "/path", soft = "1M", hard = "2M" })");
+        report_.error(node.at, "the log file has no name", std::string(form));
         return std::nullopt;
     }
-    if (plan.hard_size.value_or(1) == 0 || plan.soft_size > plan.hard_size.value_or(~0ull)) {
-        report_.error(node.at, "hard is above 0, and soft is not above it");
+    if (const std::string_view trouble = sizes_trouble(plan); !trouble.empty()) {
+        report_.error(node.at, std::string(trouble));
         return std::nullopt;
     }
     return plan;

@@ -158,13 +158,14 @@ std::optional<Output> Values::output(const Node& node, const Option& option) {
     constexpr std::string_view file = "file:";
     if (*text == "log") return Output{OutputKind::log, {}};
     if (*text == "null") return Output{OutputKind::null, {}};
+    if (*text == "pipe") return Output{OutputKind::pipe, {}};
     if (*text == "socket" && option.key == "stderr") return Output{OutputKind::socket, {}};
     if (text->starts_with(file) && text->size() > file.size() + 1 &&
             (*text)[file.size()] == '/')
         return Output{OutputKind::file, text->substr(file.size())};
     std::string hint = option.key == "stderr"
-                               ? R"(write "log", "socket", "null" or "file:/path")"
-                               : R"(write "log", "null" or "file:/path")";
+                               ? R"(write "log", "pipe", "socket", "null" or "file:/path")"
+                               : R"(write "log", "pipe", "null" or "file:/path")";
     if (text->starts_with('/')) hint = "write \"file:" + escape(*text) + "\"";
     report_.error(node.at, quoted(*text) + " is not a value of " + std::string(option.key),
             std::move(hint));
@@ -205,6 +206,21 @@ std::optional<Values::IoPriority> Values::ionice(const Node& node) {
                 static_cast<std::uint8_t>(*level)};
     report_.error(node.at, quoted(*text) + " is not a disk priority",
             R"(write "idle", "best-effort:0" to "best-effort:7" or "realtime:0" to "realtime:7")");
+    return std::nullopt;
+}
+
+std::optional<std::uint32_t> Values::percent(const Node& node, const Option& option) {
+    const std::string* text = this->text(node, option.key);
+    if (text == nullptr) return std::nullopt;
+    const auto number =
+            text->ends_with('%')
+                    ? parse_decimal(std::string_view(*text).substr(0, text->size() - 1))
+                    : std::nullopt;
+    if (number && *number >= static_cast<std::uint64_t>(option.low) &&
+            *number <= static_cast<std::uint64_t>(option.high))
+        return static_cast<std::uint32_t>(*number);
+    report_.error(node.at, quoted(*text) + " is not a share of processors",
+            R"(write "50%", or "200%" for two of them)");
     return std::nullopt;
 }
 

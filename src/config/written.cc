@@ -31,6 +31,17 @@ void misplaced(const Member& member, const Option& elsewhere, const std::string&
             "it may stand in " + scope_text(elsewhere));
 }
 
+// "reload_signal" is about reload.
+std::string_view about_the_same(
+        std::string_view key, const std::vector<std::string_view>& known) {
+    std::string_view best;
+    for (const std::string_view one : known)
+        if (one.size() > best.size() && key.size() > one.size() && key.starts_with(one) &&
+                key[one.size()] == '_')
+            best = one;
+    return best;
+}
+
 void unknown_key(const Member& member, Scope scope, const std::string& what, Report& report) {
     for (const Scope other : {in_service, in_listener, in_superd})
         if (const Option* option = find_option(member.key, other))
@@ -41,7 +52,9 @@ void unknown_key(const Member& member, Scope scope, const std::string& what, Rep
                 foreign->advice);
         return;
     }
-    const std::string_view near = nearest(member.key, option_keys(scope));
+    const auto& known = option_keys(scope);
+    std::string_view near = nearest(member.key, known);
+    if (near.empty()) near = about_the_same(member.key, known);
     report.error(member.at, message, near.empty() ? "" : "did you mean " + quoted(near) + "?");
 }
 

@@ -173,6 +173,25 @@ Outcome ControlClient::kill(
     return send_for_text(*message, timeout);
 }
 
+Outcome ControlClient::kill_whom(
+        const std::string& service, const std::string& whom, int signal, Nanoseconds timeout) {
+    const auto message = make("KillWhom");
+    if (!message) return message.error();
+    if (::sd_bus_message_append(message->get(), "ssi", service.c_str(), whom.c_str(), signal) <
+            0)
+        return {exit_code::usage, "names are text in UTF-8"};
+    return send_for_text(*message, timeout);
+}
+
+Outcome ControlClient::scale(
+        const std::string& service, std::uint32_t copies, Nanoseconds timeout) {
+    const auto message = make("Scale");
+    if (!message) return message.error();
+    if (::sd_bus_message_append(message->get(), "su", service.c_str(), copies) < 0)
+        return {exit_code::usage, "names are text in UTF-8"};
+    return send_for_text(*message, timeout);
+}
+
 Outcome ControlClient::explain(const std::string& service, const std::string& from,
         std::int64_t at, Nanoseconds timeout) {
     const auto message = make("Explain");

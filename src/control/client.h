@@ -30,6 +30,10 @@ public:
             const char* method, const std::vector<std::string>& arguments, Nanoseconds timeout);
     [[nodiscard]] Outcome kill(const std::string& service, int signal, std::uint64_t connection,
             Nanoseconds timeout);
+    [[nodiscard]] Outcome kill_whom(const std::string& service, const std::string& whom,
+            int signal, Nanoseconds timeout);
+    [[nodiscard]] Outcome scale(
+            const std::string& service, std::uint32_t copies, Nanoseconds timeout);
     [[nodiscard]] Outcome explain(const std::string& service, const std::string& from,
             std::int64_t at, Nanoseconds timeout);
 

@@ -57,9 +57,23 @@ std::string ctl_lines(const std::string& text) {
     return out;
 }
 
+namespace {
+
+// The service of that name, or the copies of the one that has no process of that name itself.
+// What is not known is asked for all the same: superd says so.
+void add_meant(std::vector<std::string>& names, const std::string& word,
+        const std::vector<std::string>& all) {
+    const auto before = names.size();
+    const bool itself = std::find(all.begin(), all.end(), word) != all.end();
+    for (const auto& name : all)
+        if (!itself && name.starts_with(word + "@")) names.push_back(name);
+    if (names.size() == before) names.push_back(word);
+}
+
+}  // namespace
+
 tl::expected<std::vector<std::string>, Outcome> ctl_names(const CtlGlobals& globals,
         ControlClient& client, const std::vector<std::string>& words) {
-    if (!words.empty() && std::none_of(words.begin(), words.end(), is_glob)) return words;
     const auto all = client.list(ctl_read_timeout(globals));
     if (!all) return tl::unexpected(all.error());
     if (words.empty()) return *all;
@@ -71,7 +85,7 @@ tl::expected<std::vector<std::string>, Outcome> ctl_matching(
     std::vector<std::string> names;
     for (const auto& word : words) {
         const auto before = names.size();
-        if (!is_glob(word)) names.push_back(word);
+        if (!is_glob(word)) add_meant(names, word, all);
         for (const auto& name : all)
             if (is_glob(word) && ::fnmatch(word.c_str(), name.c_str(), 0) == 0)
                 names.push_back(name);

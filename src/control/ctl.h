@@ -37,8 +37,9 @@ void ctl_say(const CtlGlobals& globals, const std::string& message);
 // Each line escaped: what superd says may quote what others sent.
 [[nodiscard]] std::string ctl_lines(const std::string& text);
 
-// The names that the arguments mean: globs are matched against the daemon's services, other
-// words stand for themselves. No arguments: all services.
+// The names that the arguments mean: globs are matched against the daemon's services, the name
+// of a service with replicas stands for all its copies, other words stand for themselves. No
+// arguments: all services.
 [[nodiscard]] tl::expected<std::vector<std::string>, Outcome> ctl_names(
         const CtlGlobals& globals, ControlClient& client,
         const std::vector<std::string>& words);
@@ -71,9 +72,12 @@ int ctl_sandbox(const CtlGlobals& globals, const std::vector<std::string>& words
 // method: of the control object, "Start" ...
 int ctl_act(
         const CtlGlobals& globals, const char* method, const std::vector<std::string>& names);
-// signal: "TERM", "SIGTERM" or a number; connection: hexadecimal, empty for all.
+// signal: "TERM", "SIGTERM" or a number; connection: hexadecimal, empty for all; whom: "main",
+// "control" or "all", empty: what superd itself started.
 int ctl_kill(const CtlGlobals& globals, const std::vector<std::string>& names,
-        const std::string& signal, const std::string& connection);
+        const std::string& signal, const std::string& connection, const std::string& whom = {});
+// copies: how many there are to be, of a service with replicas.
+int ctl_scale(const CtlGlobals& globals, const std::string& name, const std::string& copies);
 int ctl_wait(const CtlGlobals& globals, const std::vector<std::string>& names,
         const std::string& what);
 // brief: what was said of the file and its changes is said already.
@@ -81,6 +85,8 @@ int ctl_wait(const CtlGlobals& globals, const std::vector<std::string>& names,
 int ctl_upgrade(const CtlGlobals& globals, const std::string& program);
 
 int ctl_reload(const CtlGlobals& globals, bool dry_run, bool brief = false);
+
+int ctl_reopen_logs(const CtlGlobals& globals);
 
 // ---- addresses kept out (ctl_deny.cc)
 struct DenyWords {

@@ -51,8 +51,11 @@ tl::expected<std::vector<std::string>, Outcome> find_names(
                 exit_code::failed, fmt::format("{} has errors; mend them first", main_file)});
     }
     std::vector<std::string> all;
+    // Copies are switched together, where the file writes them.
     for (const auto& service : result.plan->services)
-        all.push_back(service->name);
+        if (service->copy.of.empty()) all.push_back(service->name);
+    for (const auto& copies : result.plan->copies)
+        all.push_back(copies.name);
     auto names = ctl_matching(words, all);
     if (!names) return names;
     for (const auto& name : *names)

@@ -3,8 +3,10 @@
 #include <cstdlib>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <vector>
 
-#include <fmt/core.h>
+#include <fmt/ranges.h>
+#include <grp.h>
 #include <pwd.h>
 
 #include "base/text.h"
@@ -138,7 +140,13 @@ tl::expected<std::string, Outcome> resolve_from(const std::string& from) {
     if (user == nullptr)
         return tl::unexpected(
                 Outcome{exit_code::usage, fmt::format("there is no user {}", from.substr(5))});
-    return fmt::format("uid:{},gid:{}", user->pw_uid, user->pw_gid);
+    int count = 64;
+    std::vector<gid_t> groups(static_cast<std::size_t>(count));
+    while (::getgrouplist(user->pw_name, user->pw_gid, groups.data(), &count) < 0)
+        groups.resize(static_cast<std::size_t>(count));
+    groups.resize(static_cast<std::size_t>(count));
+    return fmt::format(
+            "uid:{},gid:{},groups:{}", user->pw_uid, user->pw_gid, fmt::join(groups, "+"));
 }
 
 }  // namespace

@@ -32,14 +32,15 @@ tl::expected<Json, Outcome> ask(const CtlGlobals& globals, ControlClient& client
     return json;
 }
 
-// The switches of the plan that are on, in the order of the manual.
+// The switches of the plan, in the order of the manual; dynamic_user stands beside user there.
 Json switches_of(const Json& plan) {
     Json found = Json::object();
     bool among = false;
     for (const Option& option : all_options()) {
         among = (among || option.key == "sandbox") && (option.where & in_service) != 0;
         const std::string key(option.key);
-        if (among && plan.contains(key)) found[key] = plan[key];
+        const bool counts = among || option.key == "dynamic_user";
+        if (counts && plan.contains(key)) found[key] = plan[key];
     }
     return found;
 }
@@ -124,11 +125,13 @@ private:
     void look_at_namespaces() {
         const bool mounts = is_on("protect_system") || is_on("protect_home") ||
                             is_on("protect_kernel") || is_on("private_tmp") ||
-                            is_on("private_devices") || is_on("read_only_paths") ||
-                            is_on("read_write_paths") || is_on("inaccessible_paths");
+                            is_on("private_devices") || is_on("private_pids") ||
+                            is_on("read_only_paths") || is_on("read_write_paths") ||
+                            is_on("inaccessible_paths");
         look_at_namespace("mnt", mounts);
         look_at_namespace("net", is_on("private_network"));
         look_at_namespace("ipc", is_on("private_ipc"));
+        look_at_namespace("pid", is_on("private_pids"));
     }
 
     // Only who may trace the process sees it.
@@ -165,7 +168,7 @@ std::string render(const Json& answer) {
         text += fmt::format(
                 "  pid {}: {}, {} filter{}, capabilities {}, at most {}; mounts {}, network "
                 "{}, "
-                "IPC {}\n",
+                "IPC {}, processes {}\n",
                 process["pid"].get<int>(),
                 process["no_new_privs"].get<bool>() ? "no new privileges"
                                                     : "may gain privileges",
@@ -173,7 +176,7 @@ std::string render(const Json& answer) {
                 process["system_call_filters"] == 1 ? "" : "s",
                 words(process["effective_capabilities"]), words(process["capabilities"]),
                 words(process["namespaces"]["mnt"]), words(process["namespaces"]["net"]),
-                words(process["namespaces"]["ipc"]));
+                words(process["namespaces"]["ipc"]), words(process["namespaces"]["pid"]));
         if (!process["differs"].empty())
             text += fmt::format("    not as the file says: {}; it was started before\n",
                     words(process["differs"]));

@@ -57,6 +57,17 @@ void print_diagnostics(const Ordered& reload) {
         std::fputs(render(read_diagnostic(diagnostic)).c_str(), stderr);
 }
 
+// The answer names the first mistake, which stands above already.
+Outcome without_printed(Outcome outcome, const Ordered& reload) {
+    for (const auto& shown : reload["diagnostics"]) {
+        const Diagnostic diagnostic = read_diagnostic(shown);
+        if (diagnostic.severity == Severity::error &&
+                outcome.message.ends_with(diagnostic.message))
+            outcome.message = "nothing was changed: superd goes on with what it has";
+    }
+    return outcome;
+}
+
 }  // namespace
 
 int ctl_act(
@@ -67,7 +78,7 @@ int ctl_act(
 }
 
 int ctl_kill(const CtlGlobals& globals, const std::vector<std::string>& names,
-        const std::string& signal, const std::string& connection) {
+        const std::string& signal, const std::string& connection, const std::string& whom) {
     const auto number = parse_signal(signal);
     if (!number)
         return ctl_fail(
@@ -85,8 +96,24 @@ int ctl_kill(const CtlGlobals& globals, const std::vector<std::string>& names,
                                                quote_value(connection))});
     }
     return ask_each(globals, names, [&](ControlClient& client, const std::string& name) {
-        return client.kill(name, *number, id, globals.timeout);
+        return whom.empty() ? client.kill(name, *number, id, globals.timeout)
+                            : client.kill_whom(name, whom, *number, globals.timeout);
     });
+}
+
+int ctl_scale(const CtlGlobals& globals, const std::string& name, const std::string& copies) {
+    const auto number = parse_decimal(copies);
+    if (!number || *number > most_copies)
+        return ctl_fail(globals,
+                {exit_code::usage, fmt::format("{} is no number of copies; write 1 to {}",
+                                           quote_value(copies), most_copies)});
+    auto client = ControlClient::connect(globals.socket);
+    if (!client) return ctl_fail(globals, client.error());
+    const Outcome outcome =
+            client->scale(name, static_cast<std::uint32_t>(*number), globals.timeout);
+    if (outcome.code != exit_code::ok) return ctl_fail(globals, outcome);
+    ctl_say(globals, fmt::format("{}: {}", name, outcome.message));
+    return exit_code::ok;
 }
 
 int ctl_wait(const CtlGlobals& globals, const std::vector<std::string>& names,
@@ -98,6 +125,16 @@ int ctl_wait(const CtlGlobals& globals, const std::vector<std::string>& names,
                     fmt::format("{} is not {} in time; see superctl why {}", name, what, name);
         return outcome;
     });
+}
+
+int ctl_reopen_logs(const CtlGlobals& globals) {
+    auto client = ControlClient::connect(globals.socket);
+    if (!client) return ctl_fail(globals, client.error());
+    const auto outcome = client->call("ReopenLogs", {}, globals.timeout);
+    if (globals.json)
+        print_json({{"version", 1}, {"code", outcome.code}, {"message", outcome.message}});
+    if (outcome.code != exit_code::ok) return ctl_fail(globals, outcome);
+    return exit_code::ok;
 }
 
 int ctl_reload(const CtlGlobals& globals, bool dry_run, bool brief) {
@@ -116,7 +153,8 @@ int ctl_reload(const CtlGlobals& globals, bool dry_run, bool brief) {
         print_diagnostics(json["reload"]);
         ctl_print(render_reload(json["reload"], dry_run));
     }
-    if (answer.outcome.code != exit_code::ok) return ctl_fail(globals, answer.outcome);
+    if (answer.outcome.code != exit_code::ok)
+        return ctl_fail(globals, without_printed(answer.outcome, json["reload"]));
     if (!dry_run && !json["reload"]["changes"].empty())
         ctl_print(fmt::format("reloaded: {}\n", answer.outcome.message));
     return exit_code::ok;

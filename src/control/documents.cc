@@ -3,6 +3,7 @@
 #include "control/documents.h"
 
 #include <algorithm>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include <fmt/core.h>
@@ -96,6 +97,12 @@ Json timer_json(const TimerStatus& timer) {
             {"skipped", timer.skipped}};
 }
 
+Json warm_json(const WarmStatus& warm) {
+    return Json{{"wanted", warm.wanted}, {"parked", warm.parked}, {"starting", warm.starting},
+            {"served_warm", warm.served_warm}, {"served_cold", warm.served_cold},
+            {"trouble", warm.trouble}};
+}
+
 Json head_json(const ServiceStatus& service, const ServicePlan* plan) {
     Json json{{"name", service.name}, {"description", service.description},
             {"state", state_name(service.state)}, {"detail", service.detail},
@@ -107,11 +114,31 @@ Json head_json(const ServiceStatus& service, const ServicePlan* plan) {
     for (const auto& listener : service.listeners)
         json["listeners"].push_back(listener_json(listener));
     if (service.timer) json["timer"] = timer_json(*service.timer);
+    if (service.warm) json["prestart"] = warm_json(*service.warm);
     json["announcements"] = Json::array();
     for (const auto& announcement : service.announcements)
         json["announcements"].push_back(Json{{"how", announcement.how},
                 {"state", announcement.state}, {"text", announcement.text}});
     return json;
+}
+
+// What it is a copy of.
+void add_copies(Json& json, const std::string& of, const Plan& plan) {
+    for (const CopiesPlan& copies : plan.copies)
+        if (copies.name == of)
+            json["copies"] = Json{
+                    {"of", of}, {"number", copies.names.size()}, {"written", copies.written}};
+}
+
+Json usage_json(const GroupUsage& usage) {
+    const auto number = [](const auto& value) {
+        return value ? Json(*value) : Json(nullptr);
+    };
+    return {{"processor_seconds", std::chrono::duration<double>(usage.processor).count()},
+            {"memory", number(usage.memory)}, {"tasks", number(usage.tasks)},
+            {"pressure", {{"processor", number(usage.processor_pressure)},
+                                 {"memory", number(usage.memory_pressure)},
+                                 {"io", number(usage.io_pressure)}}}};
 }
 
 void add_counters(Json& json, const ServiceStatus& service, const ServicePlan* plan) {
@@ -121,9 +148,13 @@ void add_counters(Json& json, const ServiceStatus& service, const ServicePlan* p
     json["failed"] = service.failed;
     json["exited"] = service.exited;
     json["dropped_datagrams"] = service.dropped_datagrams;
+    json["log_lines"] = service.log_lines;
+    json["log_lost"] = service.log_lost;
+    if (service.usage) json["usage"] = usage_json(*service.usage);
     json["refused"] = Json::object();
     for (const auto& [reason, count] : service.refused)
         json["refused"][reason] = count;
+    json["stored"] = service.stored;
     json["last_exit"] = service.last_exit;
     json["last_failure"] = service.last_failure;
 }
@@ -166,6 +197,7 @@ std::string daemon_document(const Manager& manager) {
 std::string service_document(const ServiceStatus& service, const Plan& plan) {
     const auto* found = find_plan(plan, service.name);
     Json json = head_json(service, found);
+    if (found != nullptr) add_copies(json, found->copy.of, plan);
     json["processes"] = Json::array();
     for (const auto& process : service.processes)
         json["processes"].push_back(process_json(process));

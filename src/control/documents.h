@@ -14,13 +14,21 @@
 //   version, service: { name, description, state, detail, since, enabled, mode, start,
 //   defined_at,
 //     listeners: [ { name, address, state, detail, bound } ],
+//     copies: { of, number, written },   of a copy: how many there are of what service, and
+//     how many the file asks for, which superctl scale may have changed
+//     prestart: { wanted, parked, starting, served_warm, served_cold, trouble },   where
+//     handlers are started ahead; trouble: why they cannot be
 //     announcements: [ { how, state, text } ],   how "rpc" or "mdns"; state "announced",
 //     "waiting", "refused" or "withdrawn"
 //     processes: [ { pid, kind, connection, peer, local, user, since } ],   connection, peer
 //     and local only for handlers, user where it is known; kind "held" has no process yet
 //     connections: { now, max },   max null: unlimited
-//     accepted, started, failed, exited, dropped_datagrams, refused: { REASON: how many, ... },
-//     last_exit, last_failure }
+//     accepted, started, failed, exited, dropped_datagrams, log_lines, log_lost,
+//     usage: { processor_seconds, memory, tasks, pressure: { processor, memory, io } },   of
+//     daemons and workers that run in a control group; null: nobody counts it; pressure in
+//     percent of the last ten seconds that some of them waited for it
+//     refused: { REASON: how many, ... },
+//     stored: [ name of a descriptor that is kept, ... ], last_exit, last_failure }
 //
 // overview_document:
 //   version, services: [ as above, but without processes; in its place process_count and, where

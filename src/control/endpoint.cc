@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Reads the peer that `explain` asks about.
+#include <algorithm>
+
 #include <net/if.h>
 
 #include "base/text.h"
@@ -89,6 +91,21 @@ std::optional<Endpoint> parse_endpoint(std::string_view text) {
     if (text.starts_with("uid:")) return parse_unix(text.substr(4));
     if (text.starts_with("vsock:")) return parse_vsock(text.substr(6));
     return parse_ip(text);
+}
+
+std::optional<Asker> parse_asker(std::string_view text) {
+    constexpr std::string_view mark = ",groups:";
+    const auto end = std::min(text.find(mark), text.size());
+    const auto peer = parse_endpoint(text.substr(0, end));
+    if (!peer || (end < text.size() && peer->family != Family::unix)) return {};
+    Asker asker{.peer = *peer};
+    if (end == text.size()) return asker;
+    for (const std::string_view one : split(text.substr(end + mark.size()), '+')) {
+        const auto group = parse_number(one, 0xffffffff);
+        if (!group) return {};
+        asker.groups.push_back(*group);
+    }
+    return asker;
 }
 
 }  // namespace superd

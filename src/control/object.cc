@@ -90,6 +90,19 @@ int on_drain(sd_bus_message* message, void* userdata, sd_bus_error*) {
     return act(message, userdata, "drain", &Manager::drain);
 }
 
+int on_scale(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    const char* name = nullptr;
+    std::uint32_t count = 0;
+    const int result = ::sd_bus_message_read(message, "su", &name, &count);
+    if (result < 0) return result;
+    auto& session = session_of(userdata);
+    const auto call = make_call(userdata, message);
+    if (!allow_change(session, call, fmt::format("scale {} {}", name, count))) return 1;
+    session.manager().scale(
+            name, count, [call](const Outcome& outcome) { call->finish(outcome); });
+    return 1;
+}
+
 int on_kill(sd_bus_message* message, void* userdata, sd_bus_error*) {
     const char* name = nullptr;
     std::int32_t signal = 0;
@@ -105,6 +118,32 @@ int on_kill(sd_bus_message* message, void* userdata, sd_bus_error*) {
     }
     session.manager().kill(name, signal, connection,
             [call](const Outcome& outcome) { call->finish(outcome); });
+    return 1;
+}
+
+int on_kill_whom(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    const char *name = nullptr, *whom = nullptr;
+    std::int32_t signal = 0;
+    const int result = ::sd_bus_message_read(message, "ssi", &name, &whom, &signal);
+    if (result < 0) return result;
+    auto& session = session_of(userdata);
+    const auto call = make_call(userdata, message);
+    if (!allow_change(
+                session, call, fmt::format("kill --whom {} -s {} {}", whom, signal, name)))
+        return 1;
+    const std::string_view word = whom;
+    const bool known = word == "main" || word == "control" || word == "all";
+    if (!known || signal < 1 || signal > 64) {
+        call->fail(exit_code::usage,
+                known ? fmt::format("{} is not a signal", signal)
+                      : fmt::format("\"{}\" is none of main, control and all", escape(word)));
+        return 1;
+    }
+    session.manager().kill_whom(name,
+            word == "main"      ? KillWhom::main
+            : word == "control" ? KillWhom::control
+                                : KillWhom::all,
+            signal, [call](const Outcome& outcome) { call->finish(outcome); });
     return 1;
 }
 
@@ -130,6 +169,14 @@ int on_reload_config(sd_bus_message* message, void* userdata, sd_bus_error*) {
     session.manager().reload_config(dry_run != 0, [call](const ReloadReport& report) {
         call->answer(report.code, report.message, reload_document(report));
     });
+    return 1;
+}
+
+int on_reopen_logs(sd_bus_message* message, void* userdata, sd_bus_error*) {
+    auto& session = session_of(userdata);
+    const auto call = make_call(userdata, message);
+    if (!allow_change(session, call, "reopen-logs")) return 1;
+    call->finish(session.manager().reopen_logs());
     return 1;
 }
 
@@ -212,10 +259,12 @@ int on_describe_service(sd_bus_message* message, void* userdata, sd_bus_error*) 
         return result;
     const auto& manager = session_of(userdata).manager();
     const auto call = make_call(userdata, message);
-    if (const auto service = manager.service(name))
+    if (auto service = manager.service(name)) {
+        service->usage = manager.usage(name);
         call->answer(service_document(*service, manager.plan()));
-    else
+    } else {
         call->fail(exit_code::no_such_service, no_service(name));
+    }
     return 1;
 }
 
@@ -238,9 +287,9 @@ int on_explain(sd_bus_message* message, void* userdata, sd_bus_error*) {
     if (result < 0) return result;
     const auto& session = session_of(userdata);
     const auto call = make_call(userdata, message);
-    const auto peer = parse_endpoint(from);
+    const auto asker = parse_asker(from);
     // What Wall can hold: nanoseconds since 1970 in 63 bits end in the year 2262.
-    if (!peer || at < 0 || at > 9'000'000'000) {
+    if (!asker || at < 0 || at > 9'000'000'000) {
         call->fail(exit_code::usage,
                 fmt::format("{} is not a peer; write 198.51.100.7, 2001:db8::1 or uid:1000",
                         escape(from)));
@@ -249,9 +298,9 @@ int on_explain(sd_bus_message* message, void* userdata, sd_bus_error*) {
     const Wall when = at == 0 ? session.wall() : Wall(std::chrono::seconds(at));
     Manager& manager = session.manager();
     manager.learn_name(
-            name, *peer, [&manager, call, when, who = *peer, what = std::string(name)] {
+            name, asker->peer, [&manager, call, when, who = *asker, what = std::string(name)] {
                 if (const auto explanation = manager.explain(what, who, when))
-                    call->answer(explanation_document(what, who, when, *explanation));
+                    call->answer(explanation_document(what, who.peer, when, *explanation));
                 else
                     call->fail(exit_code::no_such_service, no_service(what));
             });
@@ -350,14 +399,21 @@ const sd_bus_vtable manager_vtable[] = {
                 SD_BUS_PARAM(message), on_resume, open_to_all),
         SD_BUS_METHOD_WITH_NAMES("Drain", "s", SD_BUS_PARAM(service), "s",
                 SD_BUS_PARAM(message), on_drain, open_to_all),
+        SD_BUS_METHOD_WITH_NAMES("Scale", "su", SD_BUS_PARAM(service) SD_BUS_PARAM(copies), "s",
+                SD_BUS_PARAM(message), on_scale, open_to_all),
         SD_BUS_METHOD_WITH_NAMES("Kill", "sit",
                 SD_BUS_PARAM(service) SD_BUS_PARAM(signal) SD_BUS_PARAM(connection), "s",
                 SD_BUS_PARAM(message), on_kill, open_to_all),
+        SD_BUS_METHOD_WITH_NAMES("KillWhom", "ssi",
+                SD_BUS_PARAM(service) SD_BUS_PARAM(whom) SD_BUS_PARAM(signal), "s",
+                SD_BUS_PARAM(message), on_kill_whom, open_to_all),
         SD_BUS_METHOD_WITH_NAMES("ReloadConfig", "b", SD_BUS_PARAM(dry_run), "iss",
                 SD_BUS_PARAM(code) SD_BUS_PARAM(message) SD_BUS_PARAM(json), on_reload_config,
                 open_to_all),
         SD_BUS_METHOD_WITH_NAMES("Upgrade", "s", SD_BUS_PARAM(program), "s",
                 SD_BUS_PARAM(version), on_upgrade, open_to_all),
+        SD_BUS_METHOD_WITH_NAMES(
+                "ReopenLogs", "", , "s", SD_BUS_PARAM(message), on_reopen_logs, open_to_all),
         SD_BUS_METHOD_WITH_NAMES("Wait", "ss", SD_BUS_PARAM(service) SD_BUS_PARAM(what), "s",
                 SD_BUS_PARAM(message), on_wait, open_to_all),
         SD_BUS_METHOD_WITH_NAMES(

@@ -140,6 +140,15 @@ std::string refusals_of(const Json& service) {
     return all;
 }
 
+std::string stored_of(const Json& service) {
+    const auto& names = child(service, "stored");
+    if (!names.is_array() || names.empty()) return {};
+    std::string all;
+    for (const auto& name : names)
+        all += (all.empty() ? "" : ", ") + escape(name.get<std::string>());
+    return fmt::format("{}: {}", plural(names.size(), "descriptor"), all);
+}
+
 std::vector<std::string> listener_lines(const Json& service, const RenderStyle& style) {
     std::vector<std::string> lines;
     for (const auto& listener : child(service, "listeners")) {
@@ -202,6 +211,29 @@ std::string start_of(const Json& service) {
     return start.empty() ? "" : ", start on " + start;
 }
 
+// "3 of 4 parked, 1 starting; 120 connections served warm, 2 cold"; empty: none is asked for.
+std::string prestart_line(const Json& service) {
+    const auto& warm = child(service, "prestart");
+    if (!warm.is_object()) return "";
+    auto line = fmt::format("{} of {} parked", number(warm, "parked"), number(warm, "wanted"));
+    if (const auto starting = number(warm, "starting"); starting > 0)
+        line += fmt::format(", {} starting", starting);
+    line += fmt::format("; {} served warm, {} cold",
+            plural(number(warm, "served_warm"), "connection"), number(warm, "served_cold"));
+    if (const auto trouble = text(warm, "trouble"); !trouble.empty()) line += "; " + trouble;
+    return line;
+}
+
+// "one of 5 of web; the file asks for 3"; empty: it is no copy.
+std::string copies_line(const Json& service) {
+    const auto& copies = child(service, "copies");
+    if (!copies.is_object()) return "";
+    const auto there = number(copies, "number"), written = number(copies, "written");
+    auto line = fmt::format("one of {} of {}", there, text(copies, "of"));
+    if (there != written) line += fmt::format("; the file asks for {}", written);
+    return line;
+}
+
 std::string counts_line(const Json& service) {
     auto line = fmt::format(
             "{} started, {} ended", number(service, "started"), number(service, "exited"));
@@ -209,6 +241,26 @@ std::string counts_line(const Json& service) {
         line += fmt::format(", {} could not be started", failed);
     if (const auto dropped = number(service, "dropped_datagrams"); dropped > 0)
         line += fmt::format(", {} dropped unread", plural(dropped, "datagram"));
+    if (const auto lines = number(service, "log_lines"); lines > 0)
+        line += fmt::format(", {} logged", plural(lines, "line"));
+    if (const auto lost = number(service, "log_lost"); lost > 0)
+        line += fmt::format(", {} lost", lost);
+    return line;
+}
+
+std::string usage_line(const Json& service) {
+    const Json& usage = child(service, "usage");
+    if (!usage.is_object()) return {};
+    std::string line =
+            fmt::format("{:.2f} s of processor", usage.value("processor_seconds", 0.0));
+    if (const Json& memory = child(usage, "memory"); memory.is_number())
+        line += fmt::format(", {} of memory", format_size(memory.get<std::uint64_t>()));
+    if (const Json& tasks = child(usage, "tasks"); tasks.is_number())
+        line += ", " + plural(tasks.get<std::uint64_t>(), "task");
+    for (const char* what : {"processor", "memory", "io"})
+        if (const Json& share = child(child(usage, "pressure"), what);
+                share.is_number() && share.get<double>() >= 0.01)
+            line += fmt::format(", {:.2f}% waiting for {}", share.get<double>(), what);
     return line;
 }
 
@@ -337,6 +389,7 @@ std::string render_service(const Json& service, const RenderStyle& style) {
     add_line(out, "State", state_line(service, style));
     add_line(out, "Mode", text(service, "mode") + start_of(service));
     add_line(out, "Defined at", text(service, "defined_at"));
+    add_line(out, "Copy", copies_line(service));
     add_lines(out, "Sockets", listener_lines(service, style));
     for (const auto& announcement : child(service, "announcements"))
         add_line(out, text(announcement, "how"), text(announcement, "text"));
@@ -347,6 +400,9 @@ std::string render_service(const Json& service, const RenderStyle& style) {
     add_line(out, "Refused", refusals_of(service));
     add_line(out, is_relayed(service) ? "Relayed" : "Processes", counts_line(service));
     add_lines(out, "", process_lines(service, style));
+    add_line(out, "Usage", usage_line(service));
+    add_line(out, "Stored", stored_of(service));
+    add_line(out, "Ahead", prestart_line(service));
     add_line(out, "Last exit", text(service, "last_exit"));
     add_line(out, "Last failure", paint(text(service, "last_failure"), "31", style));
     return out;

@@ -41,6 +41,12 @@ void set_priority(int connection, std::uint32_t priority) {
     ::setsockopt(connection, SOL_SOCKET, SO_PRIORITY, &value, sizeof value);
 }
 
+bool needs_relay(const ServicePlan& plan) {
+    return is_relayed(plan.mode) ||
+           std::any_of(plan.listeners.begin(), plan.listeners.end(),
+                   [](const ListenerPlan& one) { return one.proxy_protocol.has_value(); });
+}
+
 std::string still_there(const Service& service) {
     const std::uint32_t left = service.active - service.residents;
     if (is_relayed(service.plan->mode))
@@ -121,7 +127,7 @@ bool Supervisor::may_accept(Service& service) {
         hold(service, Hold::launches);
         return false;
     }
-    if (is_relayed(service.plan->mode) && !relays_.ready()) {
+    if (needs_relay(*service.plan) && !relays_.ready()) {
         hold(service, Hold::relay);
         return false;
     }
@@ -142,7 +148,7 @@ AdmissionBook Supervisor::book_of(const Service& service) const {
     ServiceRecord& record = *service.record;
     return {.plan = &service.plan->admission,
             .access = &service.access,
-            .denials = &deny_list_.denials(),
+            .denials = &denying_.list(),
             .sources = const_cast<SourceTable*>(&sources_),
             .rate = {&record.tokens, &record.tokens_at, &record.paused_until},
             .service = service.index,
@@ -157,7 +163,7 @@ AdmissionBook Supervisor::book_of(const Service& service) const {
 AdmissionFacts Supervisor::facts_of(const Service& service, const Endpoint& peer) const {
     AdmissionFacts facts;
     facts.peer = peer;
-    if (!deny_list_.denials().empty()) facts.wall = loop_.wall();
+    if (!denying_.list().empty()) facts.wall = loop_.wall();
     if (!service.plan->admission.hours.empty()) facts.local = local_time(loop_.wall());
     if (service.plan->admission.max_load) {
         const Mono now = loop_.now();
@@ -174,6 +180,9 @@ void Supervisor::consider(
         Service& service, Listener& listener, Fd connection, const Endpoint& peer) {
     const Mono now = loop_.now();
     AdmissionFacts facts = facts_of(service, peer);
+    const Sender sender = Proxying::sender(service, listener, peer);
+    const bool by_proxy = sender == Sender::proxy;
+    if (by_proxy) facts.stage = AdmissionStage::of_proxy;
     std::vector<std::uint32_t> groups;
     if (peer.family == Family::unix && service.access.needs_groups()) {
         auto known = peer_groups(connection.get());
@@ -185,17 +194,21 @@ void Supervisor::consider(
         groups = std::move(*known);
         facts.groups = groups;
     }
-    facts.name = remembered_name(service, peer);
+    facts.name = holding_.remembered_name(service, peer);
     ++service.record->accepted;
+    if (sender == Sender::stranger)
+        return refuse(service, listener, std::move(connection), peer,
+                Refuse{Refusal::not_allowed, listener.plan.proxy_protocol->origin});
     const Decision decision = decide(facts, book_of(service), now);
     if (const auto* refusal = std::get_if<Refuse>(&decision)) {
         refuse(service, listener, std::move(connection), peer, *refusal);
         return;
     }
     const auto* admit = std::get_if<Admit>(&decision);
-    const bool waits = admit != nullptr && must_wait(service, peer, admit->needs_name);
+    const bool waits = admit != nullptr && !by_proxy &&
+                       Holding::must_wait(service, peer, admit->needs_name);
     if (waits) {
-        if (const auto refusal = refuse_unheld(service, peer, admit->needs_name)) {
+        if (const auto refusal = holding_.refuse_unheld(service, peer, admit->needs_name)) {
             refuse(service, listener, std::move(connection), peer, *refusal);
             return;
         }
@@ -208,7 +221,8 @@ void Supervisor::consider(
         return;
     }
     ProcessRecord& record = processes_.records().at(*index);
-    const bool relayed = is_relayed(service.plan->mode);
+    const bool relayed = by_proxy || is_relayed(service.plan->mode);
+    record.proxied = by_proxy ? ProxyStep::awaited : ProxyStep::none;
     record.kind = relayed ? ProcessKind::relayed : ProcessKind::handler;
     record.service = service.index;
     record.generation = static_cast<std::uint32_t>(
@@ -228,10 +242,11 @@ void Supervisor::consider(
     if (record.source != no_source) ++sources_.at(record.source).active;
     if (service.plan->builtin == Builtin::sensor) sense(service, peer, record.local);
     if (waits) {
-        hold_connection(service, *index, std::move(connection));
+        holding_.hold(service, *index, std::move(connection));
         return;
     }
-    ask_beside(service, *index);
+    if (by_proxy) return proxying_.start(service, *index, std::move(connection), false);
+    holding_.ask_beside(service, *index);
     start_conversation(
             service, *index, std::move(connection), {std::string(facts.name.name), {}});
 }
@@ -265,6 +280,7 @@ void Supervisor::start_handler(
     launch.facts = {from.kind, record.peer, record.local, from.path, std::move(facts.name),
             std::move(facts.user)};
     launch.facts.cookie = record.cookie;
+    if (record.proxied == ProxyStep::known) launch.facts.proxied = proxying_.environment(index);
     if (record.peer.family == Family::unix)
         launch.facts.remote_path = unix_peer_name(connection.get());
     const bool greeted = send_banner(service, record, connection.get());
@@ -280,6 +296,9 @@ void Supervisor::start_handler(
                 .connection = record.id,
                 .banner_sent = record.banner_sent};
     }
+    if (service.plan->prestart.count != 0 && greeted &&
+            warming_.handlers().give(service, launch))
+        return;
     processes_.launch(std::move(launch));
 }
 
@@ -313,7 +332,8 @@ void Supervisor::refuse(Service& service, Listener& listener, Fd connection,
             std::min<std::size_t>(banner_sent, plan.banner.text.size()));
     text += refusal_text(plan);
     if (id != 0 && user.empty())
-        ask_refused(service, id, peer, local, text.empty() ? std::move(connection) : Fd());
+        holding_.ask_refused(
+                service, id, peer, local, text.empty() ? std::move(connection) : Fd());
     if (!text.empty())
         farewells_.take(std::move(connection), listener.plan.kind, std::move(text));
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Which services are announced where, and what is said of it.
+#include "engine/announcing.h"
+
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 #include <sys/socket.h>
 
 #include "base/text.h"
-#include "engine/supervisor.h"
 
 namespace superd {
 
@@ -96,70 +97,71 @@ std::string_view state_word(const AnnounceReport* report) {
 
 }  // namespace
 
-std::unique_ptr<Announcer> Supervisor::make_announcer(Announcing where) {
-    return std::make_unique<Announcer>(
-            loop_,
-            [this, where](int theirs, int ours) {
-                return start_announce_program(where, theirs, ours);
-            },
-            [this, where](std::uint32_t id) { on_announced(where, id); });
+Announcements::Announcements(
+        Loop& loop, EventSink& log, bool has_program, Launch launch, FindService find)
+        : log_(log),
+          find_(std::move(find)),
+          has_program_(has_program),
+          announcers_{
+                  make(loop, launch, Announcing::rpc), make(loop, launch, Announcing::mdns)} {}
+
+Announcer Announcements::make(Loop& loop, const Launch& launch, Announcing where) {
+    return {loop, [launch, where](int theirs, int ours) { return launch(where, theirs, ours); },
+            [this, where](std::uint32_t id) {
+                on_news(where, id);
+            }};
 }
 
-Announcer& Supervisor::announcer(Announcing where) const {
-    return *announcers_[static_cast<std::size_t>(where)];
+const Announcer& Announcements::at(Announcing where) const {
+    return announcers_[static_cast<std::size_t>(where)];
 }
 
-void Supervisor::announce(const Service& service) {
-    if (stopping_) return;
-    Announcer& rpc = announcer(Announcing::rpc);
-    if (!service.plan->rpc || service.removed)
+Announcer& Announcements::of_record(std::uint32_t where) {
+    return announcers_[std::min<std::size_t>(where, announcers_.size() - 1)];
+}
+
+void Announcements::follow(const Service& service) {
+    if (withdrawn_) return;
+    const auto& plan = *service.plan;
+    Announcer& rpc = of_record(static_cast<std::uint32_t>(Announcing::rpc));
+    if (!plan.rpc || service.removed)
         rpc.drop(service.index);
     else
         rpc.set({.id = service.index,
-                .what = RpcAnnouncement{service.plan->rpc->program, service.plan->rpc->low,
-                        service.plan->rpc->high},
+                .what = RpcAnnouncement{plan.rpc->program, plan.rpc->low, plan.rpc->high},
                 .ports = announced_ports(service)});
-    Announcer& mdns = announcer(Announcing::mdns);
-    if (!service.plan->mdns || service.removed)
+    Announcer& mdns = of_record(static_cast<std::uint32_t>(Announcing::mdns));
+    if (!plan.mdns || service.removed)
         mdns.drop(service.index);
     else
         mdns.set({.id = service.index,
-                .what = MdnsAnnouncement{service.plan->mdns->type, service.plan->mdns->name,
-                        service.plan->mdns->txt},
+                .what = MdnsAnnouncement{plan.mdns->type, plan.mdns->name, plan.mdns->txt},
                 .ports = announced_ports(service)});
 }
 
-bool Supervisor::start_announce_program(Announcing where, int theirs, int ours) {
-    if (stopping_ || options_.announce_program.empty()) return false;
-    const auto index = processes_.records().take();
-    if (!index) return false;
-    ProcessRecord& record = processes_.records().at(*index);
-    record.listener = static_cast<std::uint32_t>(where);
-    record.connection.store(ours, std::memory_order_relaxed);
-    launch_own_program(*index, ProcessKind::announce,
-            {"superd-announce", options_.announce_program, options_.announce_identity,
-                    {std::string(announcing_word(where))}},
-            theirs);
-    return true;
+void Announcements::withdraw() {
+    withdrawn_ = true;
+    for (Announcer& one : announcers_)
+        one.withdraw();
 }
 
-Announcer& Supervisor::announcer_of(std::uint32_t index) const {
-    const std::size_t number = processes_.records().at(index).listener;
-    return *announcers_[std::min(number, announcers_.size() - 1)];
+bool Announcements::withdrawn() const {
+    return std::all_of(announcers_.begin(), announcers_.end(),
+            [](const Announcer& one) { return one.withdrawn(); });
 }
 
-std::optional<AnnouncementStatus> Supervisor::announcement_of(
+std::optional<AnnouncementStatus> Announcements::status_of(
         const Service& service, Announcing where) const {
-    const Announcement* announcement = announcer(where).find(service.index);
+    const Announcement* announcement = at(where).find(service.index);
     if (announcement == nullptr) return std::nullopt;
     AnnouncementStatus status{.how = std::string(announcing_word(where))};
-    const AnnounceReport* report = announcer(where).report_of(service.index);
+    const AnnounceReport* report = at(where).report_of(service.index);
     status.state = state_word(report);
     if (announcement->ports.empty()) {
         status.state = "withdrawn";
         status.text = where == Announcing::rpc ? "not registered: it has no open listener"
                                                : "not announced: it has no open listener";
-    } else if (options_.announce_program.empty()) {
+    } else if (!has_program_) {
         status.text = "there is no superd-announce";
     } else if (report == nullptr) {
         status.text = "waiting for superd-announce";
@@ -171,14 +173,14 @@ std::optional<AnnouncementStatus> Supervisor::announcement_of(
     return status;
 }
 
-void Supervisor::on_announced(Announcing where, std::uint32_t id) {
-    const Service* service = id < by_index_.size() ? by_index_[id] : nullptr;
+void Announcements::on_news(Announcing where, std::uint32_t id) {
+    const Service* service = find_(id);
     if (service == nullptr) return;
-    const auto status = announcement_of(*service, where);
-    const AnnounceReport* report = announcer(where).report_of(id);
+    const auto status = status_of(*service, where);
+    const AnnounceReport* report = at(where).report_of(id);
     if (!status || report == nullptr) return;
     const bool fine = report->state == AnnounceState::announced;
-    outputs_.log().log(NoticeEvent{.level = fine ? Level::notice : Level::warning,
+    log_.log(NoticeEvent{.level = fine ? Level::notice : Level::warning,
             .service = service->name(),
             .text = status->how + ": " + status->text});
 }

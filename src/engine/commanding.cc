@@ -41,11 +41,15 @@ const Command* command_at(const LifePlan& plan, LifeState state, std::size_t ind
 std::string_view result_word(EndKind kind) {
     switch (kind) {
         case EndKind::none:
-        case EndKind::clean: return "success";
+        case EndKind::clean:
+        case EndKind::idle:
+        case EndKind::recycled: return "success";
         case EndKind::signal: return "signal";
         case EndKind::core: return "core-dump";
         case EndKind::timeout: return "timeout";
         case EndKind::watchdog: return "watchdog";
+        case EndKind::unhealthy: return "health";
+        case EndKind::memory: return "oom-kill";
         case EndKind::shortage: return "resources";
         case EndKind::status:
         case EndKind::launch:

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "config/codec.h"
 #include "engine/errand.h"
 
@@ -20,9 +21,21 @@ namespace {
 const char* const reader_name = "the configuration's reader";
 
 std::vector<std::string> to_arguments(const ReadOptions& options) {
-    return {"file", options.path, options.as, options.root ? "root" : "",
-            options.check_ownership ? "owned" : "", options.copies};
+    std::vector<std::string> words{"file", options.path, options.as, options.root ? "root" : "",
+            options.check_ownership ? "owned" : "", options.copies, options.dynamic_users};
+    for (const ScaledCopies& one : options.scaled)
+        words.insert(words.end(),
+                {one.name, std::to_string(one.written), std::to_string(one.count)});
+    return words;
 }
+
+std::uint32_t number_of(const std::string& text) {
+    const auto number = parse_decimal(text);
+    return number ? static_cast<std::uint32_t>(*number) : 0;
+}
+
+constexpr std::size_t own_words = 7;     // of to_arguments()
+constexpr std::size_t scaled_words = 3;  // ... and of each that is scaled
 
 ReadOptions from_arguments(const std::vector<std::string>& a) {
     ReadOptions options;
@@ -31,6 +44,9 @@ ReadOptions from_arguments(const std::vector<std::string>& a) {
     options.root = !a[3].empty();
     options.check_ownership = !a[4].empty();
     options.copies = a[5];
+    options.dynamic_users = a[6];
+    for (std::size_t i = own_words; i + scaled_words <= a.size(); i += scaled_words)
+        options.scaled.push_back({a[i], number_of(a[i + 1]), number_of(a[i + 2])});
     return options;
 }
 
@@ -100,12 +116,13 @@ ConfigReader::ConfigReader(Loop& loop)
                           nullptr, 0);
           }) {}
 
-void ConfigReader::read(const ReadOptions& options, Callback callback) {
-    submit({to_arguments(options), -1, std::move(callback)});
+void ConfigReader::read(std::function<ReadOptions()> options, Callback callback) {
+    submit({[options = std::move(options)] { return to_arguments(options()); }, -1,
+            std::move(callback)});
 }
 
 void ConfigReader::reread_networks(int plan_fd, Callback callback) {
-    submit({{"networks"}, plan_fd, std::move(callback)});
+    submit({[] { return std::vector<std::string>{"networks"}; }, plan_fd, std::move(callback)});
 }
 
 void ConfigReader::submit(Request request) {
@@ -117,7 +134,7 @@ void ConfigReader::start_next() {
     while (!running_ && !queue_.empty()) {
         Request request = std::move(queue_.front());
         queue_.pop_front();
-        auto child = start_child(request.arguments, request.input);
+        auto child = start_child(request.arguments(), request.input);
         if (!child) {
             request.callback(tl::unexpected(child.error()));
             continue;
@@ -150,7 +167,7 @@ Result<ReadResult> ConfigReader::read_now(
 
 int run_config_reader(const std::vector<std::string>& arguments) {
     ReadResult result;
-    if (arguments.size() == 6 && arguments[0] == "file") {
+    if (arguments.size() >= own_words && arguments[0] == "file") {
         result = read_config(from_arguments(arguments));
     } else if (arguments.size() == 1 && arguments[0] == "networks") {
         auto bytes = read_whole(0, "the plan");

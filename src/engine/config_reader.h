@@ -22,10 +22,11 @@ public:
 
     explicit ConfigReader(Loop& loop);
 
-    // One at a time, in order. The callback comes from the loop, once, unless the reader goes
-    // first. A reading that takes more than `patience` (a name service or a file system that
-    // hangs) is killed and fails, or no later one would ever begin.
-    void read(const ReadOptions& options, Callback callback);
+    // One at a time, in order; what is read is asked for when its turn comes, so that it knows
+    // of what the one before has changed. The callback comes from the loop, once, unless the
+    // reader goes first. A reading that takes more than `patience` (a name service or a file
+    // system that hangs) is killed and fails, or no later one would ever begin.
+    void read(std::function<ReadOptions()> options, Callback callback);
     // plan_fd: a loan, the committed plan's memory file. The result's plan has fresh networks.
     void reread_networks(int plan_fd, Callback callback);
 
@@ -38,7 +39,7 @@ public:
 
 private:
     struct Request {
-        std::vector<std::string> arguments;
+        std::function<std::vector<std::string>()> arguments;
         int input = -1;
         Callback callback;
     };

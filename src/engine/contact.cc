@@ -46,12 +46,10 @@ bool is_listening(const ReadyPlan& ready, std::int32_t pid) {
 
 }  // namespace
 
-Contact::Contact(Loop& loop, LifeRecord& record, std::function<void(Datagram&)> hear,
-        std::function<void()> ready)
+Contact::Contact(Loop& loop, LifeRecord& record, Sink sink)
         : loop_(loop),
           record_(record),
-          hear_(std::move(hear)),
-          ready_(std::move(ready)),
+          sink_(std::move(sink)),
           socket_(record.notify_fd),
           pipe_(record.ready_fd),
           again_(loop, [this] { on_socket(); }),
@@ -130,15 +128,18 @@ void Contact::listen_to(const ReadyPlan& ready, std::int32_t pid, bool awaits) {
 
 bool Contact::hear_one() {
     Datagram datagram;
-    if (!socket_ || !receiver_.receive(socket_.get(), datagram)) return false;
-    hear_(datagram);
+    if (!socket_ || !sink_.may_hear() || !receiver_.receive(socket_.get(), datagram))
+        return false;
+    sink_.hear(datagram);
     return true;
 }
 
 void Contact::on_socket() {
     for (int i = 0; i < batch; ++i) {
         if (!hear_one()) {
-            if (socket_poll_) socket_poll_->start(Poll::readable);
+            if (!socket_poll_) return;
+            if (!sink_.may_hear()) break;
+            socket_poll_->start(Poll::readable);
             return;
         }
         if (!socket_poll_) return;  // it has led to the end of the program
@@ -164,11 +165,11 @@ void Contact::on_pipe() {
     pipe_poll_.reset();
     record_.ready_fd = -1;
     pipe_.reset();
-    if (said) ready_();
+    if (said) sink_.ready();
 }
 
 void Contact::look_for_listener() {
-    if (is_listening(awaited_, pid_)) return ready_();
+    if (is_listening(awaited_, pid_)) return sink_.ready();
     look_pause_ = std::min<Nanoseconds>(2 * look_pause_, last_look);
     look_.start(look_pause_);
 }

@@ -25,10 +25,17 @@ class Contact {
 public:
     using Datagram = NotifyReceiver::Datagram;
 
-    // hear: a datagram, whoever sent it. ready: what `ready` asks for has been seen. Both come
-    // from the loop, and hear from drain() too. The record outlives this.
-    Contact(Loop& loop, LifeRecord& record, std::function<void(Datagram&)> hear,
-            std::function<void()> ready);
+    // hear: a datagram, whoever sent it, with descriptors that it takes out. ready: what
+    // `ready` asks for has been seen. Both come from the loop, and hear from drain() too.
+    // may_hear: false as long as descriptors that came are still being closed; more wait in the
+    // kernel. The record outlives this.
+    struct Sink {
+        std::function<void(Datagram&)> hear;
+        std::function<void()> ready;
+        std::function<bool()> may_hear;
+    };
+
+    Contact(Loop& loop, LifeRecord& record, Sink sink);
     // Closes all there is; the next superd finds it only where this one was killed.
     ~Contact();
     Contact(const Contact&) = delete;
@@ -40,6 +47,10 @@ public:
             Launch& launch, const LifePlan& plan, const std::string& path);
     // The program runs. awaits: `ready` is still to come.
     void listen_to(const ReadyPlan& ready, std::int32_t pid, bool awaits);
+
+    // The program is another process now.
+    void follow(std::int32_t pid) { pid_ = pid; }
+
     // What it had said by now is heard: before its end is.
     void drain();
     // The program has gone.
@@ -52,13 +63,12 @@ private:
     void on_socket();
     void on_pipe();
     void look_for_listener();
-    // False: there is nothing more.
+    // False: there is nothing more, or it is to wait.
     bool hear_one();
 
     Loop& loop_;
     LifeRecord& record_;
-    std::function<void(Datagram&)> hear_;
-    std::function<void()> ready_;
+    Sink sink_;
     NotifyReceiver receiver_;
     Fd socket_, pipe_;
     std::unique_ptr<Poll> socket_poll_, pipe_poll_;

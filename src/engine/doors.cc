@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "sys/listen_socket.h"
+#include "sys/message_queue.h"
 #include "sys/renew_listener.h"
 
 #include "relay/datagrams.h"
@@ -75,11 +76,23 @@ void Doors::open(Service& service, Listener& listener) {
         adopt(service, listener, std::move(bound->fd));
         take_filter(service, listener, std::move(bound->filter));
         if (!denied_.empty()) (void)renew_filter(service, listener);
+        tell_sizes(service, listener);
     }
     if (!log_.wants(Level::debug)) return;
     log_.log(NoticeEvent{.level = Level::debug,
             .service = service.name(),
             .text = "listens on " + bound_text(listener.fd.get(), listener.plan.kind)});
+}
+
+// A queue that was not empty could not be given the plan's.
+void Doors::tell_sizes(const Service& service, const Listener& listener) {
+    if (listener.plan.kind != ListenerKind::mqueue) return;
+    const std::string sizes = other_sizes(listener.fd.get(), listener.plan);
+    if (sizes.empty()) return;
+    log_.log(NoticeEvent{.level = Level::warning,
+            .service = service.name(),
+            .text = listener.plan.address + " is not empty and keeps its sizes, " + sizes +
+                    ", until it is opened empty"});
 }
 
 void Doors::open_all(Service& service) {
@@ -132,9 +145,15 @@ void Doors::finish_offer(
         for (const auto& [name, service] : all)
             say_in_the_way(foreign, offered.holder(), *service);
     }
+    if (offered.stored()) {
+        for (const ForeignListener& foreign : offered.rest())
+            records_.let_go(foreign.fd.get());
+    }
+    const std::string what =
+            offered.stored() ? "closed, for no service asks for it, of " : "left to ";
     if (!left.empty())
         log_.log(NoticeEvent{.level = Level::notice,
-                .text = "left to " + offered.holder() + ": " + join(left, ", ")});
+                .text = what + offered.holder() + ": " + join(left, ", ")});
 }
 
 void Doors::adopt(const Service& service, Listener& listener, Fd fd) {
@@ -239,7 +258,7 @@ void Doors::move(Listener& from, Service& service, Listener& to) {
     } else {
         to.record = records_.add(listener_key(service.name(), to.plan), from.fd.get())
                             .value_or(~std::uint32_t{0});
-        if (old != ~std::uint32_t{0}) records_.remove(old);
+        if (old != ~std::uint32_t{0}) records_.remove(old, true);
     }
     adopt(service, to, std::move(from.fd));
     // Not worth a socket of its own, and the queue with it: what cannot be set is told.

@@ -98,6 +98,7 @@ private:
     void find_filter(Service& service, Listener& listener, std::uint32_t written_down);
     [[nodiscard]] Result<void> renew_filter(Service& service, Listener& listener);
     void keep_denied_out(Service& service, Listener& listener);
+    void tell_sizes(const Service& service, const Listener& listener);
     void make_wait(Service& service, Listener& listener, const Error& error);
     void arm(Service& service, Listener& listener);
     void say_in_the_way(

@@ -46,11 +46,15 @@ void Supervisor::on_started(std::uint32_t index) {
         return;
     }
     if (record.kind == ProcessKind::announce) {
-        announcer_of(index).on_started();
+        announcements_.of_record(record.listener).on_started();
         return;
     }
     if (is_own_program(record.kind)) {
-        (record.kind == ProcessKind::log ? log_channel_ : resolve_channel_).reset();
+        own_programs_.on_started(index);
+        return;
+    }
+    if (record.kind == ProcessKind::warm) {
+        warming_.handlers().on_started(index);
         return;
     }
     Service& service = *by_index_[record.service];
@@ -78,7 +82,8 @@ void Supervisor::on_started(std::uint32_t index) {
 }
 
 void Supervisor::log_start(const Service& service, std::uint32_t index) {
-    const ProcessRecord& record = processes_.records().at(index);
+    ProcessRecord& record = processes_.records().at(index);
+    record.flags = static_cast<std::uint8_t>(record.flags | record_started);
     ++service.record->started;
     outputs_.log().log(StartEvent{.service = service.name(),
             .connection = record.id,
@@ -86,13 +91,14 @@ void Supervisor::log_start(const Service& service, std::uint32_t index) {
             .peer = record.peer,
             .local = record.local,
             .socket = address_of(service, record),
-            .user = user_of(index),
-            .facts = service.plan->log.admitted});
+            .user = holding_.user_of(index),
+            .facts = service.plan->log.admitted,
+            .via = proxying_.via(index)});
 }
 
 void Supervisor::on_exec_report(std::uint32_t index, const ExecReport& report) {
     ProcessRecord& record = processes_.records().at(index);
-    if ((record.flags & launch_steps_in) == 0) return;
+    if ((record.flags & launch_steps_in) == 0 || !has_service(record)) return;
     Service& service = *by_index_[record.service];
     const auto set = [&record](std::uint8_t flag) {
         record.flags = static_cast<std::uint8_t>(record.flags | flag);
@@ -100,7 +106,8 @@ void Supervisor::on_exec_report(std::uint32_t index, const ExecReport& report) {
     switch (report.verdict) {
         case ExecVerdict::begins:
             set(launch_begun);
-            if ((record.flags & launch_exec_runs) != 0 && record.kind != ProcessKind::command)
+            if ((record.flags & launch_exec_runs) != 0 && record.kind != ProcessKind::command &&
+                    record.kind != ProcessKind::warm)
                 log_start(service, index);
             break;
         case ExecVerdict::refused:
@@ -150,35 +157,18 @@ bool Supervisor::never_ran(Service& service, const ProcessRecord& record, int st
 
 void Supervisor::on_launch_failed(std::uint32_t index, const LaunchResult& result) {
     const ProcessRecord& record = processes_.records().at(index);
-    if (record.kind == ProcessKind::log) {
-        log_channel_.reset();
-        outputs_.fall_back();
-        outputs_.log().log(FailEvent{.service = "superd-log",
-                .stage = stage_name(result.stage),
-                .subject = options_.log_program,
-                .error = result.error});
-        on_log_program_gone(index);
-        return;
-    }
-    if (record.kind == ProcessKind::resolve) {
-        // The resolver sees its channel hung up, and waits before it starts another one.
-        resolve_channel_.reset();
-        outputs_.log().log(FailEvent{.service = "superd-resolve",
-                .stage = stage_name(result.stage),
-                .subject = options_.resolve_program,
-                .error = result.error});
-        return;
-    }
-    if (record.kind == ProcessKind::announce) {
-        outputs_.log().log(FailEvent{.service = "superd-announce",
-                .stage = stage_name(result.stage),
-                .subject = options_.announce_program,
-                .error = result.error});
-        announcer_of(index).on_ended();
-        return;
-    }
     if (record.kind == ProcessKind::relay) {
         relays_.on_launch_failed(index, result);
+        return;
+    }
+    if (is_own_program(record.kind)) {
+        own_programs_.on_launch_failed(index, result);
+        if (record.kind == ProcessKind::announce)
+            announcements_.of_record(record.listener).on_ended();
+        return;
+    }
+    if (record.kind == ProcessKind::warm) {
+        warming_.handlers().on_launch_failed(index, result);
         return;
     }
     Service& service = *by_index_[record.service];
@@ -187,6 +177,8 @@ void Supervisor::on_launch_failed(std::uint32_t index, const LaunchResult& resul
     if (kind != ProcessKind::command) note_launch_failure(service, record, result);
     Instance* const instance = lives_.instance_of(service, index);
     forget_process(index);
+    if (instance == nullptr && kind == ProcessKind::command)
+        checkups_.on_command_not_launched(index, command_failure(result));
     if (instance != nullptr && kind == ProcessKind::command) {
         lives_.on_command_not_launched(service, *instance, command_failure(result));
     } else if (instance != nullptr) {
@@ -227,17 +219,31 @@ void Supervisor::log_launch_failure(
             .suppressed = *suppressed});
 }
 
+// What it said before its end comes first: it may have named its successor.
+bool Supervisor::goes_on(std::uint32_t index) {
+    const ProcessRecord& record = processes_.records().at(index);
+    if (is_own_program(record.kind) || record.kind == ProcessKind::handler) return false;
+    Service& service = *by_index_[record.service];
+    Instance* const instance = lives_.instance_of(service, index);
+    return instance != nullptr && lives_.hears_of_another(*instance);
+}
+
 void Supervisor::on_ended(std::uint32_t index, int status) {
     const ProcessRecord& record = processes_.records().at(index);
-    if (record.kind == ProcessKind::log) on_log_program_gone(index);
+    if (record.kind == ProcessKind::log) own_programs_.on_ended(index);
     if (record.kind == ProcessKind::relay) relays_.on_ended(index);
-    if (record.kind == ProcessKind::announce) announcer_of(index).on_ended();
+    if (record.kind == ProcessKind::announce)
+        announcements_.of_record(record.listener).on_ended();
     if (is_own_program(record.kind)) return;
+    if (record.kind == ProcessKind::warm && !warming_.handlers().on_ended(index, status))
+        return;
     Service& service = *by_index_[record.service];
     const ProcessKind kind = record.kind;
     if (never_ran(service, record, status)) {
         Instance* const instance = lives_.instance_of(service, index);
         forget_process(index);
+        if (instance == nullptr && kind == ProcessKind::command)
+            checkups_.on_command_not_launched(index, service.last_failure);
         if (instance != nullptr && kind == ProcessKind::command) {
             lives_.on_command_not_launched(service, *instance, service.last_failure);
         } else if (instance != nullptr) {
@@ -251,7 +257,10 @@ void Supervisor::on_ended(std::uint32_t index, int status) {
     if (kind == ProcessKind::command) {
         Instance* const of = lives_.instance_of(service, index);
         forget_process(index);
-        if (of != nullptr) lives_.on_command_ended(service, *of, status);
+        if (of != nullptr)
+            lives_.on_command_ended(service, *of, status);
+        else
+            checkups_.on_command_ended(index, status);
         on_process_gone(service, kind);
         changed(service);
         return;
@@ -264,6 +273,7 @@ void Supervisor::on_ended(std::uint32_t index, int status) {
             .status = status,
             .duration = loop_.now() - from_nanoseconds(record.started),
             .peer = record.peer,
+            .via = proxying_.via(index),
             .facts = service.plan->log.admitted});
     Instance* const instance = lives_.instance_of(service, index);
     forget_process(index);
@@ -288,7 +298,7 @@ void Supervisor::forget_process(std::uint32_t index) {
     --service.active;
     if (is_resident(record.kind)) --service.residents;
     if (record.kind != ProcessKind::relayed) --live_;
-    if (!users_.empty()) users_.erase(index);
+    holding_.forget_user(index);
     if (!tried_.empty()) tried_.erase(index);
     if (service.holds.has(Hold::connections)) release(service, Hold::connections);
     if (!any_process_hold_) return;
@@ -318,7 +328,7 @@ void Supervisor::on_service_empty(Service& service, bool of_workers) {
     if (!service.wants_listeners() || stopping_)
         remove_credentials(service.name(), options_.prefixes);
     if (service.removed) emptied_.push_back(&service);
-    go_on_ending();
+    lining_up_.go_on_ending();
     if (stopping_) {
         maybe_finish();
         return;
@@ -331,7 +341,8 @@ void Supervisor::on_service_empty(Service& service, bool of_workers) {
 
 void Supervisor::signal_all(Service& service, int signal) {
     processes_.records().for_each([&](std::uint32_t index, const ProcessRecord& record) {
-        if (record.service == service.index && !is_own_program(record.kind))
+        if (record.service == service.index && !is_own_program(record.kind) &&
+                record.kind != ProcessKind::warm)
             signal_one(index, signal);
     });
 }
@@ -346,7 +357,9 @@ bool Supervisor::signal_one(std::uint32_t index, int signal) {
 // Workers and daemons by their lives; handlers by TERM, then CONT so that a stopped process
 // sees it, and KILL after stop_timeout.
 void Supervisor::end_processes(Service& service) {
-    drop_held_of(service);
+    holding_.drop_all_of(service);
+    service.record->rolling = 0;
+    warming_.handlers().drop(service);
     const bool first = service.active > 0 && !std::exchange(service.stopping, true);
     lives_.stop_all(service);
     if (service.active == 0 || service.active == service.residents) return;
@@ -360,17 +373,9 @@ void Supervisor::end_processes(Service& service) {
 void Supervisor::signal_handlers(Service& service, int signal) {
     processes_.records().for_each([&](std::uint32_t index, const ProcessRecord& record) {
         if (record.service == service.index && !is_own_program(record.kind) &&
-                !is_resident(record.kind))
+                !is_resident(record.kind) && record.kind != ProcessKind::warm)
             signal_one(index, signal);
     });
-}
-
-void Supervisor::on_log_program_gone(std::uint32_t index) {
-    if (log_record_ != index) return;  // one that a former superd had started
-    log_record_ = ~std::uint32_t{0};
-    const auto lived = loop_.now() - from_nanoseconds(processes_.records().at(index).started);
-    if (lived > backoff_ceiling) log_failures_ = 0;
-    log_restart_.start(backoff_delay(log_failures_++));
 }
 
 }  // namespace superd

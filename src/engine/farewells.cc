@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
+#include "sys/accept.h"
 #include "sys/farewell.h"
 
 namespace superd {
@@ -15,7 +16,9 @@ Farewells::Farewells(Loop& loop) : loop_(loop), timer_(loop, [this] { on_time();
 
 void Farewells::take(Fd connection, ListenerKind kind, std::string text) {
     const int flags = ::fcntl(connection.get(), F_GETFL);
-    if (flags < 0 || ::fcntl(connection.get(), F_SETFL, flags | O_NONBLOCK) != 0) return;
+    if (flags < 0 || ::fcntl(connection.get(), F_SETFL, flags | O_NONBLOCK) != 0 ||
+            !mark_turned_away(connection.get()))
+        return;
     One one{.connection = std::move(connection),
             .kind = kind,
             .text = std::move(text),

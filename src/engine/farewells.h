@@ -7,8 +7,8 @@
 // the client takes some of its text; and all of them together a number: one more takes the
 // place of the one whose time would be up first, which is closed as it is.
 //
-// The connection is made non-blocking before anything is sent. No other accepted connection of
-// superd is: a superd that takes over after a kill knows by it who has been refused already.
+// The connection is marked before anything is sent (sys/accept.h): a superd that takes over
+// after a kill knows by it who has been refused already.
 #pragma once
 
 #include <cstddef>

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -30,11 +31,19 @@ struct Instance {
     Nanoseconds pause{0};                // before the next start, where it waits
     EndKind cause = EndKind::none;       // of the end that is under way, or was the last
     std::string cause_text;              // "it ended: status 1"
-    bool limit_reached = false;          // failed, or paused for long, for that reason
-    Mono unheeded_said{};                // when messages that do not count were last logged
-    std::unique_ptr<Timer> timer;        // made when the first deadline is
+    std::string health;                  // what its last health check came to; empty: none was
+    bool taken_out = false;              // by failed health checks, until it passes again
+    std::optional<std::uint64_t> memory_kills;  // counted when its program was launched
+    bool limit_reached = false;                 // failed, or paused for long, for that reason
+    Mono recycled_after{};         // not before the others of its pool are up again
+    Mono unheeded_said{};          // when messages that do not count were last logged
+    Mono store_full_said{};        // when descriptors that were not kept were
+    std::unique_ptr<Timer> timer;  // made when the first deadline is
 
     [[nodiscard]] bool at_rest() const { return is_at_rest(state); }
+
+    // Its place goes when its process has.
+    [[nodiscard]] bool leaves() const { return record->leaves != 0; }
 };
 
 }  // namespace superd

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Services that start after one another, and end the other way round: who waits, who is let in,
-// who is told to end next (engine/ordering.h decides).
+#include "engine/lining_up.h"
+
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -38,8 +38,8 @@ Standing standing_of_residents(const Service& service) {
 }  // namespace
 
 // What runs by the clock is as good as there: nobody waits for the next one.
-Standing Supervisor::standing_of(std::string_view name) const {
-    const Service* service = find(name);
+Standing LiningUp::standing_of(std::string_view name) const {
+    const Service* service = supervisor_.find(name);
     if (service == nullptr) return Standing::coming;  // it is about to be added
     if (service->stopping || service->ends_later) return Standing::ending;
     if (!service->wants_listeners()) return Standing::away;
@@ -49,7 +49,7 @@ Standing Supervisor::standing_of(std::string_view name) const {
     return service->has_waiting_listener() ? Standing::failing : Standing::there;
 }
 
-bool Supervisor::line_up(Service& service) {
+bool LiningUp::line_up(Service& service) {
     if (service.let_in) return true;
     if (!service.wants_listeners()) {
         service.waits_for.clear();
@@ -67,32 +67,32 @@ bool Supervisor::line_up(Service& service) {
         service.waits_for = obstacle->text();
         if (!service.listeners.empty() && !service.holds.has(Hold::order)) {
             service.holds.set(Hold::order);
-            doors_.watch(service);
+            supervisor_.doors_.watch(service);
         }
-        if (news) changed(service);
+        if (news) supervisor_.changed(service);
         return false;
     }
     service.let_in = true;
     service.waits_hard = false;
     service.waits_for.clear();
-    if (service.holds.has(Hold::order)) release(service, Hold::order);
+    if (service.holds.has(Hold::order)) supervisor_.release(service, Hold::order);
     const StartWish wish = std::exchange(service.wish, StartWish::none);
-    if (wish != StartWish::none) start_processes(service, wish == StartWish::by_hand);
-    if (!ordering_.trivial()) changed(service);
+    if (wish != StartWish::none)
+        supervisor_.start_processes(service, wish == StartWish::by_hand);
+    if (!ordering_.trivial()) supervisor_.changed(service);
     return true;
 }
 
-// Before any of them is started. Who has processes from before goes on with them.
-void Supervisor::line_up_all() {
+void LiningUp::line_up_all() {
     if (ordering_.trivial()) {
-        for (auto& [name, service] : services_)
+        for (auto& [name, service] : supervisor_.services_)
             if (!service->waits_for.empty()) (void)line_up(*service);
         return;
     }
-    for (auto& [name, service] : services_)
+    for (auto& [name, service] : supervisor_.services_)
         if (service->wants_listeners()) pull(*service, false);
     for (const std::string_view name : ordering_.in_order()) {
-        Service* service = find(name);
+        Service* service = supervisor_.find(name);
         if (service == nullptr) continue;
         if (!service->wants_listeners())
             service->let_in = false;
@@ -106,14 +106,13 @@ void Supervisor::line_up_all() {
     }
 }
 
-// Something about it is new: those behind it, and in conflict with it, may go on. A chain is
-// walked one by one, however long it is.
-void Supervisor::move_up(const Service& service) {
-    if (ordering_.trivial() || stopping_) return;
+// A chain is walked one by one, however long it is.
+void LiningUp::move_up(const Service& service) {
+    if (ordering_.trivial() || supervisor_.stopping_) return;
     for (const auto& names :
             {ordering_.behind(service.name()), ordering_.conflicts(service.name())})
         for (const std::string_view name : names) {
-            Service* other = find(name);
+            Service* other = supervisor_.find(name);
             if (other != nullptr && !other->let_in && other->wants_listeners())
                 moving_up_.push_back(other->index);
         }
@@ -121,61 +120,59 @@ void Supervisor::move_up(const Service& service) {
     while (!moving_up_.empty()) {
         const std::uint32_t index = moving_up_.front();
         moving_up_.pop_front();
-        if (by_index_[index] != nullptr) (void)line_up(*by_index_[index]);
+        if (supervisor_.by_index_[index] != nullptr)
+            (void)line_up(*supervisor_.by_index_[index]);
     }
     is_moving_up_ = false;
 }
 
-// What it requires and wants is started with it; by hand also what was stopped or has failed.
-void Supervisor::pull(Service& service, bool by_hand) {
+void LiningUp::pull(Service& service, bool by_hand) {
     if (ordering_.trivial()) return;
     for (const std::string_view name : ordering_.started_with(service.name())) {
-        Service* other = find(name);
+        Service* other = supervisor_.find(name);
         if (other == nullptr || other == &service || other->removed) continue;
         if (!other->plan->enabled || other->plan->timer.any()) continue;
         const bool wanted = other->wants_listeners();
         if (!by_hand && (wanted || other->order() != Order::none)) continue;
         if (!wanted) {
             other->set_order(other->plan->start == Start::manual ? Order::start : Order::none);
-            outputs_.log().log(NoticeEvent{
+            supervisor_.outputs_.log().log(NoticeEvent{
                     .service = other->name(), .text = "is started for " + service.name()});
         }
-        activate(*other);
+        supervisor_.activate(*other);
         const bool on_demand =
                 takes_connections(other->plan->mode) ||
                 (other->plan->mode == Mode::worker && other->plan->start == Start::demand);
-        if (!on_demand) start_processes(*other, by_hand);
+        if (!on_demand) supervisor_.start_processes(*other, by_hand);
     }
 }
 
-void Supervisor::make_way(const Service& service) {
+void LiningUp::make_way(const Service& service) {
     for (const std::string_view name : ordering_.conflicts(service.name())) {
-        Service* other = find(name);
+        Service* other = supervisor_.find(name);
         if (other == nullptr || !other->wants_listeners()) continue;
-        outputs_.log().log(NoticeEvent{.service = other->name(),
+        supervisor_.outputs_.log().log(NoticeEvent{.service = other->name(),
                 .text = "is stopped: it is in conflict with " + service.name()});
         put_down(*other);
     }
 }
 
-// By an order: its listeners are closed, and those that require it end before it does.
-void Supervisor::put_down(Service& service) {
+void LiningUp::put_down(Service& service) {
     service.set_order(Order::stop);
     service.again = false;
     service.wish = StartWish::none;
     service.let_in = false;
     service.waits_for.clear();
-    doors_.close_all(service, true);
+    supervisor_.doors_.close_all(service, true);
     end_with_dependents(service);
-    if (service.active == 0) remove_credentials(service.name(), options_.prefixes);
-    changed(service);
+    if (service.active == 0) remove_credentials(service.name(), supervisor_.options_.prefixes);
+    supervisor_.changed(service);
 }
 
-// Those that require it come back when it does.
-void Supervisor::end_with_dependents(Service& service) {
+void LiningUp::end_with_dependents(Service& service) {
     std::vector<Service*> all{&service};
     for (const std::string_view name : ordering_.stopped_with(service.name())) {
-        Service* other = find(name);
+        Service* other = supervisor_.find(name);
         if (other == nullptr || !other->let_in) continue;
         other->let_in = false;
         const bool by_itself =
@@ -187,7 +184,7 @@ void Supervisor::end_with_dependents(Service& service) {
     end_in_order(all);
 }
 
-void Supervisor::end_in_order(const std::vector<Service*>& services) {
+void LiningUp::end_in_order(const std::vector<Service*>& services) {
     for (Service* service : services) {
         if (service->ends_later) continue;
         service->ends_later = true;
@@ -196,27 +193,27 @@ void Supervisor::end_in_order(const std::vector<Service*>& services) {
     go_on_ending();
 }
 
-void Supervisor::go_on_ending() {
+void LiningUp::go_on_ending() {
     if (std::exchange(is_ending_, true)) return;
     for (bool any = true; any && !ending_.empty();) {
         any = false;
         const Ordering::Names left(ending_.begin(), ending_.end());
         const auto free = ordering_.may_end(left, [this](std::string_view name) {
-            const Service* service = find(name);
+            const Service* service = supervisor_.find(name);
             return service == nullptr || !service->stopping;
         });
         // Names of the plan's, or of ending_ itself, which changes now.
         const std::set<std::string> next(free.begin(), free.end());
         std::erase_if(ending_, [&](const std::string& name) { return next.contains(name); });
         for (const std::string& name : next) {
-            Service* service = find(name);
+            Service* service = supervisor_.find(name);
             if (service == nullptr) continue;
             any = true;
             service->ends_later = false;
-            end_processes(*service);
-            if (!stopping_) {
+            supervisor_.end_processes(*service);
+            if (!supervisor_.stopping_) {
                 (void)line_up(*service);
-                changed(*service);
+                supervisor_.changed(*service);
             }
         }
     }

@@ -2,6 +2,8 @@
 // Daemons and workers, each through its life: what policy/life.h asks for is done here.
 #include <algorithm>
 #include <csignal>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <sys/random.h>
@@ -49,6 +51,13 @@ void keep(ServiceRecord& record, const RestartTally& tally) {
     record.restart_window = tally.window_at;
 }
 
+// By itself: what it has stored is kept for that. Where somebody may knock there is no end.
+bool may_start_again(const Service& service, LifeState state) {
+    return state == LifeState::waiting || service.again ||
+           (service.plan->mode == Mode::worker && service.wants_listeners() &&
+                   !service.removed);
+}
+
 // What a start has not come to.
 std::string_view lacks(LifeState state) {
     if (state == LifeState::preparing) return "exec_pre has not ended";
@@ -73,7 +82,9 @@ Lives::Lives(Loop& loop, const State& state, Processes& processes, EventSink& lo
           log_(log),
           host_(host),
           notify_directory_(std::move(notify_directory)),
-          records_(state) {}
+          records_(state),
+          groups_(state),
+          store_(loop, state, processes.spawner()) {}
 
 std::unique_ptr<Instance> Lives::make_instance(const Service& service, std::uint32_t number) {
     auto instance = std::make_unique<Instance>();
@@ -82,44 +93,78 @@ std::unique_ptr<Instance> Lives::make_instance(const Service& service, std::uint
     if (instance->record != nullptr) return instance;
     instance->own = std::make_unique<LifeRecord>();
     instance->record = instance->own.get();
+    instance->record->service = service.index;
     instance->record->notify_fd = instance->record->ready_fd = -1;
     return instance;
 }
 
 void Lives::fit(Service& service) {
-    const std::size_t wanted = wanted_instances(*service.plan);
-    while (service.instances.size() < wanted)
-        service.instances.push_back(
-                make_instance(service, static_cast<std::uint32_t>(service.instances.size())));
-    for (std::size_t i = wanted; i < service.instances.size(); ++i)
-        live(service, *service.instances[i], LifeEvent::stop);
+    while (staying_instances(service) < wanted_instances(service))
+        add_place(service);
+    trim(service);
+    // What they are allowed may be different now.
+    for (const auto& instance : service.instances)
+        if (is_up(instance->state)) arm(service, *instance);
     drop_extra(service);
 }
 
-void Lives::drop_extra(Service& service) {
-    const std::size_t wanted = wanted_instances(*service.plan);
-    while (service.instances.size() > wanted && service.instances.back()->at_rest())
-        drop_last(service);
+// What a former superd has written down of places comes first.
+Instance& Lives::add_place(Service& service) {
+    auto number = records_.left_of(service.index);
+    for (std::uint32_t next = 0; !number; ++next)
+        if (find(service, next) == nullptr) number = next;
+    service.instances.push_back(make_instance(service, *number));
+    return *service.instances.back();
 }
 
-void Lives::drop_last(Service& service) {
-    Instance& instance = *service.instances.back();
+// While one generation follows another there may be one more than there are to be.
+void Lives::trim(Service& service) {
+    const std::size_t most = wanted_instances(service) + (service.record->rolling != 0 ? 1 : 0);
+    for (const bool rests : {true, false})
+        for (std::size_t i = service.instances.size(); i-- > 0;) {
+            if (staying_instances(service) <= most) return;
+            Instance& instance = *service.instances[i];
+            if (!instance.leaves() && (!rests || instance.at_rest())) let_go(service, instance);
+        }
+}
+
+void Lives::let_go(Service& service, Instance& instance) {
+    instance.record->leaves = 1;
+    live(service, instance, LifeEvent::stop);
+}
+
+void Lives::drop_extra(Service& service) {
+    std::erase_if(service.instances, [this](const auto& instance) {
+        if (!instance->leaves() || !instance->at_rest()) return false;
+        drop(*instance);
+        return true;
+    });
+}
+
+// Before it goes.
+void Lives::drop(Instance& instance) {
     instance.contact.reset();
+    store_.drop({instance.record->service, instance.number});
     if (instance.own == nullptr) records_.remove(*instance.record);
-    service.instances.pop_back();
 }
 
 void Lives::forget(Service& service) {
-    while (!service.instances.empty())
-        drop_last(service);
+    for (const auto& instance : service.instances)
+        drop(*instance);
+    service.instances.clear();
+}
+
+Instance* Lives::find(const Service& service, std::uint32_t number) {
+    const auto known = std::find_if(service.instances.begin(), service.instances.end(),
+            [number](const auto& one) { return one->number == number; });
+    return known == service.instances.end() ? nullptr : known->get();
 }
 
 Instance* Lives::instance_of(Service& service, std::uint32_t process) const {
-    const std::uint32_t number = processes_.records().at(process).listener;
-    if (number >= service.instances.size()) return nullptr;
-    Instance& instance = *service.instances[number];
-    const bool own = instance.process == process || instance.command == process;
-    return own ? &instance : nullptr;
+    Instance* const instance = find(service, processes_.records().at(process).listener);
+    if (instance == nullptr) return nullptr;
+    const bool own = instance->process == process || instance->command == process;
+    return own ? instance : nullptr;
 }
 
 void Lives::live(Service& service, Instance& instance, LifeEvent event) {
@@ -143,19 +188,20 @@ void Lives::live(Service& service, Instance& instance, LifeEvent event) {
             break;
         case LifeEffect::await: await(service, instance); break;
         case LifeEffect::send_term:
-            send(instance, SIGTERM);
-            send(instance, SIGCONT);  // a stopped process sees it
+            send(service, instance, SIGTERM);
+            send(service, instance, SIGCONT);  // a stopped process sees it
             break;
         case LifeEffect::send_abort:
             say(service, Level::error, instance.cause_text + ": ABRT");
-            send(instance, SIGABRT);
-            send(instance, SIGCONT);
+            send_abort(instance);
             break;
         case LifeEffect::send_kill:
             say(service, Level::warning,
                     fmt::format("1 process still there after {}_timeout: KILL",
                             instance.cause == EndKind::watchdog ? "abort" : "stop"));
-            send(instance, SIGKILL);
+            end_all(service, instance);
+            if (instance.command != no_process)
+                processes_.send_signal(instance.command, SIGKILL);
             break;
         case LifeEffect::say_unkillable:
             say(service, Level::error, "KILL did not end its process: it hangs in the kernel");
@@ -166,8 +212,22 @@ void Lives::live(Service& service, Instance& instance, LifeEvent event) {
 }
 
 void Lives::stop_all(Service& service) {
-    for (const auto& instance : service.instances)
+    for (const auto& instance : service.instances) {
         live(service, *instance, LifeEvent::stop);
+        drop_stored(service, *instance);
+    }
+}
+
+// Once nothing comes of it any more by itself.
+void Lives::drop_stored(const Service& service, const Instance& instance) {
+    if (instance.at_rest() && !may_start_again(service, instance.state))
+        store_.drop(place_of(service, instance));
+}
+
+void Lives::retire(Service& service, Instance& instance, EndKind kind, std::string text) {
+    if (!is_up(instance.state)) return;
+    note_cause(service, instance, kind, std::move(text));
+    live(service, instance, LifeEvent::stop);
 }
 
 // A new life.
@@ -176,7 +236,8 @@ void Lives::clear(Instance& instance) {
     instance.cause = EndKind::none;
     instance.cause_text.clear();
     instance.running_since = Mono::max();
-    instance.unheeded_said = {};
+    instance.unheeded_said = instance.recycled_after = {};
+    record.requests = 0;
     record.cause = 0;
     record.cause_text[0] = record.status[0] = '\0';
     record.running_since = record.expires = record.heard = record.watchdog = 0;
@@ -193,6 +254,7 @@ void Lives::enter(Service& service, Instance& instance, LifeState state) {
     const bool goes_on = instance.state == state && instance.deadline != Mono::max();
     if (state == LifeState::preparing && instance.state != state) {
         clear(instance);
+        record.generation = service.record->generation;
         const auto& bound = service.plan->life.start_timeout;
         record.start_by = bound ? to_nanoseconds(loop_.now() + *bound) : 0;
     }
@@ -204,17 +266,55 @@ void Lives::enter(Service& service, Instance& instance, LifeState state) {
         start_watch(service, instance);
     }
     if (!has_process(state) && instance.contact) instance.contact->hush();
+    drop_stored(service, instance);
     if (goes_on) return;
     const Nanoseconds bound = bound_of(*service.plan, instance, loop_.now());
     set_deadline(
             service, instance, bound == Nanoseconds::max() ? Mono::max() : loop_.now() + bound);
 }
 
-void Lives::send(const Instance& instance, int signal) {
-    if (instance.process != no_process) processes_.send_signal(instance.process, signal);
-    // ABRT asks for the program's core.
-    if (instance.command != no_process)
-        processes_.send_signal(instance.command, signal == SIGABRT ? SIGTERM : signal);
+// The program with all that came of it, and the command beside it.
+void Lives::send(const Service& service, const Instance& instance, int signal) const {
+    if (instance.process != no_process)
+        groups_.signal(service.name(), processes_.records().at(instance.process), signal);
+    if (instance.command != no_process) processes_.send_signal(instance.command, signal);
+}
+
+unsigned Lives::kill(
+        const Service& service, const Instance& instance, KillWhom whom, int signal) const {
+    unsigned told = 0;
+    if (instance.process != no_process && whom == KillWhom::main)
+        told += processes_.send_signal(instance.process, signal) ? 1U : 0U;
+    if (instance.process != no_process && whom == KillWhom::all)
+        told += groups_.signal(
+                service.name(), processes_.records().at(instance.process), signal);
+    if (instance.command != no_process && whom != KillWhom::main)
+        told += processes_.send_signal(instance.command, signal) ? 1U : 0U;
+    return told;
+}
+
+// ABRT asks for the program's core.
+void Lives::send_abort(const Instance& instance) {
+    if (instance.process != no_process) processes_.send_signal(instance.process, SIGABRT);
+    if (instance.command != no_process) processes_.send_signal(instance.command, SIGTERM);
+    for (const std::uint32_t process : {instance.process, instance.command})
+        if (process != no_process) processes_.send_signal(process, SIGCONT);
+}
+
+// A daemon or worker is its program; what else came of it ends with it.
+unsigned Lives::end_all(const Service& service, const Instance& instance) {
+    if (instance.process == no_process) return 0;
+    return groups_.end(service.name(), processes_.records().at(instance.process));
+}
+
+void Lives::signal_all(const Service& service, int signal) const {
+    for (const auto& instance : service.instances)
+        send(service, *instance, signal);
+}
+
+std::vector<pid_t> Lives::members(const Service& service, const Instance& instance) const {
+    if (instance.process == no_process) return {};
+    return groups_.members(service.name(), processes_.records().at(instance.process));
 }
 
 void Lives::say(Service& service, Level level, std::string_view text) {
@@ -227,7 +327,7 @@ void Lives::note_cause(Service& service, Instance& instance, EndKind kind, std::
     instance.cause_text = std::move(text);
     instance.record->cause = static_cast<std::uint8_t>(kind);
     keep_text(instance.record->cause_text, instance.cause_text);
-    if (kind != EndKind::clean && !service.stopping) service.last_failure = instance.cause_text;
+    if (!is_good_end(kind) && !service.stopping) service.last_failure = instance.cause_text;
 }
 
 // ---- news of processes
@@ -243,14 +343,31 @@ void Lives::on_not_launched(
     live(service, instance, LifeEvent::not_launched);
 }
 
+std::optional<GroupUsage> Lives::usage(const Service& service) const {
+    const bool any = std::any_of(service.instances.begin(), service.instances.end(),
+            [](const auto& one) { return one->process != no_process; });
+    return any ? groups_.usage(service.name()) : std::nullopt;
+}
+
+// Nobody here has sent KILL to a life that is wanted.
+bool Lives::is_for_memory(const Service& service, const Instance& instance, int status) const {
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+           instance.state != LifeState::killing && instance.memory_kills &&
+           groups_.memory_kills(service.name()) > *instance.memory_kills;
+}
+
 // What it said before its end comes first: READY=1 and an exit status may be one read apart.
 void Lives::on_ended(Service& service, Instance& instance, int status) {
     if (instance.contact) instance.contact->drain();
     EndKind kind = classify_exit(status, service.plan->life.clean_exit);
     std::string text = "it ended: " + exit_text(status);
+    if (is_for_memory(service, instance, status)) {
+        kind = EndKind::memory;
+        text += ", and the kernel has killed for want of memory while it ran";
+    }
     const ReadyKind ready = service.plan->life.ready.kind;
     if (instance.state == LifeState::starting && ready != ReadyKind::exit) {
-        text = "it ended before it was ready: " + exit_text(status);
+        text.insert(std::string_view("it ended").size(), " before it was ready");
         if (kind == EndKind::clean) kind = EndKind::status;
     }
     if (instance.record->said_error != 0)
@@ -261,6 +378,10 @@ void Lives::on_ended(Service& service, Instance& instance, int status) {
         if (!service.stopping) service.last_failure = instance.cause_text;
     }
     note_cause(service, instance, kind, std::move(text));
+    if (const unsigned left = end_all(service, instance); left > 0)
+        say(service, Level::warning,
+                fmt::format("{} process{} left over by its program: KILL", left,
+                        left == 1 ? "" : "es"));
     instance.process = no_process;
     instance.record->last_status = status;
     live(service, instance,
@@ -280,7 +401,7 @@ LifeEvent Lives::judge(Service& service, Instance& instance) {
             {.kind = instance.cause,
                     .up = ran ? loop_.now() - instance.running_since : Nanoseconds{0},
                     .wanted = service.wants_listeners() && !service.stopping && !host_.ends() &&
-                              instance.number < wanted_instances(*service.plan),
+                              !instance.leaves(),
                     .has_doors = !service.plan->listeners.empty(),
                     .chance = random_number()},
             tally, loop_.now());
@@ -318,6 +439,7 @@ void Lives::arm(Service& service, Instance& instance) {
         next = std::min(next, from_kept(record.expires));
     if (is_up(instance.state) && record.watchdog > 0)
         next = std::min(next, from_nanoseconds(record.heard + record.watchdog));
+    next = std::min(next, recycled_at(service, instance));
     if (next == Mono::max()) {
         if (instance.timer) instance.timer->stop();
         return;
@@ -353,6 +475,8 @@ void Lives::on_timer(Service& service, Instance& instance) {
                         format_duration(plan.life.run_timeout.value_or(Nanoseconds{0})) +
                         " is over");
         live(service, instance, LifeEvent::expired);
+    } else if (recycled_at(service, instance) <= now) {
+        recycle(service, instance);
     } else {
         return arm(service, instance);
     }
@@ -379,31 +503,39 @@ void Lives::extend(Service& service, Instance& instance, Nanoseconds by) {
 void Lives::adopt(Service& service, std::uint32_t process) {
     ProcessRecord& record = processes_.records().at(process);
     const bool command = record.kind == ProcessKind::command;
+    if (command && (record.flags & record_checks) != 0) {  // who asked has gone
+        processes_.send_signal(process, SIGKILL);
+        return;
+    }
     const auto place = [command](Instance& instance) -> std::uint32_t& {
         return command ? instance.command : instance.process;
     };
-    const bool free = record.listener < service.instances.size() &&
-                      place(*service.instances[record.listener]) == no_process;
-    if (!free) {  // the plan has fewer places by now: it goes as one too many
-        while (service.instances.size() <= record.listener)
-            service.instances.push_back(make_instance(
-                    service, static_cast<std::uint32_t>(service.instances.size())));
-        if (place(*service.instances[record.listener]) != no_process) return;  // superseded
+    Instance* instance = find(service, record.listener);
+    if (instance == nullptr) {  // one of those that are to go
+        service.instances.push_back(make_instance(service, record.listener));
+        instance = service.instances.back().get();
     }
-    place(*service.instances[record.listener]) = process;
+    if (place(*instance) != no_process) return;  // superseded
+    place(*instance) = process;
+}
+
+void Lives::drop_unclaimed(const std::function<bool(StorePlace)>& exists) {
+    records_.drop_unclaimed();
+    store_.drop_unless(exists);
 }
 
 void Lives::resume(Service& service) {
-    const std::size_t wanted = wanted_instances(*service.plan);
-    for (std::size_t i = 0; i < service.instances.size(); ++i) {
-        Instance& instance = *service.instances[i];
+    for (const auto& one : service.instances) {
+        Instance& instance = *one;
         const auto was = static_cast<LifeState>(instance.record->state);
         const bool runs = instance.process != no_process || instance.command != no_process;
         // Which workers are to be started again their listeners say.
         if (!runs && is_at_rest(was) && service.plan->mode != Mode::daemon) continue;
         restore(service, instance);
-        if (i >= wanted) live(service, instance, LifeEvent::stop);
+        if (instance.leaves()) live(service, instance, LifeEvent::stop);
     }
+    trim(service);
+    drop_extra(service);
 }
 
 void Lives::restore(Service& service, Instance& instance) {
@@ -415,6 +547,7 @@ void Lives::restore(Service& service, Instance& instance) {
     instance.cause = static_cast<EndKind>(life.cause);
     instance.cause_text = life.cause_text;
     instance.limit_reached = life.limit != 0;
+    instance.memory_kills = groups_.memory_kills(service.name());
     instance.pause = std::max(deadline - loop_.now(), Nanoseconds{0});
     // What was between clone and exec then runs now; a launch that had not come so far is none.
     const bool launched = runs && (was == LifeState::launching || !has_process(was));

@@ -19,6 +19,7 @@
 #include "config/plan.h"
 #include "policy/denials.h"
 #include "policy/state_names.h"
+#include "sys/cgroup.h"
 
 namespace superd {
 
@@ -32,7 +33,8 @@ struct ListenerStatus {
 
 struct ProcessStatus {
     int pid = 0;
-    std::string kind;  // "handler", "worker", "daemon"; "held": it waits to be let in
+    std::string kind;  // "handler", "worker", "daemon"; "held": it waits to be let in;
+                       // "parked": it was started ahead of its client
     std::uint64_t connection = 0;  // 0: none
     Endpoint peer, local;
     std::string user{};  // as the peer's ident server says; empty: not known
@@ -55,6 +57,13 @@ struct TimerStatus {
     std::uint64_t runs = 0, skipped = 0;
 };
 
+// Of a service whose handlers are started ahead.
+struct WarmStatus {
+    std::uint32_t wanted = 0, parked = 0, starting = 0;
+    std::uint64_t served_warm = 0, served_cold = 0;
+    std::string trouble{};  // why there are not as many as wanted; empty: nothing is wrong
+};
+
 struct ServiceStatus {
     std::string name, description;
     ServiceState state = ServiceState::stopped;
@@ -67,11 +76,16 @@ struct ServiceStatus {
     std::vector<ProcessStatus> processes;
     std::uint32_t connections = 0;  // now
     std::uint64_t accepted = 0, started = 0, failed = 0, exited = 0, dropped_datagrams = 0;
+    // Lines that superd-log read of its processes, and that not every place for them took.
+    std::uint64_t log_lines = 0, log_lost = 0;
     std::vector<AnnouncementStatus> announcements;
     std::optional<TimerStatus> timer;
+    std::optional<GroupUsage> usage{};  // where it was asked for
+    std::optional<WarmStatus> warm{};
     std::vector<std::pair<std::string, std::uint64_t>>
-            refused;           // by reason, only those not zero
-    std::string last_exit;     // "status 1", "signal TERM"; empty: none yet
+            refused;                  // by reason, only those not zero
+    std::vector<std::string> stored;  // names of the descriptors that are kept for it
+    std::string last_exit;            // "status 1", "signal TERM"; empty: none yet
     std::string last_failure;  // "exec /usr/sbin/foo: No such file or directory"; empty: none
 };
 
@@ -86,7 +100,8 @@ struct DaemonStatus {
     std::uint64_t plan_sequence = 0;
     std::uint32_t processes = 0, max_processes = 0;
     bool root = false;
-    std::string upgrade_failure{};  // of the last upgrade; empty: it went well, or there was none
+    std::string
+            upgrade_failure{};  // of the last upgrade; empty: it went well, or there was none
 };
 
 // Codes are superctl's exit codes: 0 ok, 1 failed, 3 not running, 4 no such service, 6 timeout.
@@ -104,12 +119,21 @@ struct ReloadReport {
     std::vector<ServiceDiff> changes;
 };
 
+// Whom explain() is asked about.
+struct Asker {
+    Endpoint peer;
+    std::vector<std::uint32_t> groups{};  // a UNIX peer's supplementary ones
+};
+
 struct Explanation {
     bool admitted = false;
     std::string reason;  // refusal name or "admitted"
     std::string rule;    // file:line of what decided; empty: built-in
     std::string text;    // the sentence for people
 };
+
+// main: the program; control: the command that runs beside it.
+enum class KillWhom : std::uint8_t { main, control, all };
 
 class Manager {
 public:
@@ -118,12 +142,14 @@ public:
     [[nodiscard]] virtual DaemonStatus daemon() const = 0;
     [[nodiscard]] virtual std::vector<std::string> names() const = 0;
     [[nodiscard]] virtual std::optional<ServiceStatus> service(std::string_view name) const = 0;
+    // Reads a handful of files.
+    [[nodiscard]] virtual std::optional<GroupUsage> usage(std::string_view name) const = 0;
     // How many services are in each state.
     [[nodiscard]] virtual std::map<ServiceState, std::uint32_t> state_counts() const = 0;
     // Sentences, one a line: the state, its cause, when it changes by itself.
     [[nodiscard]] virtual std::optional<std::string> why(std::string_view name) const = 0;
     [[nodiscard]] virtual std::optional<Explanation> explain(
-            std::string_view name, const Endpoint& from, Wall at) const = 0;
+            std::string_view name, const Asker& from, Wall at) const = 0;
 
     // Before explain(): where the name of `from` decides it is looked up. done is called once,
     // from the loop or before this returns.
@@ -155,10 +181,17 @@ public:
     // connection 0: every process of the service.
     virtual void kill(
             std::string_view name, int signal, std::uint64_t connection, Reply reply) = 0;
+    // all: what superd started for it, and with daemons and workers what came of that.
+    virtual void kill_whom(std::string_view name, KillWhom whom, int signal, Reply reply) = 0;
+    // So many copies of a service with replicas, until the file asks for another number than it
+    // does now, or superd is stopped.
+    virtual void scale(std::string_view name, std::uint32_t count, Reply reply) = 0;
     virtual void reload_config(bool dry_run, std::function<void(ReloadReport)> reply) = 0;
     // Another program takes superd's place; empty: the one in the place of its own file. The
     // reply, with the program's version, comes before it does.
     virtual void upgrade(const std::string& program, Reply reply) = 0;
+    // After a rotation by somebody else: log files are opened anew, by the plan in force.
+    [[nodiscard]] virtual Outcome reopen_logs() = 0;
     // Until test(status) holds; checked at every change of the service and once at once.
     // Returns a token for forget_wait (a client that went away).
     virtual std::uint64_t wait(std::string_view name,

@@ -42,10 +42,10 @@ void Supervisor::start(std::string_view name, Reply reply) {
     service->record->restart_window = 0;
     service->holds.clear(Hold::backoff);
     service->holds.clear(Hold::unread);
-    pull(*service, true);
-    make_way(*service);
+    lining_up_.pull(*service, true);
+    lining_up_.make_way(*service);
     activate(*service);
-    (void)line_up(*service);
+    (void)lining_up_.line_up(*service);
     const bool on_demand =
             service->plan->mode == Mode::worker && service->plan->start == Start::demand;
     // What is still ending after a stop gets a successor.
@@ -72,7 +72,7 @@ void Supervisor::wait_for_start(std::string_view name, Reply reply) {
 void Supervisor::stop(std::string_view name, Reply reply) {
     Service* service = find(name);
     if (service == nullptr) return reply(no_such(name));
-    put_down(*service);
+    lining_up_.put_down(*service);
     wait(name, is_settled, std::move(reply));
 }
 
@@ -80,9 +80,12 @@ void Supervisor::stop(std::string_view name, Reply reply) {
 void Supervisor::reload(std::string_view name, Reply reply) {
     Service* service = find(name);
     if (service == nullptr) return reply(no_such(name));
-    if (!service->plan->life.reload.known())
-        return reply({code_failed,
-                fmt::format("{} has no reload; superctl restart {}", name, name)});
+    if (!service->plan->life.reload.known()) {
+        if (begin_roll(*service)) return wait_for_reload(name, std::move(reply));
+        if (!service->plan->pool.overlap)
+            return reply({code_failed,
+                    fmt::format("{} has no reload; superctl restart {}", name, name)});
+    }
     unsigned told = 0;
     service->reload_failure.clear();
     for (const auto& instance : service->instances) {
@@ -94,6 +97,11 @@ void Supervisor::reload(std::string_view name, Reply reply) {
         return reply({code_not_running,
                 fmt::format("{} does not run; superctl why {}", name, name)});
     changed(*service);
+    wait_for_reload(name, std::move(reply));
+}
+
+// Replies with its failure where it failed.
+void Supervisor::wait_for_reload(std::string_view name, Reply reply) {
     const std::string text(name);
     const auto done = [](const ServiceStatus& status) {
         return status.state != ServiceState::reloading;
@@ -113,8 +121,9 @@ void Supervisor::restart(std::string_view name, Reply reply) {
     if (stopping_) return reply({code_failed, std::string(superd_stops)});
     if (service->active == 0) return start(name, std::move(reply));
     if (!service->wants_listeners()) service->set_order(order_to_run(*service->plan));
+    if (begin_roll(*service)) return wait_for_reload(name, std::move(reply));
     service->again = true;
-    end_with_dependents(*service);
+    lining_up_.end_with_dependents(*service);
     activate(*service);
     wait_for_start(name, std::move(reply));
 }
@@ -155,6 +164,7 @@ void Supervisor::drain(std::string_view name, Reply reply) {
     if (service == nullptr) return reply(no_such(name));
     service->set_order(Order::drain);
     service->again = false;
+    service->record->rolling = 0;
     doors_.close_all(*service, true);
     if (!takes_connections(service->plan->mode)) signal_all(*service, SIGTERM);
     changed(*service);
@@ -170,7 +180,9 @@ void Supervisor::kill(
     if (service == nullptr) return reply(no_such(name));
     unsigned told = 0;
     processes_.records().for_each([&](std::uint32_t index, const ProcessRecord& record) {
-        if (record.service != service->index || is_own_program(record.kind)) return;
+        if (record.service != service->index || is_own_program(record.kind) ||
+                record.kind == ProcessKind::warm)
+            return;
         if ((record.flags & record_held) != 0) return;  // there is no process yet
         if (connection != 0 && record.id != connection) return;
         if (signal_one(index, signal)) ++told;
@@ -182,6 +194,25 @@ void Supervisor::kill(
                                   name, connection, name)
                         : fmt::format("{} has no process", name)});
     }
+    reply({0, fmt::format("{} process{} told", told, told == 1 ? "" : "es")});
+}
+
+void Supervisor::kill_whom(std::string_view name, KillWhom whom, int signal, Reply reply) {
+    Service* service = find(name);
+    if (service == nullptr) return reply(no_such(name));
+    unsigned told = 0;
+    for (const auto& instance : service->instances)
+        told += lives_.kill(*service, *instance, whom, signal);
+    processes_.records().for_each([&](std::uint32_t index, const ProcessRecord& record) {
+        if (record.service != service->index || is_own_program(record.kind)) return;
+        if (is_resident(record.kind) || whom == KillWhom::control) return;
+        if ((record.flags & record_held) == 0 && signal_one(index, signal)) ++told;
+    });
+    if (told == 0)
+        return reply({code_not_running, fmt::format("{} has no {}process", name,
+                                                whom == KillWhom::control ? "control "
+                                                : whom == KillWhom::main  ? "main "
+                                                                          : "")});
     reply({0, fmt::format("{} process{} told", told, told == 1 ? "" : "es")});
 }
 

@@ -20,15 +20,24 @@ Outputs::Outputs(Loop& loop, std::uint32_t own_uid, std::function<void()> on_cha
     loop_.at_turn_end([this] { flush(); });
 }
 
+void Outputs::set_log_program(const IdentityPlan& identity, int board) {
+    if (identity.change) hub_.set_writer(DirectoryOwner{identity.uid, identity.gid});
+    hub_.set_board(board);
+    if (auto mapped = LogBoard::map(board)) board_ = std::move(*mapped);
+}
+
 void Outputs::configure(const DaemonPlan& plan, const Plan& services) {
     std::vector<LogHub::Route> routes;
     for (const auto& service : services.services)
         if (!service->log.sinks.empty()) routes.push_back({service->name, service->log.sinks});
     log_.set_format(plan.log_format);
     files_.clear();
-    for (const Error& error : hub_.configure(plan, std::move(routes)))
+    trouble_.clear();
+    for (const Error& error : hub_.configure(plan, std::move(routes))) {
+        trouble_ += (trouble_.empty() ? "" : "; ") + error.text();
         log_.log(FailEvent{
                 .stage = error.operation, .subject = error.subject, .error = error.code});
+    }
 }
 
 void Outputs::open_reader_socket(
@@ -99,7 +108,8 @@ Loan Outputs::descriptor_for(Service& service, const Output& output) {
     switch (output.kind) {
         case OutputKind::null:
         case OutputKind::socket: return {};
-        case OutputKind::log: return stream_of(service);
+        case OutputKind::log:
+        case OutputKind::pipe: return stream_of(service);
         case OutputKind::file: break;
     }
     const auto known = files_.find(output.path);
@@ -118,9 +128,17 @@ Loan Outputs::descriptor_for(Service& service, const Output& output) {
     return stream_of(service);
 }
 
+// The first stream of a service that is new here: its place on the board may have been
+// another's.
 Loan Outputs::stream_of(Service& service) {
-    auto stream = hub_.service_stream(service.name());
+    const ExecPlan& exec = service.plan->exec;
+    LogHub::StreamWish wish{.place = service.index,
+            .pipe = exec.standard_error.kind == OutputKind::pipe ||
+                    exec.standard_output.kind == OutputKind::pipe};
+    if (exec.identity.change) wish.owner = exec.identity.uid;
+    auto stream = hub_.service_stream(service.name(), wish);
     if (!stream) return {};
+    if (service.record->log_read < 0) board_.clear(service.index);
     service.record->log_read = stream->read_end;
     service.record->log_write = stream->write_end;
     return Loan(stream->owner);
@@ -128,8 +146,8 @@ Loan Outputs::stream_of(Service& service) {
 
 void Outputs::adopt_streams(Service& service) {
     if (service.record->log_read < 0 || service.record->log_write < 0) return;
-    hub_.adopt_stream(
-            service.name(), Fd(service.record->log_read), Fd(service.record->log_write));
+    hub_.adopt_stream(service.name(), Fd(service.record->log_read),
+            Fd(service.record->log_write), service.index);
 }
 
 void Outputs::drop(const Service& service) {

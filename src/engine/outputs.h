@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "engine/service.h"
+#include "log/board.h"
 #include "log/hub.h"
 #include "log/writer.h"
 #include "loop/loop.h"
@@ -29,9 +30,21 @@ public:
 
     [[nodiscard]] LogWriter& log() { return log_; }
 
+    // Before anything else: whom superd-log runs as, and where it counts (a loan).
+    void set_log_program(const IdentityPlan& identity, int board);
+
+    // What superd-log has counted of a service; null where it has no board.
+    [[nodiscard]] const LogTally* tally(const Service& service) const {
+        return board_.at(service.index);
+    }
+
     // Sinks from the plan, those of services included; log files and services' output files
     // are opened anew.
     void configure(const DaemonPlan& plan, const Plan& services);
+
+    // Which files could not be opened by the last configure(), and why; empty: all were.
+    [[nodiscard]] const std::string& trouble() const { return trouble_; }
+
     // The socket of `superctl logs`.
     void open_reader_socket(const std::string& path, std::optional<std::uint32_t> admin_gid);
 
@@ -42,6 +55,9 @@ public:
     void fall_back();
     // superd stops for good.
     void finish();
+
+    // After finish(): superd-log sees the end of what superd says.
+    void leave_stream() { log_.to_plain(2); }
 
     // The service's log stream, an output file, or -1 where the plan wants /dev/null or the
     // socket. What cannot be opened is logged and becomes the log stream. A reload opens files
@@ -59,10 +75,12 @@ private:
     Loop& loop_;
     LogWriter log_;
     LogHub hub_;
+    LogBoard board_;
     std::function<void()> on_channel_lost_;
     std::unique_ptr<Poll> channel_poll_;
     Timer retry_;  // what could not be written at once
     bool events_open_ = false;
+    std::string trouble_;
     std::map<std::string, std::shared_ptr<const Fd>, std::less<>> files_;  // by path
 };
 

@@ -61,6 +61,10 @@ void Processes::adopt(std::uint32_t index) {
     (void)reaper_.add(index);
 }
 
+void Processes::follow(std::uint32_t index, std::int32_t pid, Fd pidfd) {
+    (void)reaper_.follow(index, pid, std::move(pidfd));
+}
+
 bool Processes::send_signal(std::uint32_t index, int signal) {
     return signal_process(records_.at(index), signal);
 }
@@ -121,6 +125,7 @@ void Processes::take_ended() {
     // The sink may start processes; it never asks for ends.
     for (std::size_t i = 0; i < ended_.size(); ++i) {
         const Ended end = ended_[i];
+        if (sink_.goes_on(end.record)) continue;
         sink_.on_ended(end.record, end.status);
         reaper_.reap(end.record);
         records_.give_back(end.record);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/fd.h"
 #include "engine/records.h"
 #include "loop/loop.h"
 #include "sys/exec_report.h"
@@ -21,6 +22,8 @@ public:
     virtual void on_started(std::uint32_t index) = 0;
     // The record is still held: the sink reads it, then gives it back.
     virtual void on_launch_failed(std::uint32_t index, const LaunchResult& result) = 0;
+    // It has ended, and is about to be reaped. True: another process has taken its place.
+    virtual bool goes_on(std::uint32_t index) = 0;
     // status: as waitpid(2)'s, -1 unknown. The pid is still reserved during the call;
     // afterwards it is reaped and the record given back.
     virtual void on_ended(std::uint32_t index, int status) = 0;
@@ -42,6 +45,8 @@ public:
     void launch(Launch launch);
     // A process that a former superd started: watched from now on.
     void adopt(std::uint32_t index);
+    // The record's process is another one from now on, which lives as far as is known.
+    void follow(std::uint32_t index, std::int32_t pid, Fd pidfd);
     // By pidfd; false where it has gone already.
     bool send_signal(std::uint32_t index, int signal);
     // Takes what has ended and is nobody's; asked for by SIGCHLD, seldom. A bounded number:

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/fd.h"
+#include "engine/kept_listeners.h"
 
 namespace superd {
 
@@ -41,7 +42,7 @@ bool store(char (&field)[N], std::string_view text) {
 }  // namespace
 
 ProcessRecords::ProcessRecords(const State& state)
-        : header_(state.header()), records_(state.processes()) {
+        : header_(state.header()), records_(state.processes()), proxied_(state.proxied()) {
     for (std::uint32_t i = 0; i < header_.process_high; ++i) {
         if (records_[i].state.load() == RecordState::free)
             freed_.push_back(i);
@@ -63,6 +64,7 @@ std::optional<std::uint32_t> ProcessRecords::take() {
     record.flags = 0;
     record.relay = 0;
     record.target = 0;
+    record.proxied = ProxyStep::none;
     record.banner_sent = 0;
     record.deaths = 0;
     record.source = ~std::uint32_t{0};
@@ -75,7 +77,14 @@ std::optional<std::uint32_t> ProcessRecords::take() {
     return index;
 }
 
+void ProcessRecords::move_proxied(std::uint32_t from, std::uint32_t to) {
+    if (records_[from].proxied != ProxyStep::known) return;
+    proxied_[to] = proxied_[from];
+    records_[to].proxied = ProxyStep::known;
+}
+
 void ProcessRecords::give_back(std::uint32_t index) {
+    if (records_[index].proxied != ProxyStep::none) proxied_[index] = {};
     records_[index].state.store(RecordState::free, std::memory_order_release);
     freed_.push_back(index);
     --in_use_;
@@ -125,6 +134,16 @@ ListenerRecords::ListenerRecords(const State& state)
     }
 }
 
+ListenerRecords::~ListenerRecords() = default;
+
+void ListenerRecords::keep_with(std::unique_ptr<KeptListeners> kept) {
+    kept_ = std::move(kept);
+}
+
+void ListenerRecords::let_go(int fd) const {
+    if (kept_) kept_->let_go(fd);
+}
+
 std::optional<std::uint32_t> ListenerRecords::add(std::string_view key, int fd) {
     if (key.size() >= sizeof ListenerRecord::key) return std::nullopt;
     const auto index = next_place(freed_, header_.listener_high, records_.size());
@@ -134,6 +153,7 @@ std::optional<std::uint32_t> ListenerRecords::add(std::string_view key, int fd) 
     record.filter = 0;
     store(record.key, key);
     record.fd = fd;
+    if (kept_) kept_->keep(fd);
     return index;
 }
 
@@ -142,10 +162,13 @@ std::optional<std::uint32_t> ListenerRecords::claim(std::string_view key) {
     if (known == unclaimed_.end()) return std::nullopt;
     const std::uint32_t index = known->second;
     unclaimed_.erase(known);
+    // The one before may have been killed before it could say so.
+    if (kept_) kept_->keep(records_[index].fd);
     return index;
 }
 
-void ListenerRecords::remove(std::uint32_t index) {
+void ListenerRecords::remove(std::uint32_t index, bool moved) {
+    if (!moved && records_[index].fd >= 0) let_go(records_[index].fd);
     std::erase_if(unclaimed_, [index](const auto& entry) { return entry.second == index; });
     records_[index].fd = -1;
     freed_.push_back(index);
@@ -176,6 +199,16 @@ LifeRecord* LifeRecords::find_or_make(std::uint32_t service, std::uint32_t numbe
     record.number = number;
     record.used = 1;
     return &record;
+}
+
+std::optional<std::uint32_t> LifeRecords::left_of(std::uint32_t service) const {
+    std::optional<std::uint32_t> first;
+    for (const std::uint32_t index : unclaimed_) {
+        const LifeRecord& record = records_[index];
+        if (record.service != service || record.leaves != 0) continue;
+        if (!first || record.number < *first) first = record.number;
+    }
+    return first;
 }
 
 void LifeRecords::remove(LifeRecord& record) {

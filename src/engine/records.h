@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,8 @@
 
 namespace superd {
 
+class KeptListeners;
+
 // Bits of ProcessRecord::flags.
 // Accepted, counted, and not to be started before something has been found out about its peer.
 inline constexpr std::uint8_t record_held = 1;
@@ -22,6 +25,10 @@ inline constexpr std::uint8_t launch_exec_runs = 4;
 inline constexpr std::uint8_t launch_begun = 8;  // the service's program runs, or is about to
 inline constexpr std::uint8_t launch_refused = 16;
 inline constexpr std::uint8_t launch_failed = 32;
+// Its start stands in the log and in its service's counter.
+inline constexpr std::uint8_t record_started = 64;
+// A command that is none of a life's: health.exec.
+inline constexpr std::uint8_t record_checks = 128;
 
 // Process records, taken and given back in O(1); the most recently freed one first, so that few
 // pages are touched.
@@ -35,6 +42,17 @@ public:
     void give_back(std::uint32_t index);
 
     [[nodiscard]] ProcessRecord& at(std::uint32_t index) const { return records_[index]; }
+
+    // What a PROXY header has said of its client; null where there was none.
+    [[nodiscard]] const ProxiedRecord* proxied(std::uint32_t index) const {
+        return records_[index].proxied == ProxyStep::known ? &proxied_[index] : nullptr;
+    }
+
+    // To be filled in before the record's `proxied` becomes `known`.
+    [[nodiscard]] ProxiedRecord& proxied_place(std::uint32_t index) { return proxied_[index]; }
+
+    // What is known of one connection's client goes over to the record that takes its place.
+    void move_proxied(std::uint32_t from, std::uint32_t to);
 
     [[nodiscard]] std::uint32_t in_use() const { return in_use_; }
 
@@ -54,6 +72,7 @@ public:
 private:
     StateHeader& header_;
     std::span<ProcessRecord> records_;
+    std::span<ProxiedRecord> proxied_;
     std::vector<std::uint32_t> freed_;
     std::uint32_t in_use_ = 0;
 };
@@ -82,6 +101,14 @@ private:
 class ListenerRecords {
 public:
     explicit ListenerRecords(const State& state);
+    ~ListenerRecords();
+    ListenerRecords(const ListenerRecords&) = delete;
+    ListenerRecords& operator=(const ListenerRecords&) = delete;
+
+    // Whoever is to have a copy of what is written down from now on; null: nobody any more.
+    void keep_with(std::unique_ptr<KeptListeners> kept);
+    // A listener that is in no record is not to be kept any longer.
+    void let_go(int fd) const;
 
     // Writes down that fd (a loan) belongs to key; nothing where the table is full.
     [[nodiscard]] std::optional<std::uint32_t> add(std::string_view key, int fd);
@@ -91,10 +118,12 @@ public:
 
     [[nodiscard]] ListenerRecord& at(std::uint32_t index) const { return records_[index]; }
 
-    void remove(std::uint32_t index);
+    // moved: the descriptor stands in another record.
+    void remove(std::uint32_t index, bool moved = false);
 
 private:
     StateHeader& header_;
+    std::unique_ptr<KeptListeners> kept_;
     std::span<ListenerRecord> records_;
     std::unordered_multimap<std::string, std::uint32_t> unclaimed_;  // found at the start
     std::vector<std::uint32_t> freed_;
@@ -107,6 +136,9 @@ public:
     // The one that a former superd has written for this place, else an empty one; null where
     // the table is full.
     [[nodiscard]] LifeRecord* find_or_make(std::uint32_t service, std::uint32_t number);
+    // The number of a place of the service's that a former superd has written down, and that
+    // nobody has claimed yet; nothing where there is none that is to stay.
+    [[nodiscard]] std::optional<std::uint32_t> left_of(std::uint32_t service) const;
     // Its descriptors are closed by whoever owns them.
     void remove(LifeRecord& record);
     // Frees what a former superd has left and nobody has claimed, and closes its descriptors.

@@ -11,26 +11,37 @@
 
 namespace superd {
 
+namespace {
+
+// The superd before died between the exec and what it would have said of it.
+bool missed_start(const ProcessRecord& record) {
+    const bool begun =
+            (record.flags & launch_steps_in) == 0 || (record.flags & launch_begun) != 0;
+    return begun && (record.flags & record_started) == 0 && record.kind != ProcessKind::command;
+}
+
+}  // namespace
+
 void Supervisor::recover(std::shared_ptr<const Plan> plan, const Recovery& recovery) {
     plan_ = std::move(plan);
-    ordering_.take_plan(plan_);
+    lining_up_.take_plan(plan_);
     configure_outputs();
     outputs_.open_reader_socket(
             log_socket_path(options_.run_directory), plan_->daemon.admin_gid);
-    load_denials();
+    doors_.set_denied(denying_.load());
     networks_ = make_network_tables(plan_->networks);
     for (const auto& service : plan_->services)
         add_service(service);
     adopt_ghosts();
     for (auto& [name, service] : services_)
         outputs_.adopt_streams(*service);
-    start_log_program();
+    own_programs_.start_log();
     for (const auto& service : plan_->services)
         doors_.open_wanted(*find(service->name));
     close_stray_listeners();
     watch_targets();  // connections that go on need them
     adopt_processes(recovery);
-    line_up_all();
+    lining_up_.line_up_all();
     for (const auto& service : plan_->services)
         activate(*find(service->name));
     take_found_connections(recovery);
@@ -74,7 +85,7 @@ void Supervisor::close_stray_listeners() {
     for (std::uint32_t i = 0; i < state_.header().listener_high; ++i) {
         const int fd = state_.listeners()[i].fd;
         if (fd < 0 || owned.contains(i)) continue;
-        listener_records_.remove(i);
+        listener_records_.remove(i, used.contains(fd));
         // A superd killed while it moved a listener leaves two records of one descriptor.
         if (used.insert(fd).second) Fd(fd).reset();
     }
@@ -91,7 +102,15 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
             forget_record(found.record);
             continue;
         }
+        // Those were killed, and are only waited for.
+        if (record.kind == ProcessKind::warm && record.pid.load() != 0) {
+            processes_.adopt(found.record);
+            continue;
+        }
         Service* service = own ? nullptr : by_index_[record.service];
+        const bool awaits = record.proxied == ProxyStep::awaited;
+        // Killed while it wrote down what a PROXY header said: the message is there still.
+        if (awaits) record.kind = ProcessKind::relayed;
         const bool relayed = record.kind == ProcessKind::relayed;
         const bool starts = found.action == Recovered::start;
         if (found.action == Recovered::forget ||
@@ -103,7 +122,7 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
         // A reload may have come between: there is no handler to start any more.
         const bool orphaned =
                 starts && (service->removed || !takes_connections(service->plan->mode) ||
-                                  relayed != is_relayed(service->plan->mode));
+                                  (relayed != is_relayed(service->plan->mode) && !awaits));
         if (orphaned) Fd(record.connection.load()).reset();
         if (orphaned || found.action == Recovered::give_up) {
             if (service != nullptr)
@@ -126,7 +145,7 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
         if (starts) {
             Fd connection(record.connection.load());
             if ((record.flags & record_held) != 0)
-                hold_connection(*service, found.record, std::move(connection));
+                holding_.hold(*service, found.record, std::move(connection));
             else
                 start_handler(*service, found.record, std::move(connection), {});
             continue;
@@ -138,7 +157,7 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
         }
         if (record.kind == ProcessKind::relay) relays_.adopt(found.record);
         if (record.kind == ProcessKind::announce)
-            announcer_of(found.record).adopt(Fd(record.connection.load()));
+            announcements_.of_record(record.listener).adopt(Fd(record.connection.load()));
         if (service != nullptr && found.action == Recovered::failed) {
             log_launch_failure(*service, record,
                     {.record = found.record,
@@ -148,6 +167,8 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
         }
         record.state.store(RecordState::running);
         if (service != nullptr) {
+            if (found.action == Recovered::running && missed_start(record))
+                log_start(*service, found.record);
             ++service->active;
             ++live_;
             if (is_resident(record.kind)) {
@@ -168,11 +189,21 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
     relays_.end_orphans();
     for (const std::uint32_t index : to_relay) {
         ProcessRecord& record = processes_.records().at(index);
-        start_relayed(*by_index_[record.service], index, Fd(record.connection.load()), true);
+        Service& service = *by_index_[record.service];
+        Fd connection(record.connection.load());
+        if (record.proxied == ProxyStep::awaited)
+            proxying_.start(service, index, std::move(connection), true);
+        else
+            start_relayed(service, index, std::move(connection), true);
     }
     for (auto& [name, service] : services_)
         lives_.resume(*service);
-    lives_.drop_unclaimed();
+    lives_.drop_unclaimed([this](StorePlace place) {
+        if (place.first >= by_index_.size() || by_index_[place.first] == nullptr) return false;
+        const auto& instances = by_index_[place.first]->instances;
+        return std::any_of(instances.begin(), instances.end(),
+                [place](const auto& one) { return one->number == place.second; });
+    });
     for (Service* service : to_end)
         end_processes(*service);
     processes_.on_guard_news();

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 // The superd-relay processes: their start and end, what they say, and how a next superd finds
 // them.
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <utility>
+#include <variant>
 
 #include <fmt/format.h>
 #include <sys/socket.h>
 
+#include "base/packet_socket.h"
 #include "engine/relay_slot.h"
 #include "policy/backoff.h"
 #include "policy/rate.h"
@@ -19,6 +22,14 @@ namespace {
 
 // News of relays must not keep the rest of superd waiting.
 constexpr int packets_a_turn = 32;
+
+// Heard twice it is as heard once: the name of what has ended is nobody's any more.
+bool may_repeat(const FromRelay& message) {
+    return std::holds_alternative<EndedMessage>(message) ||
+           std::holds_alternative<ReachedMessage>(message) ||
+           std::holds_alternative<ProxiedMessage>(message) ||
+           std::holds_alternative<UnproxiedMessage>(message);
+}
 
 }  // namespace
 
@@ -96,10 +107,14 @@ void Relays::on_channel(Relay& relay, int events) {
 
 void Relays::read_all(Relay& relay) {
     for (int i = 0; i < packets_a_turn && relay.poll; ++i) {
-        auto messages = receive_from_relay(relay.channel.get());
+        auto messages = peek_from_relay(relay.channel.get());
         if (messages) {
+            // What would be lost for good with a superd that dies over it is dropped last.
+            const bool repeats = std::all_of(messages->begin(), messages->end(), may_repeat);
+            if (!repeats) drop_packet(relay.channel.get());
             for (FromRelay& message : *messages)
                 handle(relay, {std::move(message)});
+            if (repeats && relay.channel) drop_packet(relay.channel.get());
             continue;
         }
         if (messages.error().code == EAGAIN) return;
@@ -128,6 +143,16 @@ void Relays::handle(Relay& relay, const News& news) {
     if (const auto* reached = std::get_if<ReachedMessage>(&message)) {
         if (has_given(relay, reached->name)) sink_.on_reached(reached->name.record);
         return;
+    }
+    if (const auto* proxied = std::get_if<ProxiedMessage>(&message)) {
+        if (!awaits_header(relay, proxied->name)) return;
+        forget_waiting(relay, proxied->name.record);
+        return prefaces_.on_proxied(proxied->name.record, *proxied);
+    }
+    if (const auto* unproxied = std::get_if<UnproxiedMessage>(&message)) {
+        if (!awaits_header(relay, unproxied->name)) return;
+        forget_waiting(relay, unproxied->name.record);
+        return prefaces_.on_unproxied(unproxied->name.record, *unproxied);
     }
     if (const auto* asked = std::get_if<AskedMessage>(&message)) {
         if (has_given(relay, asked->name)) sink_.on_asked(asked->name.record, *asked);
@@ -166,6 +191,21 @@ bool Relays::has_given(const Relay& relay, const ConnectionName& name) const {
     const ProcessRecord& record = processes_.records().at(name.record);
     return record.state.load() == RecordState::running && record.kind == ProcessKind::relayed &&
            record.id == name.id && record.relay == relay.number;
+}
+
+// Its news may be read by a superd that is about to give the connection to the relay again, for
+// it does not know whether the one before had.
+bool Relays::awaits_header(const Relay& relay, const ConnectionName& name) const {
+    if (name.record >= processes_.records().capacity()) return false;
+    const ProcessRecord& record = processes_.records().at(name.record);
+    const RecordState state = record.state.load();
+    return (state == RecordState::running || state == RecordState::accepted) &&
+           record.kind == ProcessKind::relayed && record.proxied == ProxyStep::awaited &&
+           record.id == name.id && record.relay == relay.number;
+}
+
+void Relays::forget_waiting(Relay& relay, std::uint32_t record) {
+    std::erase_if(relay.waiting, [record](const Waiting& one) { return one.record == record; });
 }
 
 void Relays::on_launch_failed(std::uint32_t record, const LaunchResult& result) {

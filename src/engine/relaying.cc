@@ -15,7 +15,6 @@
 
 #include "relay/preface.h"
 #include "relay/protocol.h"
-#include "relay/proxy_header.h"
 
 namespace superd {
 
@@ -63,14 +62,18 @@ void Supervisor::start_relayed(
         copy.reset(::fcntl(connection.get(), F_DUPFD_CLOEXEC, low_number));
         if (!copy) return refuse_uncopied(service, index, std::move(connection));
     }
-    ++service.record->started;
-    outputs_.log().log(StartEvent{.service = service.name(),
-            .connection = record.id,
-            .peer = record.peer,
-            .local = record.local,
-            .socket = listener_address(service, record),
-            .user = user_of(index),
-            .facts = plan.log.admitted});
+    if ((record.flags & record_started) == 0) {
+        record.flags = static_cast<std::uint8_t>(record.flags | record_started);
+        ++service.record->started;
+        outputs_.log().log(StartEvent{.service = service.name(),
+                .connection = record.id,
+                .peer = record.peer,
+                .local = record.local,
+                .socket = listener_address(service, record),
+                .user = holding_.user_of(index),
+                .facts = plan.log.admitted,
+                .via = proxying_.via(index)});
+    }
     // accept_batch() has seen to it, for the plan of its time.
     if (again) set_blocking(connection.get(), !is_given_away(plan));
     const ConnectionName name{index, record.id};
@@ -112,8 +115,8 @@ void Supervisor::connect_relayed(
     }
     relays_.pump(index,
             {name, plan.idle_timeout.value_or(Nanoseconds{0}), plan.connect_timeout,
-                    make_proxy_header(plan.send_proxy, record.peer, record.local),
-                    record.peer.family == Family::ip, upstream_facts(service, index)},
+                    proxying_.header_for(service, index), record.peer.family == Family::ip,
+                    upstream_facts(service, index)},
             std::move(connection), std::move(*upstream), {.again = again});
 }
 
@@ -133,6 +136,8 @@ bool Supervisor::greet(const Service& service, ProcessRecord& record, int connec
 void Supervisor::on_relayed_ended(std::uint32_t index, const EndedMessage& message) {
     ProcessRecord& record = processes_.records().at(index);
     Service& service = *by_index_[record.service];
+    if (record.proxied == ProxyStep::awaited)
+        return proxying_.on_ended(service, index, message.end);
     const bool handler = service.plan->mode == Mode::handler;
     if (handler && message.end == RelayEnd::handed_over) return take_back(service, index);
     // A copy that superd kept.
@@ -148,10 +153,13 @@ void Supervisor::on_relayed_ended(std::uint32_t index, const EndedMessage& messa
 
 void Supervisor::log_relayed_end(
         Service& service, const ProcessRecord& record, const EndedMessage& message) {
+    const auto index = static_cast<std::uint32_t>(&record - &processes_.records().at(0));
+    const Endpoint via = proxying_.via(index);
     outputs_.log().log(ExitEvent{.service = service.name(),
             .connection = record.id,
             .duration = loop_.now() - from_nanoseconds(record.started),
             .peer = record.peer,
+            .via = via,
             .facts = service.plan->log.admitted,
             .end = relay_end_name(message.end),
             .received = message.received,
@@ -201,12 +209,12 @@ void Supervisor::on_asked(std::uint32_t index, const AskedMessage& message) {
 // name that is not known yet lets nobody in.
 Decision Supervisor::decide_at_once(const Service& service, const Endpoint& peer) {
     AdmissionFacts facts = facts_of(service, peer);
-    facts.name = remembered_name(service, peer);
+    facts.name = holding_.remembered_name(service, peer);
     const Decision decision = decide(facts, book_of(service), loop_.now());
     if (const auto* wait = std::get_if<Wait>(&decision))
         return Refuse{wait->reason, wait->rule};
     const auto* admit = std::get_if<Admit>(&decision);
-    if (admit != nullptr && must_wait(service, peer, admit->needs_name))
+    if (admit != nullptr && Holding::must_wait(service, peer, admit->needs_name))
         return Refuse{Refusal::not_allowed, service.access.allow_origin()};
     return decision;
 }

@@ -157,7 +157,7 @@ void Supervisor::sense(Service& service, const Endpoint& peer, const Endpoint& l
     const auto& length = service.plan->deny_for;
     if (!length) return;
     const bool for_good = *length == Nanoseconds::zero();
-    deny(peer, for_good ? std::nullopt : length, service.name(), "touched the sensor");
+    denying_.deny(peer, for_good ? std::nullopt : length, service.name(), "touched the sensor");
 }
 
 // ---- conversations

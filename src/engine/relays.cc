@@ -23,12 +23,13 @@ constexpr std::size_t messages_a_packet = 8;
 
 }  // namespace
 
-Relays::Relays(
-        Loop& loop, Processes& processes, EventSink& log, RelaySink& sink, RelayOptions options)
+Relays::Relays(Loop& loop, Processes& processes, EventSink& log, RelaySink& sink,
+        PrefaceSink& prefaces, RelayOptions options)
         : loop_(loop),
           processes_(processes),
           log_(log),
           sink_(sink),
+          prefaces_(prefaces),
           options_(std::move(options)),
           ready_timer_(loop,
                   [this] {
@@ -74,6 +75,13 @@ Relays::Relay* Relays::choose() {
 }
 
 void Relays::serve(std::uint32_t record, const ServeMessage& message, Fd client, Giving how) {
+    std::vector<Fd> descriptors;
+    descriptors.push_back(std::move(client));
+    give(record, encode_message(ToRelay{message}), std::move(descriptors), how);
+}
+
+void Relays::preface(
+        std::uint32_t record, const PrefaceMessage& message, Fd client, Giving how) {
     std::vector<Fd> descriptors;
     descriptors.push_back(std::move(client));
     give(record, encode_message(ToRelay{message}), std::move(descriptors), how);

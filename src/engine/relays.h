@@ -29,6 +29,9 @@ namespace superd {
 // relay/protocol.h
 struct ConnectionName;
 struct ServeMessage;
+struct PrefaceMessage;
+struct ProxiedMessage;
+struct UnproxiedMessage;
 struct PumpMessage;
 struct UpstreamFacts;
 struct EndedMessage;
@@ -65,6 +68,15 @@ public:
     virtual void on_watch_lost(std::uint32_t watch) = 0;
 };
 
+// News of PROXY headers; the record is a connection's whose `proxied` is `awaited`. Loop
+// thread.
+class PrefaceSink {
+public:
+    virtual ~PrefaceSink() = default;
+    virtual void on_proxied(std::uint32_t record, const ProxiedMessage& message) = 0;
+    virtual void on_unproxied(std::uint32_t record, const UnproxiedMessage& message) = 0;
+};
+
 struct RelayOptions {
     std::string program;  // absolute path; empty: there is none, nothing can be relayed
     // What its processes give up by themselves, as root: to become identity's user, in a root
@@ -78,7 +90,7 @@ struct RelayOptions {
 class Relays {
 public:
     Relays(Loop& loop, Processes& processes, EventSink& log, RelaySink& sink,
-            RelayOptions options);
+            PrefaceSink& prefaces, RelayOptions options);
     ~Relays();
     Relays(const Relays&) = delete;
     Relays& operator=(const Relays&) = delete;
@@ -98,6 +110,8 @@ public:
     };
 
     void serve(std::uint32_t record, const ServeMessage& message, Fd client, Giving how);
+    // The same for a PROXY header; on_relayed_ended() where the relay died over it.
+    void preface(std::uint32_t record, const PrefaceMessage& message, Fd client, Giving how);
     // The same with an upstream, connected or connecting.
     void pump(std::uint32_t record, const PumpMessage& message, Fd client, Fd upstream,
             Giving how);
@@ -145,6 +159,8 @@ private:
     void give(std::uint32_t record, Packet packet, std::vector<Fd> descriptors, Giving how);
     void send(Relay& relay, Packet packet, std::vector<Fd> descriptors = {});
     [[nodiscard]] bool has_given(const Relay& relay, const ConnectionName& name) const;
+    [[nodiscard]] bool awaits_header(const Relay& relay, const ConnectionName& name) const;
+    static void forget_waiting(Relay& relay, std::uint32_t record);
     void flush(Relay& relay);
     [[nodiscard]] static std::size_t collect(const Relay& relay, RelayPacket& packet);
     void on_sent(const Waiting& one);
@@ -160,6 +176,7 @@ private:
     Processes& processes_;
     EventSink& log_;
     RelaySink& sink_;
+    PrefaceSink& prefaces_;
     const RelayOptions options_;
     std::vector<std::unique_ptr<Relay>> relays_;
     std::size_t next_ = 0;

@@ -20,7 +20,9 @@
 #include <fmt/ranges.h>
 
 #include "config/codec.h"
+#include "engine/given_users.h"
 #include "engine/last_good.h"
+#include "engine/scaling.h"
 #include "engine/supervisor.h"
 #include "sys/listen_socket.h"
 
@@ -97,15 +99,22 @@ struct Supervisor::Prepared {
     };
 
     std::map<std::string, std::vector<Place>, std::less<>> places;
+    // Services whose processes are to be others, once their listeners are open.
+    std::vector<std::string_view> renewed;
     // The listeners of before, while commit() hands them over.
     std::map<Service*, std::vector<Listener>> old;
 };
 
 void Supervisor::reload_config(bool dry_run, std::function<void(ReloadReport)> reply) {
-    reader_.read(
-            options_.read, [this, dry_run, reply = std::move(reply)](Result<ReadResult> read) {
-                on_read(dry_run, std::move(read), reply);
-            });
+    const auto options = [this] {
+        ReadOptions file = options_.read;
+        file.scaled = scaled_copies(*plan_);
+        file.dynamic_users = given_users(services_);
+        return file;
+    };
+    reader_.read(options, [this, dry_run, reply = std::move(reply)](Result<ReadResult> read) {
+        on_read(dry_run, std::move(read), reply);
+    });
 }
 
 void Supervisor::refuse_reload(ReloadReport& report) {
@@ -113,6 +122,7 @@ void Supervisor::refuse_reload(ReloadReport& report) {
     config_trouble_ = "running the last accepted configuration: " + report.message;
     const std::string text = "reload refused, nothing has changed: " + report.message;
     outputs_.log().log(NoticeEvent{.level = Level::error, .text = text});
+    configure_outputs();  // who has moved log files away sends HUP, whatever the file says now
 }
 
 void Supervisor::on_read(
@@ -138,20 +148,9 @@ void Supervisor::on_read(
     report.message = count_changes(report.changes);
     if (dry_run) return reply(std::move(report));
 
-    notify(fmt::format(
-            "RELOADING=1\nMONOTONIC_USEC={}\n", loop_.now().time_since_epoch().count() / 1000));
-    Prepared prepared;
-    bool ready = prepare(*next, prepared, report);
-    if (ready) {
-        if (const auto saved = state_.commit_plan(read->encoded); !saved) {
-            report.message = saved.error().text();
-            ready = false;
-        }
-    }
-    if (!ready) {
+    if (!take_effect(next, read->encoded, report)) {
         refuse_reload(report);
     } else {
-        commit(next, prepared, report.changes);
         outputs_.log().log(
                 NoticeEvent{.level = Level::notice, .text = "reloaded: " + report.message});
         if (const auto kept = keep_last_good(options_.state_directory, *plan_, read->encoded);
@@ -161,8 +160,23 @@ void Supervisor::on_read(
                     .error = kept.error().code,
                     .detail = "the last accepted configuration could not be kept"});
     }
-    notify("READY=1\n");
     reply(std::move(report));
+}
+
+bool Supervisor::take_effect(const std::shared_ptr<const Plan>& next,
+        const std::string& encoded, ReloadReport& report) {
+    notify(fmt::format(
+            "RELOADING=1\nMONOTONIC_USEC={}\n", loop_.now().time_since_epoch().count() / 1000));
+    Prepared prepared;
+    bool ready = prepare(*next, prepared, report);
+    if (ready) {
+        const auto saved = state_.commit_plan(encoded);
+        if (!saved) report.message = saved.error().text();
+        ready = saved.has_value();
+    }
+    if (ready) commit(next, prepared, report.changes);
+    notify("READY=1\n");
+    return ready;
 }
 
 void Supervisor::mark_replaced_listeners(
@@ -263,7 +277,7 @@ bool Supervisor::prepare(const Plan& next, Prepared& prepared, ReloadReport& rep
 void Supervisor::commit(std::shared_ptr<const Plan> next, Prepared& prepared,
         const std::vector<ServiceDiff>& changes) {
     plan_ = std::move(next);
-    ordering_.take_plan(plan_);
+    lining_up_.take_plan(plan_);
     networks_ = make_network_tables(plan_->networks);
     config_trouble_.clear();
     for (auto& [name, service] : services_) {
@@ -291,9 +305,13 @@ void Supervisor::commit(std::shared_ptr<const Plan> next, Prepared& prepared,
         if (service == nullptr) continue;
         if (diff.change == Change::removed) remove_service(*service);
     }
-    line_up_all();
+    lining_up_.line_up_all();
     for (const std::string_view name : touched)
         activate(*find(name));
+    for (const std::string_view name : prepared.renewed)
+        renew_processes(*find(name));
+    for (const std::string_view name : touched)
+        keep_pool_full(*find(name));
     for (const std::string_view name : to_start)
         start_at_boot(*find(name));
     // Limits may be others now: who still has to wait finds out at the next knock.
@@ -363,10 +381,13 @@ bool Supervisor::take_plan(const std::shared_ptr<const ServicePlan>& plan, Prepa
     renew_filters(*service);
     // A worker holds the sockets of before: it goes, and the next one gets those of now.
     const bool rebinds = change != nullptr && change->change == Change::rebind;
-    if ((other_mode && service->active > 0) ||
-            (rebinds && plan->mode == Mode::worker && service->residents > 0)) {
+    if (other_mode && service->active > 0) {
         service->again = true;
         end_processes(*service);
+    } else if (service->residents > 0) {
+        const bool rolls = plan->pool.overlap && change != nullptr && change->restart;
+        if (rolls || (rebinds && plan->mode == Mode::worker))
+            prepared.renewed.push_back(plan->name);
     }
     if (changed && !plan->enabled && service->order() == Order::none &&
             !takes_connections(plan->mode))

@@ -82,6 +82,10 @@ void Resolver::find_addresses(
     ask(AddressQuery{.name = name}, timeout, std::move(callback));
 }
 
+void Resolver::visit(HttpQuery page, Nanoseconds timeout, OnVisited callback) {
+    ask(std::move(page), timeout, std::move(callback));
+}
+
 void Resolver::ask(Query query, Nanoseconds timeout, Callback callback) {
     Pending pending{std::move(query), loop_.now() + timeout, 0, std::move(callback)};
     if (pending_.size() >= limits_.waiting) {
@@ -189,6 +193,8 @@ void Resolver::deliver(Pending pending, const Answer& answer) {
         return std::get<OnUser>(pending.callback)(user->reply);
     if (const auto* found = std::get_if<AddressAnswer>(&answer))
         return std::get<OnAddresses>(pending.callback)(found->failed, found->addresses);
+    if (const auto* visited = std::get_if<HttpAnswer>(&answer))
+        return std::get<OnVisited>(pending.callback)(*visited);
     const auto& answered = std::get<NameAnswer>(answer);
     const auto& asked = std::get<NameQuery>(pending.query);
     const Key key{asked.address, asked.scope};

@@ -36,6 +36,7 @@ public:
     using OnUser = std::function<void(const IdentReply&)>;
     // failed: try again later; without it an empty list means that there is no such name.
     using OnAddresses = std::function<void(bool failed, const std::vector<IpAddress>&)>;
+    using OnVisited = std::function<void(const HttpAnswer&)>;
     // Starts superd-resolve with its end of the channel; false: not now.
     using Launch = std::function<bool(Fd)>;
 
@@ -58,6 +59,8 @@ public:
     void find_user(
             const Endpoint& local, const Endpoint& peer, Nanoseconds timeout, OnUser callback);
     void find_addresses(const std::string& name, Nanoseconds timeout, OnAddresses callback);
+    // The status of a page.
+    void visit(HttpQuery page, Nanoseconds timeout, OnVisited callback);
 
     [[nodiscard]] std::size_t waiting() const { return pending_.size(); }
 
@@ -73,7 +76,7 @@ private:
         Query query;
         Mono deadline;
         unsigned programs = 0;  // that it was sent to
-        std::variant<std::vector<OnName>, OnUser, OnAddresses> callback;
+        std::variant<std::vector<OnName>, OnUser, OnAddresses, OnVisited> callback;
     };
 
     using Callback = decltype(Pending::callback);

@@ -10,12 +10,20 @@
 
 #include "base/units.h"
 #include "policy/calendar.h"
+#include "policy/pool.h"
 
 namespace superd {
 
-std::size_t wanted_instances(const ServicePlan& plan) {
-    if (plan.mode == Mode::worker) return plan.workers;
+std::size_t wanted_instances(const Service& service) {
+    const ServicePlan& plan = *service.plan;
+    if (plan.mode == Mode::worker)
+        return pool_size(pool_bounds(plan.workers, plan.pool.most), service.record->pool);
     return plan.mode == Mode::daemon ? 1 : 0;
+}
+
+std::size_t staying_instances(const Service& service) {
+    return static_cast<std::size_t>(std::count_if(service.instances.begin(),
+            service.instances.end(), [](const auto& one) { return !one->leaves(); }));
 }
 
 std::string exit_text(int status) {
@@ -157,10 +165,60 @@ std::string waits_for(const ServicePlan& plan) {
     return "its process is being started";
 }
 
-StateView view_of_processes(const Service& service) {
+// How far a new generation has come.
+std::string rolling_text(const Service& service) {
+    std::size_t fresh = 0;
+    for (const auto& instance : service.instances)
+        if (instance->record->generation == service.record->generation &&
+                is_up(instance->state))
+            ++fresh;
+    return fmt::format(
+            "a new generation comes up: {} of {} ready", fresh, wanted_instances(service));
+}
+
+// Since when nobody has needed its workers, as far as idle_stop asks.
+std::string idle_text(const Service& service, Mono now) {
+    if (!service.idle_trouble.empty()) return service.idle_trouble;
+    const auto& bound = service.plan->upkeep.idle_stop;
+    if (!bound || service.idle_since == Mono::max()) return {};
+    const Nanoseconds idle = std::max(now - service.idle_since, Nanoseconds{0});
+    return fmt::format(
+            "idle for {} of {}", approximate_duration(idle), format_duration(*bound));
+}
+
+bool is_out(const Service& service) {
+    return std::any_of(service.instances.begin(), service.instances.end(),
+            [](const auto& instance) { return instance->taken_out; });
+}
+
+// The first failed check of those that run.
+std::string health_text(const Service& service) {
+    for (const auto& instance : service.instances)
+        if (instance->taken_out) return "taken out: " + instance->health;
+    return {};
+}
+
+std::string running_text(const Service& service, Mono now) {
+    if (is_out(service)) return health_text(service);
+    std::string text(said(service));
+    const std::string idle = idle_text(service, now);
+    return text + (text.empty() || idle.empty() ? "" : "; ") + idle;
+}
+
+// A worker that waits for its next client, and why it does not run.
+std::string rest_text(const Service& service) {
+    if (service.has_waiting_listener()) return first_waiting(service);
+    const auto& bound = service.plan->upkeep.idle_stop;
+    if (service.record->idling != IdleNote::stopped || !bound) return {};
+    return fmt::format(
+            "stopped: idle for {}; the next connection starts it", format_duration(*bound));
+}
+
+StateView view_of_processes(const Service& service, Mono now) {
     if (takes_connections(service.plan->mode))
         return {ServiceState::running,
                 fmt::format("{} connection{}", service.active, service.active == 1 ? "" : "s")};
+    if (service.record->rolling != 0) return {ServiceState::reloading, rolling_text(service)};
     if (any_instance(service, LifeState::preparing))
         return {ServiceState::starting, "exec_pre runs"};
     if (any_instance(service, LifeState::launching))
@@ -172,7 +230,7 @@ StateView view_of_processes(const Service& service) {
     if (any_instance(service, LifeState::reloading))
         return {ServiceState::reloading, std::string(said(service))};
     if (any_instance(service, LifeState::running))
-        return {ServiceState::running, std::string(said(service))};
+        return {ServiceState::running, running_text(service, now)};
     if (any_instance(service, LifeState::halting))
         return {ServiceState::stopping, "exec_stop runs"};
     if (any_instance(service, LifeState::cleaning))
@@ -248,15 +306,12 @@ StateView view_of(const Service& service, Mono now) {
     // Connections of a time when it was a handler do not make a worker run.
     const bool runs =
             takes_connections(service.plan->mode) ? service.active > 0 : service.residents > 0;
-    if (runs) return view_of_processes(service);
+    if (runs) return view_of_processes(service, now);
     if (view_of_rest(service, now, held)) return held;
     if (service.plan->tcpmux != Tcpmux::no && service.listeners.empty() &&
             service.wants_listeners())
         return {ServiceState::listening, "through tcpmux"};
-    if (service.has_open_listener()) {
-        return {ServiceState::listening,
-                service.has_waiting_listener() ? first_waiting(service) : ""};
-    }
+    if (service.has_open_listener()) return {ServiceState::listening, rest_text(service)};
     if (service.has_waiting_listener()) return {ServiceState::waiting, first_waiting(service)};
     return {ServiceState::stopped,
             service.plan->start == Start::manual ? "start = \"manual\"" : ""};
@@ -265,17 +320,27 @@ StateView view_of(const Service& service, Mono now) {
 Readiness readiness_of(const Service& service) {
     if (!service.wants_listeners() || service.stopping) return Readiness::idle;
     const ServicePlan& plan = *service.plan;
-    const bool by_client = plan.mode == Mode::worker && plan.start == Start::demand;
+    const bool by_client =
+            plan.mode == Mode::worker &&
+            (plan.start == Start::demand || service.record->idling == IdleNote::stopped);
     if (takes_connections(plan.mode) || by_client) {
-        const bool open = plan.listeners.empty() ||
-                          (service.has_open_listener() && !service.has_waiting_listener());
+        const bool open =
+                plan.listeners.empty() || (!is_out(service) && service.has_open_listener() &&
+                                                  !service.has_waiting_listener());
         return open ? Readiness::ready : Readiness::coming;
     }
     const bool ends = plan.life.ready.kind == ReadyKind::exit;
     Readiness worst = Readiness::ready;
+    const bool rolls = service.record->rolling != 0;
+    if (rolls && any_instance(service, LifeState::running)) return Readiness::ready;
     for (const auto& instance : service.instances) {
         const LifeState state = instance->state;
+        if (instance->leaves()) continue;
         if (state == LifeState::failed) return Readiness::failed;
+        if (instance->taken_out) {
+            worst = Readiness::coming;
+            continue;
+        }
         if (is_up(state) || (ends && state == LifeState::done)) continue;
         const bool idle = state == LifeState::down || state == LifeState::done;
         if (!idle)

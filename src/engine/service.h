@@ -125,6 +125,7 @@ struct Service {
     int exec_spec = -1;            // memory file for superd-exec, as long-lived as spawn; or -1
     bool always_steps_in = false;  // with spawn: each launch goes through superd-exec
     AccessIndex access;
+    std::vector<AccessIndex> proxies;  // by listener: whose headers are read
     std::vector<FilterEntry> filter;  // of a worker's allow and deny, for its listeners
     std::vector<Listener> listeners;
     Targets targets;          // of a redirect
@@ -158,7 +159,9 @@ struct Service {
     Nanoseconds retry_pause{0};   // before a client may start a worker again
     std::uint32_t fruitless = 0;  // workers in a row that left what had woken them
     std::string last_failure;
-    std::string reload_failure;  // of the last reload of its process; empty: none
+    Mono idle_since = Mono::max();  // max: somebody needs its workers, or idle_stop is not kept
+    std::string idle_trouble;       // why it cannot be told
+    std::string reload_failure;     // of the last reload of its process; empty: none
 
     [[nodiscard]] const std::string& name() const { return plan->name; }
 
@@ -172,8 +175,10 @@ struct Service {
     [[nodiscard]] bool has_waiting_listener() const;
 };
 
-// How many processes that live on by themselves the plan asks for.
-[[nodiscard]] std::size_t wanted_instances(const ServicePlan& plan);
+// How many processes that live on by themselves there are to be now.
+[[nodiscard]] std::size_t wanted_instances(const Service& service);
+// How many places for them there are, but for those that go when their process has.
+[[nodiscard]] std::size_t staying_instances(const Service& service);
 
 // Whether what depends on a service may go on. Asked whenever the supervisor's changed() says
 // that something may be different; it costs a look at each of its places.

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "base/units.h"
 #include "engine/supervisor.h"
 #include "policy/exec_spec.h"
@@ -55,6 +56,7 @@ std::string_view kind_name(ProcessKind kind) {
         case ProcessKind::daemon: return "daemon";
         case ProcessKind::relayed: return "relayed";
         case ProcessKind::command: return "command";
+        case ProcessKind::warm: return "parked";
         case ProcessKind::relay:
         case ProcessKind::log:
         case ProcessKind::resolve:
@@ -96,6 +98,11 @@ std::optional<ServiceStatus> Supervisor::service(std::string_view name) const {
     return status_of(*service);
 }
 
+std::optional<GroupUsage> Supervisor::usage(std::string_view name) const {
+    const Service* service = find(name);
+    return service == nullptr ? std::nullopt : lives_.usage(*service);
+}
+
 std::map<ServiceState, std::uint32_t> Supervisor::state_counts() const {
     std::map<ServiceState, std::uint32_t> counts;
     const Mono now = loop_.now();
@@ -127,18 +134,27 @@ ServiceStatus Supervisor::status_of(const Service& service) const {
             .dropped_datagrams = record.dropped_datagrams,
             .announcements = {},
             .timer = timer_of(service),
+            .warm = warming_.handlers().status(service),
             .refused = {},
+            .stored = {},
             .last_exit = record.exited > 0 && !is_relayed(service.plan->mode)
                                  ? exit_text(record.last_status)
                                  : "",
             .last_failure = service.last_failure};
+    for (const auto& instance : service.instances)
+        for (std::string& name : lives_.stored_names(service, *instance))
+            status.stored.push_back(std::move(name));
+    if (const LogTally* tally = outputs_.tally(service)) {
+        status.log_lines = tally->lines.load(std::memory_order_relaxed);
+        status.log_lost = tally->lost.load(std::memory_order_relaxed);
+    }
     for (const Listener& listener : service.listeners) {
         status.listeners.push_back({listener.plan.name, listener.plan.address,
                 std::string(condition_name(service, listener)), listener.detail,
                 bound_text(listener.fd.get(), listener.plan.kind), listener.fd.get()});
     }
     for (std::size_t i = 0; i < announcing_count; ++i) {
-        if (auto one = announcement_of(service, static_cast<Announcing>(i)))
+        if (auto one = announcements_.status_of(service, static_cast<Announcing>(i)))
             status.announcements.push_back(std::move(*one));
     }
     for (std::size_t i = 0; i < refusal_count; ++i) {
@@ -146,15 +162,20 @@ ServiceStatus Supervisor::status_of(const Service& service) const {
             status.refused.emplace_back(
                     refusal_name(static_cast<Refusal>(i)), record.refused[i]);
     }
-    if (service.active == 0) return status;
+    if (service.active == 0 && !status.warm) return status;
     const auto boot = loop_.wall().time_since_epoch() - loop_.now().time_since_epoch();
     processes_.records().for_each([&](std::uint32_t index, const ProcessRecord& process) {
         if (process.service != service.index || is_own_program(process.kind)) return;
+        // One that is about to end is nobody's any more.
+        if (process.kind == ProcessKind::warm && process.connection.load() < 0) return;
         const bool is_held = (process.flags & record_held) != 0;
-        status.processes.push_back(
-                {process.pid.load(), is_held ? "held" : std::string(kind_name(process.kind)),
-                        process.id, process.peer, process.local, std::string(user_of(index)),
-                        Wall(Nanoseconds(process.started) + boot)});
+        const bool awaits = process.proxied == ProxyStep::awaited;
+        status.processes.push_back({process.pid.load(),
+                awaits    ? "preface"
+                : is_held ? "held"
+                          : std::string(kind_name(process.kind)),
+                process.id, process.peer, process.local, std::string(holding_.user_of(index)),
+                Wall(Nanoseconds(process.started) + boot)});
     });
     return status;
 }
@@ -164,7 +185,7 @@ std::optional<std::string> Supervisor::why(std::string_view name) const {
     if (service == nullptr) return std::nullopt;
     const ServiceStatus status = status_of(*service);
     const std::string_view detail = detail_beside_listeners(status);
-    std::string text = fmt::format("{} is {}{}{}, defined at {}.\n", status.name,
+    std::string text = fmt::format("{} is {}{}{}.\nIt is defined at {}.\n", status.name,
             state_name(status.state), detail.empty() ? "" : ": ", detail, status.defined_at);
     for (const ListenerStatus& listener : status.listeners)
         text += listener_text(listener);
@@ -187,7 +208,7 @@ std::optional<std::string> Supervisor::why(std::string_view name) const {
     const LocalTime now = local_time(loop_.wall());
     if (service->has_open_listener() && !is_open(hours, now))
         text += fmt::format("Nobody is let in: {}.\n", outside_text(hours, now));
-    if (const std::size_t held = held_by(*service); held > 0)
+    if (const std::size_t held = holding_.held_by(*service); held > 0)
         text += fmt::format("{} connection{} wait{} for a look-up of {} name or user.\n", held,
                 held == 1 ? "" : "s", held == 1 ? "s" : "", held == 1 ? "its" : "their");
     for (const auto& instance : service->instances) {
@@ -197,6 +218,22 @@ std::optional<std::string> Supervisor::why(std::string_view name) const {
                     "count.\n",
                     unheeded, unheeded == 1 ? "" : "s");
     }
+    if (!service->reload_failure.empty())
+        text += fmt::format("The last reload failed: {}.\n", service->reload_failure);
+    if (const auto& most = service->plan->upkeep.max_requests) {
+        for (const auto& instance : service->instances)
+            if (has_process(instance->state))
+                text += fmt::format("It says that it has served {} of {} requests.\n",
+                        instance->record->requests, *most);
+    }
+    for (const auto& instance : service->instances)
+        if (!instance->health.empty() && !instance->taken_out)
+            text += fmt::format("Of process {}: {}.\n", instance->number, instance->health);
+    if (!status.stored.empty())
+        text += fmt::format("{} descriptor{} kept for its next start: {}.\n",
+                status.stored.size(), status.stored.size() == 1 ? "" : "s",
+                join(status.stored, ", "));
+    text += Warming::sentences(status.warm);
     if (!status.last_failure.empty())
         text += fmt::format("Last failure: {}.\n", status.last_failure);
     if (is_relayed(service->plan->mode))
@@ -218,7 +255,7 @@ std::optional<std::string> Supervisor::why(std::string_view name) const {
 // Kept out of a worker by the filter on its sockets.
 std::optional<Explanation> Supervisor::explain_denial(
         const Service& service, const Endpoint& from) const {
-    const Denial* denial = deny_list_.denials().find(from, loop_.wall());
+    const Denial* denial = denying_.list().find(from, loop_.wall());
     const bool filtered = std::any_of(service.listeners.begin(), service.listeners.end(),
             [](const Listener& listener) { return listener.filter.has_value(); });
     if (denial == nullptr || service.plan->mode != Mode::worker || !filtered)
@@ -245,9 +282,10 @@ Explanation Supervisor::explain_filter(const Service& service, const Endpoint& f
 }
 
 std::optional<Explanation> Supervisor::explain(
-        std::string_view name, const Endpoint& from, Wall at) const {
+        std::string_view name, const Asker& asker, Wall at) const {
     const Service* service = find(name);
     if (service == nullptr) return std::nullopt;
+    const Endpoint& from = asker.peer;
     if (auto denied = explain_denial(*service, from)) return denied;
     const bool enforced_by_kernel = !service->filter.empty();
     if (!takes_connections(service->plan->mode) && !enforced_by_kernel) {
@@ -264,7 +302,8 @@ std::optional<Explanation> Supervisor::explain(
     if (enforced_by_kernel) return explain_filter(*service, from);
     AdmissionFacts facts = facts_of(*service, from);
     facts.local = local_time(at);
-    facts.name = remembered_name(*service, from);
+    facts.name = holding_.remembered_name(*service, from);
+    facts.groups = asker.groups;
     const AdmissionExplanation result = superd::explain(facts, book_of(*service), loop_.now());
     Explanation answer;
     answer.text = result.text;

@@ -11,6 +11,7 @@
 
 #include "base/units.h"
 #include "config/codec.h"
+#include "engine/kept_listeners.h"
 #include "policy/client_filter.h"
 #include "policy/exec_spec.h"
 #include "sys/guard.h"
@@ -36,17 +37,19 @@ Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
         : loop_(loop),
           state_(state),
           options_(std::move(options)),
-          outputs_(loop, ::geteuid(),
-                  [this] { log_restart_.start(backoff_delay(log_failures_)); }),
+          outputs_(loop, ::geteuid(), [this] { own_programs_.start_log_soon(); }),
           sources_(state.sources(), state.header().source_seed),
           service_records_(state),
           listener_records_(state),
           doors_(loop, listener_records_, outputs_.log(), *this),
           processes_(loop, state, options_.spawner, *this),
+          own_programs_(loop, processes_, outputs_, options_),
           lives_(loop, state, processes_, outputs_.log(), *this,
                   options_.run_directory + "/notify"),
+          idling_(loop, lives_, outputs_.log(), [this](Service& service) { changed(service); }),
           farewells_(loop),
-          relays_(loop, processes_, outputs_.log(), *this, options_.relay),
+          warming_(*this, options_.park_library),
+          relays_(loop, processes_, outputs_.log(), *this, proxying_, options_.relay),
           reader_(loop),
           network_watch_(loop, [this] { on_networks_changed(); }),
           signals_(loop, watched_signals(), [this](int signal) { on_signal(signal); }),
@@ -58,28 +61,45 @@ Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
                       else
                           signals_.unmute(SIGCHLD);
                   }),
-          log_restart_(loop,
-                  [this] {
-                      if (log_record_ == ~std::uint32_t{0}) start_log_program();
-                  }),
           stop_deadline_(loop, [this] { loop_.stop(); }),
           stop_poll_(loop, [this] { handing_over_ ? look_at_handover() : maybe_finish(); }),
+          exit_look_(loop, [this] { look_at_exit(); }),
           upgrader_(loop, state, options_.beginning),
-          deny_list_(options_.state_directory + "/denied"),
-          spread_timer_(loop, [this] { spread_denials(); }),
+          denying_(loop, outputs_.log(), options_.state_directory + "/denied",
+                  [this](std::vector<Network> blocks) { spread_denials(std::move(blocks)); }),
           load_timer_(loop, [this] { look_at_load(); }),
           resolver_(loop,
-                  [this](Fd channel) { return start_resolve_program(std::move(channel)); }),
+                  [this](Fd channel) {
+                      return own_programs_.start_resolve(std::move(channel));
+                  }),
           target_names_(loop, resolver_, outputs_.log(),
                   [this](const std::string& host) { on_target_name(host); }),
-          announcers_{make_announcer(Announcing::rpc), make_announcer(Announcing::mdns)},
-          held_look_(loop, [this] { look_at_held(); }),
+          checkups_(
+                  loop, lives_, processes_, resolver_, outputs_.log(),
+                  [this](Service& service, Instance& instance, std::uint32_t& place) {
+                      return launch_command(service, instance,
+                              service.plan->upkeep.health.command, {}, place, record_checks);
+                  },
+                  [this](Service& service) { changed(service); }),
+          announcements_(
+                  loop, outputs_.log(), !options_.announce_program.empty(),
+                  [this](Announcing where, int theirs, int ours) {
+                      return own_programs_.start_announce(where, theirs, ours);
+                  },
+                  [this](std::uint32_t index) { return at_index(index); }),
+          holding_(*this),
           timers_(loop, loop, options_.state_directory + "/timers",
-                  [this](std::uint32_t index) { on_due(index); }) {
+                  [this](std::uint32_t index) { on_due(index); }),
+          pools_(loop, [this](std::uint32_t index) { on_pressed(index); }),
+          lining_up_(*this) {
     loop_.at_turn_end([this] {
+        take_rolls();
         remove_emptied();
         graveyard_.clear();
     });
+    if (options_.store)
+        listener_records_.keep_with(std::make_unique<KeptListeners>(loop_, options_.store));
+    outputs_.set_log_program(options_.log_identity, state.header().log_board);
     if (!options_.exec_program.empty())
         exec_program_ = Fd(::open(options_.exec_program.c_str(), O_PATH | O_CLOEXEC));
 }
@@ -88,18 +108,18 @@ Supervisor::~Supervisor() = default;
 
 void Supervisor::start(std::shared_ptr<const Plan> plan, const std::string& trouble) {
     plan_ = std::move(plan);
-    ordering_.take_plan(plan_);
+    lining_up_.take_plan(plan_);
     config_trouble_ = trouble;
     configure_outputs();
     outputs_.open_reader_socket(
             log_socket_path(options_.run_directory), plan_->daemon.admin_gid);
-    start_log_program();
-    load_denials();
+    own_programs_.start_log();
+    doors_.set_denied(denying_.load());
     networks_ = make_network_tables(plan_->networks);
     for (const auto& service : plan_->services)
         open_doors(add_service(service));
     doors_.finish_offer(services_);
-    line_up_all();
+    lining_up_.line_up_all();
     for (auto& [name, service] : services_)
         start_at_boot(*service);
     watch_networks();
@@ -126,6 +146,12 @@ void Supervisor::configure_outputs() {
     outputs_.configure(plan, *plan_);
 }
 
+Outcome Supervisor::reopen_logs() {
+    configure_outputs();
+    const std::string& trouble = outputs_.trouble();
+    return trouble.empty() ? Outcome{} : Outcome{1, trouble};
+}
+
 int Supervisor::run() {
     if (heartbeat_.start())
         outputs_.log().log(NoticeEvent{.level = Level::critical,
@@ -135,7 +161,19 @@ int Supervisor::run() {
     if (handing_over_ && !stopping_) leave_to_successor();
     outputs_.log().log(NoticeEvent{.level = Level::notice, .text = "stopped"});
     outputs_.finish();
+    see_log_program_out();
     return exit_stop;
+}
+
+void Supervisor::learn_name(
+        std::string_view name, const Endpoint& from, std::function<void()> done) {
+    const Service* service = find(name);
+    if (service == nullptr) return done();
+    holding_.learn_name(*service, from, std::move(done));
+}
+
+Service* Supervisor::at_index(std::uint32_t index) const {
+    return index < by_index_.size() ? by_index_[index] : nullptr;
 }
 
 Service* Supervisor::find(std::string_view name) const {
@@ -148,6 +186,7 @@ Service& Supervisor::add_service(const std::shared_ptr<const ServicePlan>& plan)
     // The table of services is larger than any file the reader accepts.
     service->index = service_records_.find_or_make(plan->name).value();
     service->record = &service_records_.at(service->index);
+    if (service->record->generation == 0) service->record->generation = 1;
     give_plan(*service, plan);
     for (const ListenerPlan& listener : plan->listeners) {
         service->listeners.emplace_back();
@@ -166,6 +205,7 @@ void Supervisor::give_plan(Service& service, const std::shared_ptr<const Service
     compile_access(service);
     service.spawn.reset();
     lives_.fit(service);
+    warming_.handlers().drop(service);
 }
 
 // Of a thousand services few are ever asked for, and a start need not wait for the others'.
@@ -202,16 +242,15 @@ Fd Supervisor::write_exec_spec(const ServicePlan& plan, const SpawnPlan& spawn) 
 
 void Supervisor::compile_access(Service& service) {
     service.access = AccessIndex(service.plan->admission.access, networks_);
+    Proxying::compile(service, networks_);
     service.filter = make_filter_entries(*service.plan, plan_->networks);
 }
 
 void Supervisor::renew_filters(Service& service) {
     const bool replaced = doors_.renew_filters(service);
-    announce(service);
+    announcements_.follow(service);
     if (!replaced) return;
-    if (service.residents == 0) return;
-    service.again = true;
-    end_processes(service);
+    if (service.residents > 0) renew_processes(service);
 }
 
 void Supervisor::activate(Service& service) {
@@ -241,8 +280,11 @@ void Supervisor::open_doors(Service& service) {
 void Supervisor::remove_service(Service& service) {
     doors_.close_all(service, true);
     service.removed = true;
-    announce(service);
+    warming_.handlers().drop(service);
+    announcements_.follow(service);
     timers_.forget(service.index);
+    idling_.forget(service);
+    checkups_.forget(service);
     if (service.active > 0) {
         if (!takes_connections(service.plan->mode)) end_processes(service);
         return;
@@ -279,8 +321,7 @@ void Supervisor::on_doors_changed(Service& service) {
     if (service.plan->mode == Mode::worker && service.residents > 0 && !service.stopping) {
         outputs_.log().log(NoticeEvent{.service = service.name(),
                 .text = "its worker is started anew, to be given it"});
-        service.again = true;
-        end_processes(service);
+        renew_processes(service);
     }
     doors_.watch(service);
     start_at_boot(service);
@@ -305,6 +346,7 @@ void Supervisor::on_signal(int signal) {
         case SIGUSR2: reload_config(false, [](const ReloadReport&) {}); break;
         case SIGUSR1: dump_state(); break;
         case SIGCHLD:
+            own_programs_.keep_log_running();
             signals_.mute(SIGCHLD);
             orphan_timer_.start(orphan_interval);
             break;
@@ -315,12 +357,16 @@ void Supervisor::on_signal(int signal) {
 void Supervisor::begin_stop(bool leave_all) {
     if (stopping_) return;
     stopping_ = true;
+    own_programs_.stop();
     notify("STOPPING=1\n");
-    Nanoseconds longest = ordering_.longest_end();
+    // Whoever is started in this one's place may be given the listeners: they stay kept.
+    listener_records_.keep_with(nullptr);
+    warming_.handlers().stop();
+    Nanoseconds longest = lining_up_.longest_end();
     std::vector<Service*> to_end;
     for (auto& [name, service] : services_) {
         doors_.close_all(*service, true);
-        drop_held_of(*service);
+        holding_.drop_all_of(*service);
         const bool leave = leave_all || (takes_connections(service->plan->mode) &&
                                                 service->plan->on_stop == OnStop::leave);
         if (service->active == 0) remove_credentials(name, options_.prefixes);
@@ -331,9 +377,8 @@ void Supervisor::begin_stop(bool leave_all) {
         longest = std::max(longest, steps * service->plan->stop_timeout);
         to_end.push_back(service.get());
     }
-    end_in_order(to_end);
-    for (const auto& one : announcers_)
-        one->withdraw();
+    lining_up_.end_in_order(to_end);
+    announcements_.withdraw();
     // A process that even KILL does not end (in the kernel, on a dead disk) is not waited for.
     stop_deadline_.start(longest + std::chrono::seconds(5));
     maybe_finish();
@@ -343,13 +388,21 @@ void Supervisor::maybe_finish() {
     const bool busy = std::any_of(services_.begin(), services_.end(), [](const auto& entry) {
         return entry.second->stopping || entry.second->ends_later;
     });
-    const bool withdrawn = std::all_of(announcers_.begin(), announcers_.end(),
-            [](const auto& one) { return one->withdrawn(); });
-    if (stopping_ && !busy && withdrawn && processes_.spawner().pending() == 0 &&
-            relays_.pending() == 0)
+    if (stopping_ && !busy && announcements_.withdrawn() &&
+            processes_.spawner().pending() == 0 && relays_.pending() == 0 &&
+            warming_.handlers().on_the_way() == 0)
         loop_.stop();
     else if (stopping_ && !busy)
         stop_poll_.start(std::chrono::milliseconds(5));
+}
+
+void Supervisor::spread_denials(std::vector<Network> blocks) {
+    if (blocks == doors_.denied()) return;
+    doors_.set_denied(std::move(blocks));
+    for (const auto& [name, service] : services_) {
+        if (service->plan->mode == Mode::worker) renew_filters(*service);
+        if (service->plan->mode == Mode::builtin) give_anew(*service);
+    }
 }
 
 void Supervisor::notify(std::string_view text) const {
@@ -359,8 +412,13 @@ void Supervisor::notify(std::string_view text) const {
 void Supervisor::changed(Service& service) {
     if (by_index_[service.index] != &service) return;    // it has gone in this turn
     if (service.removed && service.active == 0) return;  // it goes at the end of it
-    announce(service);
+    announcements_.follow(service);
     follow_clock(service);
+    pools_.follow(service);
+    roll_on(service);
+    idling_.follow(service);
+    checkups_.follow(service);
+    if (service.plan->prestart.count != 0) warming_.follow(service);
     const StateView view = view_of(service, loop_.now());
     auto [known, fresh] = logged_states_.try_emplace(service.index, view.state);
     if (known->second != view.state || fresh) {
@@ -377,7 +435,8 @@ void Supervisor::changed(Service& service) {
         known->second = view.state;
     }
     if (waiters_.has(service.name())) waiters_.look(status_of(service));
-    move_up(service);
+    if (plan_->daemon.exit_when != "never" && !stopping_) exit_look_.start({});
+    lining_up_.move_up(service);
 }
 
 }  // namespace superd

@@ -2,20 +2,18 @@
 // The supervisor: the one place where decisions become effects.
 //
 // It owns the runtime of all services and is told of knocks at listeners, launches and exits,
-// signals and orders. Its parts are in files of their own: supervisor.cc (start, stop,
-// signals), accepting.cc (knock → admission → launch), holding.cc (connections whose client's
-// name or user is asked for first), denying.cc (addresses kept out for a time), workers.cc
-// (workers and daemons; what becomes of each is engine/lives.h's), ending.cc (exits),
-// reloading.cc (file → plan → commit), recovering.cc (after a kill), announcing.cc (what others
-// are told of services), orders.cc and status.cc (what control asks for), lining_up.cc (who
-// starts after whom), timing.cc (runs by the clock), relaying.cc, relaying_datagrams.cc and
-// upstreams.cc (relays, and where redirects go), upgrading.cc (another program in superd's
-// place).
+// signals and orders. What can stand alone does: a class in a file of its own, which it owns
+// (doors, processes, lives, relays, timers, idling, own_programs, announcing, denying …), or
+// one that reaches into it (holding, lining_up, proxying, warming). The rest is in files by
+// what happens: supervisor.cc (start, stop, signals), accepting.cc (knock → admission →
+// launch), workers.cc (workers and daemons), ending.cc (exits), reloading.cc (file → plan →
+// commit), recovering.cc (after a kill), orders.cc and status.cc (what control asks for),
+// timing.cc (runs by the clock), relaying.cc, relaying_datagrams.cc and upstreams.cc (relays,
+// and where redirects go), pooling.cc and rolling.cc (how many workers, and who follows whom),
+// upgrading.cc (another program in superd's place).
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -25,18 +23,24 @@
 #include <vector>
 
 #include "config/config.h"
-#include "engine/announcer.h"
+#include "engine/announcing.h"
+#include "engine/checkups.h"
 #include "engine/config_reader.h"
-#include "engine/deny_list.h"
+#include "engine/denying.h"
 #include "engine/directories.h"
 #include "engine/doors.h"
 #include "engine/farewells.h"
 #include "engine/heartbeat.h"
+#include "engine/holding.h"
+#include "engine/idling.h"
+#include "engine/lining_up.h"
 #include "engine/lives.h"
 #include "engine/manager.h"
-#include "engine/ordering.h"
 #include "engine/outputs.h"
+#include "engine/own_programs.h"
+#include "engine/pools.h"
 #include "engine/processes.h"
+#include "engine/proxying.h"
 #include "engine/relays.h"
 #include "engine/resolver.h"
 #include "engine/service.h"
@@ -45,6 +49,7 @@
 #include "engine/timers.h"
 #include "engine/upgrader.h"
 #include "engine/waiters.h"
+#include "engine/warming.h"
 #include "engine/watches.h"
 #include "policy/admission.h"
 #include "policy/log_limiter.h"
@@ -84,21 +89,25 @@ public:
     [[nodiscard]] DaemonStatus daemon() const override;
     [[nodiscard]] std::vector<std::string> names() const override;
     [[nodiscard]] std::optional<ServiceStatus> service(std::string_view name) const override;
+    [[nodiscard]] std::optional<GroupUsage> usage(std::string_view name) const override;
     [[nodiscard]] std::map<ServiceState, std::uint32_t> state_counts() const override;
     [[nodiscard]] std::optional<std::string> why(std::string_view name) const override;
     [[nodiscard]] std::optional<Explanation> explain(
-            std::string_view name, const Endpoint& from, Wall at) const override;
+            std::string_view name, const Asker& from, Wall at) const override;
 
     void learn_name(
             std::string_view name, const Endpoint& from, std::function<void()> done) override;
 
-    [[nodiscard]] std::vector<Denial> denials() override;
+    [[nodiscard]] std::vector<Denial> denials() override { return denying_.in_force(); }
+
     void deny(const Source& source, std::optional<Nanoseconds> length, std::string_view by,
-            std::string_view reason, Reply reply) override;
-    void allow_again(const std::optional<Source>& source, Reply reply) override;
-    // The same for a sensor, which waits for nothing.
-    void deny(const Endpoint& peer, std::optional<Nanoseconds> length, std::string_view by,
-            std::string_view reason);
+            std::string_view reason, Reply reply) override {
+        denying_.deny(source, length, by, reason, reply);
+    }
+
+    void allow_again(const std::optional<Source>& source, Reply reply) override {
+        denying_.allow_again(source, reply);
+    }
 
     [[nodiscard]] const Plan& plan() const override { return *plan_; }
 
@@ -111,18 +120,27 @@ public:
     void reload(std::string_view name, Reply reply) override;
     void kill(
             std::string_view name, int signal, std::uint64_t connection, Reply reply) override;
+    void kill_whom(std::string_view name, KillWhom whom, int signal, Reply reply) override;
     void reload_config(bool dry_run, std::function<void(ReloadReport)> reply) override;
+    void scale(std::string_view name, std::uint32_t count, Reply reply) override;
     void upgrade(const std::string& program, Reply reply) override;
+    [[nodiscard]] Outcome reopen_logs() override;
     std::uint64_t wait(std::string_view name, std::function<bool(const ServiceStatus&)> test,
             Reply reply) override;
     void forget_wait(std::uint64_t token) override;
 
 private:
+    friend class Warming;
+    friend class Proxying;
+    friend class Holding;
+    friend class LiningUp;
+
     // ---- news
     void on_knock(Service& service, Listener& listener) override;
     void on_doors_changed(Service& service) override;
     void on_started(std::uint32_t index) override;
     void on_launch_failed(std::uint32_t index, const LaunchResult& result) override;
+    bool goes_on(std::uint32_t index) override;
     void on_ended(std::uint32_t index, int status) override;
     void on_exec_report(std::uint32_t index, const ExecReport& report) override;
     void on_relayed_ended(std::uint32_t record, const EndedMessage& message) override;
@@ -165,9 +183,6 @@ private:
             Service& service, std::uint32_t index, Fd connection, PeerFacts facts);
     void on_no_descriptors(Service& service, Listener& listener, int error);
     void refuse_uncopied(Service& service, std::uint32_t index, Fd connection);
-    void load_denials();
-    void on_denials_changed();
-    void spread_denials();
     [[nodiscard]] AdmissionBook book_of(const Service& service) const;
     [[nodiscard]] AdmissionFacts facts_of(const Service& service, const Endpoint& peer) const;
     void hold(Service& service, Hold hold, Mono until = Mono::max());
@@ -175,35 +190,6 @@ private:
     void on_service_timer(Service& service);
     void arm_timer(Service& service);
 
-    // ---- holding
-    struct Held {
-        std::uint64_t id = 0;  // of the record: tells it from a later one in its place
-        Fd connection{};
-        NameKnown name_known = NameKnown::not_asked;
-        std::string name{}, user{};
-    };
-
-    [[nodiscard]] PeerName remembered_name(const Service& service, const Endpoint& peer) const;
-    [[nodiscard]] static bool must_wait(
-            const Service& service, const Endpoint& peer, bool needs_name);
-    [[nodiscard]] std::optional<Refuse> refuse_unheld(
-            const Service& service, const Endpoint& peer, bool needs_name) const;
-    void hold_connection(Service& service, std::uint32_t index, Fd connection);
-    void go_on_with(Service& service, std::uint32_t index);
-    [[nodiscard]] Held* find_held(std::uint32_t index, std::uint64_t id);
-    void on_name(std::uint32_t index, std::uint64_t id, const Resolver::Name& name);
-    void on_user(std::uint32_t index, std::uint64_t id, const IdentReply& reply);
-    void log_ident(const std::string& service, std::uint64_t connection, const Endpoint& peer,
-            const IdentReply& reply);
-    void ask_beside(const Service& service, std::uint32_t index);
-    void ask_refused(const Service& service, std::uint64_t id, const Endpoint& peer,
-            const Endpoint& local, Fd connection);
-    void launch_held(Service& service, std::uint32_t index);
-    void drop_held(std::uint32_t index, const std::optional<Refuse>& why);
-    void drop_held_of(const Service& service);
-    void look_at_held();
-    [[nodiscard]] std::string_view user_of(std::uint32_t index) const;
-    [[nodiscard]] std::size_t held_by(const Service& service) const;
     // ---- what superd-relay does
     [[nodiscard]] Result<Fd> open_upstream(Service& service, std::uint32_t index, int error);
     void connect_relayed(Service& service, std::uint32_t index, Fd connection, bool again);
@@ -236,50 +222,28 @@ private:
     // ---- workers and daemons
     void start_workers(Service& service);
     void fill_pool(Service& service);
-    // False: there is no record for it; the cause is noted.
     void note_listeners(Service& service);
+    // Where the plan asks for more workers than it did.
+    void keep_pool_full(Service& service);
+    void on_pressed(std::uint32_t index);
+    bool begin_roll(Service& service);
+    void roll_on(const Service& service);
+    void take_rolls();
+    void take_roll(Service& service);
+    void give_up_roll(Service& service, Instance& fallen);
+    void end_roll(Service& service);
+    void renew_processes(Service& service);
     void on_workers_gone(Service& service);
     [[nodiscard]] Mono next_restart(Service& service);
     // by_hand: what ended for good is started again too.
     void start_processes(Service& service, bool by_hand);
     void start_at_boot(Service& service);
-    void start_log_program();
-    [[nodiscard]] bool start_resolve_program(Fd channel);
-
-    // superd-log and its like.
-    struct OwnProgram {
-        std::string name, path;
-        IdentityPlan identity;
-        std::vector<std::string> arguments{};
-    };
-
-    void launch_own_program(
-            std::uint32_t index, ProcessKind kind, const OwnProgram& program, int channel);
-    // ---- announcing
-    [[nodiscard]] std::unique_ptr<Announcer> make_announcer(Announcing where);
-    [[nodiscard]] Announcer& announcer(Announcing where) const;
-    [[nodiscard]] Announcer& announcer_of(std::uint32_t index) const;  // a process's
-    // Where the service is to be found has changed, perhaps. Costs nothing for most.
-    void announce(const Service& service);
-    [[nodiscard]] bool start_announce_program(Announcing where, int theirs, int ours);
-    void on_announced(Announcing where, std::uint32_t id);
-    [[nodiscard]] std::optional<AnnouncementStatus> announcement_of(
-            const Service& service, Announcing where) const;
+    // Denials to filters of workers and lists that relays have.
+    void spread_denials(std::vector<Network> blocks);
 
     // Replies when the service has settled: with its failure where it failed.
     void wait_for_start(std::string_view name, Reply reply);
-
-    // ---- lining up
-    [[nodiscard]] Standing standing_of(std::string_view name) const;
-    bool line_up(Service& service);  // true: nobody is to be there first
-    void line_up_all();
-    void move_up(const Service& service);
-    void pull(Service& service, bool by_hand);
-    void make_way(const Service& service);
-    void put_down(Service& service);
-    void end_with_dependents(Service& service);
-    void end_in_order(const std::vector<Service*>& services);
-    void go_on_ending();
+    void wait_for_reload(std::string_view name, Reply reply);
 
     // ---- timing
     void follow_clock(Service& service);
@@ -290,11 +254,16 @@ private:
     bool start_program(Service& service, Instance& instance) override;
     bool start_command(Service& service, Instance& instance, const Command& command,
             std::vector<std::string> variables) override;
+    // place takes the record. flags: of it, beside those of the launch.
+    bool launch_command(Service& service, Instance& instance, const Command& command,
+            std::vector<std::string> variables, std::uint32_t& place, std::uint8_t flags);
     void step_in(Launch& launch, int spec);
     [[nodiscard]] std::optional<std::uint32_t> take_resident(
             Service& service, Instance& instance, ProcessKind kind);
 
     void life_changed(Service& service) override { changed(service); }
+
+    bool begin_generation(Service& service) override { return begin_roll(service); }
 
     [[nodiscard]] bool ends() const override { return stopping_; }
 
@@ -316,7 +285,6 @@ private:
             Service& service, const ProcessRecord& record, const LaunchResult& result);
     void log_launch_failure(
             Service& service, const ProcessRecord& record, const LaunchResult& result);
-    void on_log_program_gone(std::uint32_t index);
 
     // ---- services and plans
     [[nodiscard]] Fd write_exec_spec(const ServicePlan& plan, const SpawnPlan& spawn);
@@ -333,13 +301,20 @@ private:
     void remove_service(Service& service);
     void remove_emptied();
     [[nodiscard]] Service* find(std::string_view name) const;
+    // Null: none has this index of a ServiceRecord.
+    [[nodiscard]] Service* at_index(std::uint32_t index) const;
     void configure_outputs();
     void watch_networks();
     void on_networks_changed();
     struct Prepared;
     void on_read(bool dry_run, Result<ReadResult> read,
             const std::function<void(ReloadReport)>& reply);
-    // False: report says why, and nothing has changed.
+    // False: report says why, and nothing has changed. encoded: next, as it is kept.
+    [[nodiscard]] bool take_effect(const std::shared_ptr<const Plan>& next,
+            const std::string& encoded, ReloadReport& report);
+    void on_read_for_scale(const std::string& name, std::uint32_t count,
+            Result<ReadResult> read, const Reply& reply);
+    void wait_for_copies(const std::vector<ServiceDiff>& changes, Outcome outcome, Reply reply);
     [[nodiscard]] bool prepare(const Plan& next, Prepared& prepared, ReloadReport& report);
     void commit(std::shared_ptr<const Plan> next, Prepared& prepared,
             const std::vector<ServiceDiff>& changes);
@@ -366,6 +341,8 @@ private:
     bool tell_of_handover();
     void begin_stop(bool leave_all);
     void maybe_finish();
+    void look_at_exit();
+    void see_log_program_out();
     void notify(std::string_view text) const;
     // After anything that may change what status shows: waits are answered, the change is
     // logged.
@@ -388,8 +365,12 @@ private:
     ListenerRecords listener_records_;
     Doors doors_;
     Processes processes_;
+    OwnPrograms own_programs_;
     Lives lives_;
+    Idling idling_;
     Farewells farewells_;
+    Warming warming_;
+    Proxying proxying_{*this};
     Relays relays_;
     std::map<std::uint32_t, std::uint32_t> watches_;  // number of a relay's socket: service
     std::uint32_t next_watch_ = 1;
@@ -398,9 +379,9 @@ private:
     SignalWatch signals_;
     Heartbeat heartbeat_;
     Timer orphan_timer_;
-    Timer log_restart_;
     Timer stop_deadline_;
     Timer stop_poll_;  // launches in hand are waited for
+    Timer exit_look_;  // exit_when: once the turn is over
     Upgrader upgrader_;
     Mono handover_at_{};
     std::string upgrade_failure_;  // of the last one
@@ -413,37 +394,27 @@ private:
     std::vector<Service*> by_index_;  // by ServiceRecord index; null: none
     std::vector<Service*> emptied_;   // removed and without processes: go after the turn
     std::vector<std::unique_ptr<Service>> graveyard_;  // until the turn of the loop is over
-    std::uint32_t log_record_ = ~std::uint32_t{0};
-    std::uint32_t log_failures_ = 0;
     Fd exec_program_;  // superd-exec, opened: a launch needs no path to it
-    Fd log_channel_;   // superd-log's end, until it has been started
-    DenyList deny_list_;
-    Timer spread_timer_;  // denials: to filters and relays
-    Mono spread_at_{};
-    bool waits_for_expiry_ = false;
+    Denying denying_;
     Timer load_timer_;  // while a relay answers datagrams of a service with max_load
     Resolver resolver_;
     TargetNames target_names_;
+    Checkups checkups_;
     // By record: numbers of the targets that a connection has tried in vain.
     std::unordered_map<std::uint32_t, std::vector<std::uint8_t>> tried_;
-    Fd resolve_channel_;  // superd-resolve's end, the same
-    std::array<std::unique_ptr<Announcer>, announcing_count> announcers_;  // by Announcing
-    std::unordered_map<std::uint32_t, Held> held_;                         // by record
-    std::unordered_map<std::uint32_t, std::string> users_;  // by record: those that are known
-    Timer held_look_;
-    std::size_t refused_asked_ = 0;  // clients that are refused and asked for nevertheless
-    std::uint32_t live_ = 0;         // handlers, workers and daemons that hold a record
-    mutable double load_ = 0;        // one-minute average, read at most once a second
+    Announcements announcements_;
+    Holding holding_;
+    std::uint32_t live_ = 0;   // handlers, workers and daemons that hold a record
+    mutable double load_ = 0;  // one-minute average, read at most once a second
     mutable Mono load_at_{};
     bool stopping_ = false;
     bool leave_all_ = false;
     bool any_process_hold_ = false;
 
     Timers timers_;
-    Ordering ordering_;
-    std::deque<std::uint32_t> moving_up_;  // services to be looked at, by index
-    std::vector<std::string> ending_;      // that are to end after others
-    bool is_moving_up_ = false, is_ending_ = false;
+    Pools pools_;
+    std::vector<std::uint32_t> rolling_;  // services to be looked at when the turn is over
+    LiningUp lining_up_;
     Waiters waiters_;
     std::map<std::uint32_t, ServiceState> logged_states_;
     std::function<void(std::optional<std::uint32_t>)> admin_changed_;

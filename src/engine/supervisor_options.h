@@ -23,6 +23,7 @@ struct SupervisorOptions {
     std::string state_directory;  // "/var/lib/superd"
     std::string log_program;      // absolute path of superd-log; empty: lines go to stderr
     std::string exec_program;     // of superd-exec; empty: what needs it is not started
+    std::string park_library;     // libsuperd-park.so; empty: no handler is started ahead
     IdentityPlan log_identity;    // of superd-log
     std::string resolve_program;  // superd-resolve; empty: every name and user stays unknown
     IdentityPlan resolve_identity;
@@ -36,7 +37,9 @@ struct SupervisorOptions {
     bool root = false;
     bool debug = false;  // stderr is a sink too, and debug lines are written
     std::function<void(std::string_view)> notify;  // sd_notify text; may be empty
-    Nanoseconds watchdog{0};                       // Heartbeat's period; 0: nobody asked for it
+    // The same with a descriptor; false: later. Empty: nobody hears it.
+    std::function<bool(const std::string&, int)> store;
+    Nanoseconds watchdog{0};               // Heartbeat's period; 0: nobody asked for it
     const Beginning* beginning = nullptr;  // for an upgrade, a loan; null: there is none
 };
 

@@ -53,7 +53,7 @@ void Supervisor::on_due(std::uint32_t index) {
     service.record->timer_last = loop_.wall().time_since_epoch().count();
     service.record->failures = 0;
     service.let_in = false;  // each run asks anew
-    make_way(service);
+    lining_up_.make_way(service);
     start_processes(service, true);
     changed(service);
 }

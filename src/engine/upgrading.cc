@@ -38,12 +38,15 @@ void Supervisor::upgrade(const std::string& program, Reply reply) {
 // Clients wait in the kernel's queues from here on.
 void Supervisor::begin_handover() {
     handing_over_ = true;
+    warming_.handlers().stop();
     handover_at_ = loop_.now() + launches_bound;
     stop_poll_.start(look_interval);
 }
 
 void Supervisor::look_at_handover() {
-    if (processes_.spawner().pending() == 0 || loop_.now() >= handover_at_)
+    const bool none_begun =
+            processes_.spawner().pending() == 0 && warming_.handlers().on_the_way() == 0;
+    if (none_begun || loop_.now() >= handover_at_)
         loop_.stop();
     else
         stop_poll_.start(look_interval);

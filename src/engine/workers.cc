@@ -6,10 +6,13 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "base/units.h"
 #include "engine/supervisor.h"
+#include "policy/listen_environment.h"
+#include "sys/accept.h"
 #include "sys/client_queue.h"
 #include "sys/repair.h"
 
@@ -23,6 +26,12 @@ constexpr auto fruitful_life = std::chrono::seconds(1);
 bool is_readable(int fd) {
     pollfd poll{fd, POLLIN, 0};
     return ::poll(&poll, 1, 0) == 1 && (poll.revents & POLLIN) != 0;
+}
+
+// The kernel may have been asked for one.
+std::uint32_t port_of(const Listener& listener) {
+    if (listener.plan.port != 0) return listener.plan.port;
+    return local_endpoint(listener.fd.get()).port;
 }
 
 // Under other names of its listeners; with it lives all that lived with the first.
@@ -63,9 +72,10 @@ void Supervisor::note_listeners(Service& service) {
 // One that waits for the end of its pause goes on waiting.
 void Supervisor::fill_pool(Service& service) {
     std::optional<Mono> until;
-    for (std::size_t i = 0; i < wanted_instances(*service.plan); ++i) {
-        Instance& instance = *service.instances[i];
-        if (!instance.at_rest() || instance.state == LifeState::waiting) continue;
+    for (const auto& one : service.instances) {
+        Instance& instance = *one;
+        if (instance.leaves() || !instance.at_rest() || instance.state == LifeState::waiting)
+            continue;
         lives_.live(service, instance, LifeEvent::start);
         if (instance.cause == EndKind::shortage)
             until = instance.state == LifeState::waiting
@@ -101,11 +111,15 @@ bool Supervisor::start_program(Service& service, Instance& instance) {
     launch.service = service.index;
     launch.plan = spawn_plan_of(service);
     std::vector<std::string> names;
+    std::vector<GivenSocket> sockets;
     for (const Listener& listener : service.listeners) {
         if (listener.condition != Listener::Condition::open) continue;
         launch.listeners.push_back(listener.fd.get());
         names.push_back(listener.plan.name);
+        sockets.push_back({&listener.plan, port_of(listener)});
     }
+    append_starter_variables(launch.variables, service.plan->pool,
+            {sockets, ::getpid(), service.record->generation});
     if (names.size() < service.listeners.size())
         launch.plan = renamed(launch.plan, join(names, ":"));
     launch.listeners_blocking = service.residents == 1;
@@ -152,9 +166,15 @@ std::optional<std::uint32_t> Supervisor::take_resident(
     return index;
 }
 
-// As the program is launched, without its sockets.
 bool Supervisor::start_command(Service& service, Instance& instance, const Command& command,
         std::vector<std::string> variables) {
+    return launch_command(
+            service, instance, command, std::move(variables), instance.command, 0);
+}
+
+// As the program is launched, without its sockets.
+bool Supervisor::launch_command(Service& service, Instance& instance, const Command& command,
+        std::vector<std::string> variables, std::uint32_t& place, std::uint8_t flags) {
     for (const Error& error : make_directories(*service.plan, options_.prefixes)) {
         outputs_.log().log(FailEvent{.service = service.name(),
                 .stage = error.operation,
@@ -163,7 +183,7 @@ bool Supervisor::start_command(Service& service, Instance& instance, const Comma
     }
     const auto index = take_resident(service, instance, ProcessKind::command);
     if (!index) return false;
-    instance.command = *index;
+    place = *index;
     Launch launch;
     launch.record = *index;
     launch.service = service.index;
@@ -175,6 +195,8 @@ bool Supervisor::start_command(Service& service, Instance& instance, const Comma
         launch.plan = {both, both->first.get()};
         step_in(launch, both->second.get());
     }
+    ProcessRecord& record = processes_.records().at(*index);
+    record.flags = static_cast<std::uint8_t>(record.flags | flags);
     launch.variables = std::move(variables);
     launch.standard_error = outputs_.descriptor_for(service, service.plan->exec.standard_error);
     launch.standard_output =
@@ -246,6 +268,8 @@ void Supervisor::on_workers_gone(Service& service) {
     const bool fruitless = short_life && left_something && !took_something;
     service.fruitless = fruitless ? service.fruitless + 1 : 0;
     pause = std::max(pause, fruitless_delay(service.fruitless));
+    service.record->pool = 0;  // the next client finds the least of them
+    lives_.fit(service);
     const Mono next = next_restart(service);
     const Nanoseconds failing = std::exchange(service.retry_pause, Nanoseconds{0});
     service.holds.clear(Hold::worker);
@@ -267,7 +291,7 @@ void Supervisor::start_processes(Service& service, bool by_hand) {
     if (!service.let_in) {
         // Who is let in comes back here.
         service.wish = std::max(service.wish, by_hand ? StartWish::by_hand : StartWish::boot);
-        (void)line_up(service);
+        (void)lining_up_.line_up(service);
         return;
     }
     if (service.plan->mode == Mode::worker && service.has_open_listener())
@@ -280,62 +304,10 @@ void Supervisor::start_processes(Service& service, bool by_hand) {
 }
 
 void Supervisor::start_at_boot(Service& service) {
+    // One that is idle starts with its next client, whichever superd that comes to.
+    if (service.record->idling == IdleNote::stopped) return;
     if (service.plan->enabled && service.plan->start == Start::boot)
         start_processes(service, false);
-}
-
-void Supervisor::start_log_program() {
-    if (options_.log_program.empty() || stopping_) return;
-    auto channel = outputs_.open_channel();
-    const auto index = channel ? processes_.records().take() : std::nullopt;
-    if (!index) {
-        outputs_.fall_back();
-        log_restart_.start(backoff_delay(++log_failures_));
-        return;
-    }
-    log_record_ = *index;
-    log_channel_ = std::move(*channel);
-    launch_own_program(*index, ProcessKind::log,
-            {"superd-log", options_.log_program, options_.log_identity}, log_channel_.get());
-}
-
-bool Supervisor::start_resolve_program(Fd channel) {
-    if (options_.resolve_program.empty() || stopping_) return false;
-    const auto index = processes_.records().take();
-    if (!index) return false;
-    resolve_channel_ = std::move(channel);
-    launch_own_program(*index, ProcessKind::resolve,
-            {"superd-resolve", options_.resolve_program, options_.resolve_identity},
-            resolve_channel_.get());
-    return true;
-}
-
-// channel: a loan until the launch is reported; it becomes descriptor 0.
-void Supervisor::launch_own_program(
-        std::uint32_t index, ProcessKind kind, const OwnProgram& program, int channel) {
-    ProcessRecord& record = processes_.records().at(index);
-    record.kind = kind;
-    record.service = ~std::uint32_t{0};
-    record.started = to_nanoseconds(loop_.now());
-    record.state.store(RecordState::accepted, std::memory_order_release);
-    auto plan = std::make_shared<SpawnPlan>();
-    plan->service = program.name;
-    plan->program = program.path;
-    plan->argv = {program.name};
-    plan->argv.insert(plan->argv.end(), program.arguments.begin(), program.arguments.end());
-    plan->fixed_environment = {"PATH=/usr/bin:/bin"};
-    plan->mode = Mode::worker;
-    plan->identity = program.identity;
-    plan->launch_timeout = std::chrono::seconds(10);
-    Launch launch;
-    launch.record = index;
-    launch.service = ~std::uint32_t{0};
-    launch.plan = std::move(plan);
-    launch.listeners = {channel};
-    launch.listeners_blocking = false;
-    launch.standard_error = options_.log_stderr;
-    launch.standard_output = options_.log_stderr;
-    processes_.launch(std::move(launch));
 }
 
 }  // namespace superd

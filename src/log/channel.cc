@@ -18,6 +18,19 @@ constexpr const char* subject = "log channel";
 }  // namespace
 
 template <class Coder>
+void code_fields(Coder& c, PacketField<Coder, RotationPlan>& m) {
+    const auto number = [&](auto& value) {
+        c.value(value);
+    };
+    c.value(m.size);
+    c.optional(m.age, number);
+    c.value(m.keep);
+    c.optional(m.keep_size, number);
+    c.value(m.compress);
+    c.require(m.size > 0);
+}
+
+template <class Coder>
 void code_fields(Coder& c, PacketField<Coder, SinkPlan>& m) {
     const auto size = [&](auto& value) {
         c.value(value);
@@ -28,6 +41,8 @@ void code_fields(Coder& c, PacketField<Coder, SinkPlan>& m) {
     c.optional(m.severity, [&](auto& severity) { c.value(severity, last_severity); });
     c.optional(m.soft_size, size);
     c.optional(m.hard_size, size);
+    c.optional(m.rotation, [&](auto& rotation) { code_fields(c, rotation); });
+    c.require(!m.rotation || m.kind == SinkKind::file);
 }
 
 template <class Coder>
@@ -35,6 +50,7 @@ void code_fields(Coder& c, PacketField<Coder, ConfigFrame>& m) {
     c.value(m.format, LogFormat::xinetd);
     c.value(m.owner);
     c.optional(m.admin_gid, [&](auto& gid) { c.value(gid); });
+    c.optional(m.keep_size, [&](auto& size) { c.value(size); });
     c.list(m.sinks, sink_limit, [&](auto& sink) {
         code_fields(c, sink.plan);
         c.value(sink.opened);
@@ -62,8 +78,12 @@ void code_fields(Coder& c, PacketField<Coder, EventsFrame>& m) {
 template <class Coder>
 void code_fields(Coder& c, PacketField<Coder, ServiceFrame>& m) {
     c.text(m.service, service_name_limit);
+    c.value(m.place);
     c.require(!m.service.empty());
 }
+
+template <class Coder>
+void code_fields(Coder&, PacketField<Coder, BoardFrame>&) {}
 
 template <class Coder>
 void code_fields(Coder&, PacketField<Coder, ListenerFrame>&) {}
@@ -99,6 +119,8 @@ std::size_t descriptor_count(const Frame& frame) {
         std::size_t operator()(const ListenerFrame&) const { return 1; }
 
         std::size_t operator()(const DrainFrame&) const { return 0; }
+
+        std::size_t operator()(const BoardFrame&) const { return 1; }
     };
 
     return std::visit(Visitor{}, frame);

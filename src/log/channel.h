@@ -20,8 +20,9 @@
 
 namespace superd {
 
-// superd's sinks, in order; one descriptor for each file sink (`opened`), in the same order.
-// The files and routes of services come before it.
+// superd's sinks, in order; one descriptor for each file sink (`opened`), in the same order:
+// the file, or the directory of one that superd-log rotates. The files and routes of services
+// come before it.
 struct SinkFrame {
     SinkPlan plan;  // path: of the file, or of syslog's socket where it is not the usual one
     bool opened = false;  // a descriptor comes with it
@@ -30,8 +31,9 @@ struct SinkFrame {
 
 struct ConfigFrame {
     LogFormat format = LogFormat::text;
-    std::uint32_t owner = 0;                 // uid that may read besides 0
-    std::optional<std::uint32_t> admin_gid;  // members of it may, too
+    std::uint32_t owner = 0;                   // uid that may read besides 0
+    std::optional<std::uint32_t> admin_gid;    // members of it may, too
+    std::optional<std::uint64_t> keep_size{};  // bytes of all ended files together
     std::vector<SinkFrame> sinks;
     bool operator==(const ConfigFrame&) const = default;
 };
@@ -58,7 +60,13 @@ struct EventsFrame {
 // The stream of a service (one descriptor); takes the place of a former one of that name.
 struct ServiceFrame {
     std::string service;
+    std::uint32_t place = 0;  // on the board
     bool operator==(const ServiceFrame&) const = default;
+};
+
+// What superd-log counts on (one descriptor), before the streams.
+struct BoardFrame {
+    bool operator==(const BoardFrame&) const = default;
 };
 
 // The listening socket for readers (one descriptor).
@@ -72,7 +80,7 @@ struct DrainFrame {
 };
 
 using Frame = std::variant<ConfigFrame, FileFrame, RouteFrame, EventsFrame, ServiceFrame,
-        ListenerFrame, DrainFrame>;
+        ListenerFrame, DrainFrame, BoardFrame>;
 
 inline constexpr std::size_t frame_limit = 16 * 1024;  // bytes of a packet
 inline constexpr std::size_t sink_limit = 8;

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -26,6 +27,8 @@ constexpr std::size_t chunk_size = 64 * 1024;
 constexpr std::size_t own_line_limit = 64 * 1024;
 // How long stuck sinks are waited for at the end.
 constexpr Nanoseconds leave_time = std::chrono::seconds(1);
+// How long a former superd-log is waited for.
+constexpr Nanoseconds former_time = std::chrono::seconds(3);
 
 constexpr std::uint64_t tag(std::uint8_t kind, std::uint32_t id) {
     return std::uint64_t{kind} << 32 | id;
@@ -40,7 +43,14 @@ bool is_same_socket(int a, int b) {
     struct stat one {
     }, two{};
 
-    return ::fstat(a, &one) == 0 && ::fstat(b, &two) == 0 && one.st_ino == two.st_ino;
+    return ::fstat(a, &one) == 0 && ::fstat(b, &two) == 0 && one.st_ino == two.st_ino &&
+           one.st_dev == two.st_dev;
+}
+
+bool is_pipe(int fd) {
+    struct stat status {};
+
+    return ::fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
 // The pid that the kernel says wrote these bytes; -1 where it does not say (0 is superd
@@ -71,17 +81,22 @@ std::string_view without_time(std::string_view line) {
 }  // namespace
 
 struct Collector::Stream {
-    Stream(std::string name, bool own, std::int32_t writer, Fd socket, std::size_t limit)
+    Stream(std::string name, bool own, std::int32_t writer, Fd end, std::size_t limit,
+            LogTally* counts)
             : service(std::move(name)),
               events(own),
               pid(writer),
-              fd(std::move(socket)),
+              fd(std::move(end)),
+              pipe(is_pipe(fd.get())),
+              tally(counts),
               lines(limit) {}
 
     const std::string service;
     const bool events;  // superd's own
     const std::int32_t pid;
     const Fd fd;
+    const bool pipe;
+    LogTally* const tally;  // on the board; may be null
     LineSplitter lines;
 };
 
@@ -92,10 +107,11 @@ Collector::Collector(Fd channel, const Clock& clock, const CollectorOptions& opt
           channel_(std::move(channel)),
           ring_(options.ring_lines, options.ring_bytes),
           server_(ring_),
-          sinks_(options.standard_error),
+          sinks_(options.standard_error, {files_, clock}),
           chunk_(chunk_size) {
     watch(channel_.get(), Kind::channel, 0);
     watch(server_.descriptor(), Kind::server, 0);
+    watch(files_.descriptor(), Kind::files, 0);
 }
 
 Collector::~Collector() = default;
@@ -123,6 +139,7 @@ bool Collector::turn(int wanted) {
             case Kind::channel: on_channel(); break;
             case Kind::stop: stop(); break;
             case Kind::server: asked = true; break;
+            case Kind::files: files_.take_done(); break;
             case Kind::stream: on_stream(id); break;
         }
     }
@@ -135,7 +152,7 @@ bool Collector::turn(int wanted) {
 // Never longer than something has to be done by itself.
 int Collector::timeout(int wanted) const {
     const Mono now = clock_.now();
-    int ms = earlier(wanted, earlier(sinks_.timeout(), server_.timeout(now)));
+    int ms = earlier(wanted, earlier(sinks_.timeout(now), server_.timeout(now)));
     std::optional<Mono> due;
     for (const auto& [id, stream] : streams_) {
         const auto begun = stream->events ? std::nullopt : stream->lines.oldest();
@@ -183,7 +200,12 @@ void Collector::handle(ReceivedFrame received) {
         daemon_ = events->pid;
         add_stream({}, true, events->pid, std::move(fds[0]));
     } else if (const auto* service = std::get_if<ServiceFrame>(&received.frame)) {
-        add_stream(service->service, false, 0, std::move(fds[0]));
+        add_stream(service->service, false, 0, std::move(fds[0]), board_.at(service->place));
+    } else if (std::holds_alternative<BoardFrame>(received.frame)) {
+        if (board_file_) return;  // streams count in the one there is
+        if (auto board = LogBoard::map(fds[0].get())) board_ = std::move(*board);
+        board_file_ = std::move(fds[0]);
+        await_former(board_file_.get());
     } else if (std::holds_alternative<ListenerFrame>(received.frame)) {
         server_.set_listener(std::move(fds[0]));
     } else {
@@ -192,14 +214,28 @@ void Collector::handle(ReceivedFrame received) {
 }
 
 // A former stream of that name is read to its end beside the new one; the same one is known.
-void Collector::add_stream(std::string service, bool events, std::int32_t pid, Fd fd) {
+void Collector::add_stream(
+        std::string service, bool events, std::int32_t pid, Fd fd, LogTally* tally) {
     for (const auto& [id, stream] : streams_)
         if (stream->service == service && is_same_socket(stream->fd.get(), fd.get())) return;
     const std::uint32_t id = next_id_++;
     watch(fd.get(), Kind::stream, id);
     const std::size_t limit = events ? own_line_limit : options_.line_limit;
-    streams_.emplace(id,
-            std::make_unique<Stream>(std::move(service), events, pid, std::move(fd), limit));
+    streams_.emplace(id, std::make_unique<Stream>(
+                                 std::move(service), events, pid, std::move(fd), limit, tally));
+}
+
+// A superd-log whose superd was killed still writes what it has read; two at once would mix the
+// lines of a service. Whoever counts holds the board's lock, which the kernel drops with the
+// process, and no service waits meanwhile: its lines stay in the stream.
+void Collector::await_former(int board) const {
+    struct flock lock {};
+
+    lock.l_type = F_WRLCK;
+    const Mono until = clock_.now() + former_time;
+    while (::fcntl(board, F_SETLK, &lock) != 0 && (errno == EAGAIN || errno == EACCES) &&
+            clock_.now() < until)
+        ::poll(nullptr, 0, 5);
 }
 
 void Collector::stop() {
@@ -212,6 +248,7 @@ void Collector::stop() {
 // end still, and the next superd-log reads on.
 void Collector::leave() {
     leaving_ = true;
+    sinks_.leave();
     while (!streams_.empty()) {
         const auto& [id, stream] = *streams_.begin();
         if (stream->events) {
@@ -234,6 +271,7 @@ void Collector::on_stream(std::uint32_t id) {
 }
 
 Collector::Progress Collector::read_some(Stream& stream) {
+    if (stream.pipe) return read_pipe(stream);
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred))];
     iovec part{chunk_.data(), chunk_.size()};
     msghdr message{};
@@ -245,9 +283,22 @@ Collector::Progress Collector::read_some(Stream& stream) {
     if (n < 0 && errno == EINTR) return Progress::more;
     if (n < 0 && errno == EAGAIN) return Progress::nothing;
     if (n <= 0) return Progress::end;
-    const std::string_view bytes(chunk_.data(), static_cast<std::size_t>(n));
-    const std::int32_t pid = stream.events ? stream.pid : writer_of(message);
-    stream.lines.feed(pid, bytes, clock_.now(), emit_for(stream));
+    return take(stream, stream.events ? stream.pid : writer_of(message),
+            static_cast<std::size_t>(n));
+}
+
+// A service that asked for one; superd has made this end non-blocking.
+Collector::Progress Collector::read_pipe(Stream& stream) {
+    const ssize_t n = ::read(stream.fd.get(), chunk_.data(), chunk_.size());
+    if (n < 0 && errno == EINTR) return Progress::more;
+    if (n < 0 && errno == EAGAIN) return Progress::nothing;
+    if (n <= 0) return Progress::end;
+    return take(stream, -1, static_cast<std::size_t>(n));
+}
+
+Collector::Progress Collector::take(Stream& stream, std::int32_t pid, std::size_t size) {
+    if (stream.tally != nullptr) stream.tally->bytes.fetch_add(size, std::memory_order_relaxed);
+    stream.lines.feed(pid, {chunk_.data(), size}, clock_.now(), emit_for(stream));
     return Progress::more;
 }
 
@@ -257,7 +308,7 @@ LineSplitter::Emit Collector::emit_for(const Stream& stream) {
             said(stream.pid, line.text);
         };
     return [this, &stream](const LineSplitter::Line& line) {
-        printed(stream.service, line);
+        printed(stream, line);
     };
 }
 
@@ -278,7 +329,9 @@ void Collector::flush_partials() {
 
 // ---- lines
 
-void Collector::printed(const std::string& service, const LineSplitter::Line& line) {
+void Collector::printed(const Stream& stream, const LineSplitter::Line& line) {
+    const std::string& service = stream.service;
+    if (stream.tally != nullptr) stream.tally->lines.fetch_add(1, std::memory_order_relaxed);
     line_.time.clear();
     append_time(line_.time, clock_.wall());
     line_.service = service;
@@ -289,19 +342,21 @@ void Collector::printed(const std::string& service, const LineSplitter::Line& li
     server_.publish(line_);
     form_.clear();
     format_line_text(form_, line_);
-    const std::size_t head = line_.time.size() + 1 + line_.service.size();
+    // Behind "ssh[812]: ", or "ssh: " where the pid is not known.
+    const std::size_t head = form_.find(": ", line_.time.size() + 1 + line_.service.size()) + 2;
     const std::string_view message =
-            std::string_view(form_).substr(std::min(form_.find("]: ", head) + 3, form_.size()));
+            std::string_view(form_).substr(std::min(head, form_.size()));
     if (format_ == LogFormat::json) {
         std::string json;
         format_line(json, line_);
-        sinks_.write({6, service, line.pid, daemon_, json, message});
+        sinks_.write({6, service, line.pid, daemon_, json, message, nullptr, stream.tally});
         return;
     }
     const bool xinetd = format_ == LogFormat::xinetd;
     xinetd_.clear();
     if (xinetd) add_xinetd(std::string_view(form_).substr(line_.time.size() + 1), message);
-    sinks_.write({6, service, line.pid, daemon_, form_, message, xinetd ? &xinetd_ : nullptr});
+    sinks_.write({6, service, line.pid, daemon_, form_, message, xinetd ? &xinetd_ : nullptr,
+            stream.tally});
 }
 
 // One line, in the file behind the time and to syslog alone.
@@ -349,8 +404,8 @@ void Collector::said(std::int32_t pid, std::string_view line) {
     server_.publish(line_);
     const bool xinetd = format_ == LogFormat::xinetd;
     if (xinetd) said_as_xinetd(head, line, marked);
-    sinks_.write(
-            {head.priority, head.service, 0, pid, line, message, xinetd ? &xinetd_ : nullptr});
+    sinks_.write({head.priority, head.service, 0, pid, line, message,
+            xinetd ? &xinetd_ : nullptr, board_.own()});
 }
 
 // superd-log's own word, in the form of superd's.
@@ -383,7 +438,9 @@ void Collector::flush_out(bool asked) {
 void Collector::finish() {
     const Mono until = clock_.now() + leave_time;
     while (sinks_.pending() && clock_.now() < until) {
-        ::poll(nullptr, 0, 10);
+        pollfd done{files_.descriptor(), POLLIN, 0};
+        ::poll(&done, 1, 10);
+        files_.take_done();
         flush_out(false);
     }
     streams_.clear();

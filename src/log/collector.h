@@ -14,12 +14,14 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "log/board.h"
 #include "log/channel.h"
+#include "log/file_jobs.h"
 #include "log/format.h"
 #include "log/lines.h"
 #include "log/ring.h"
 #include "log/server.h"
-#include "log/sinks.h"
+#include "log/sink_set.h"
 
 namespace superd {
 
@@ -50,6 +52,7 @@ public:
     void run(int stop_fd);
     // One turn, waiting at most so many milliseconds (-1: for ever). False: it has ended.
     bool turn(int timeout);
+    void await_former(int board) const;
     void stop();
 
     [[nodiscard]] std::size_t streams() const { return streams_.size(); }
@@ -57,20 +60,23 @@ public:
     [[nodiscard]] const LogRing& ring() const { return ring_; }
 
 private:
-    enum class Kind : std::uint8_t { channel, stop, server, stream };
+    enum class Kind : std::uint8_t { channel, stop, server, files, stream };
     struct Stream;
 
     void watch(int fd, Kind kind, std::uint32_t id);
     void on_channel();
     void handle(ReceivedFrame received);
-    void add_stream(std::string service, bool events, std::int32_t pid, Fd fd);
+    void add_stream(std::string service, bool events, std::int32_t pid, Fd fd,
+            LogTally* tally = nullptr);
     void on_stream(std::uint32_t id);
     enum class Progress : std::uint8_t { more, nothing, end };
     [[nodiscard]] Progress read_some(Stream& stream);
+    [[nodiscard]] Progress read_pipe(Stream& stream);
+    [[nodiscard]] Progress take(Stream& stream, std::int32_t pid, std::size_t size);
     [[nodiscard]] LineSplitter::Emit emit_for(const Stream& stream);
     void end_stream(std::uint32_t id);
     void leave();
-    void printed(const std::string& service, const LineSplitter::Line& line);
+    void printed(const Stream& stream, const LineSplitter::Line& line);
     void said(std::int32_t pid, std::string_view line);
     void say(Level level, std::string_view text);
     void add_xinetd(std::string_view in_file, std::string_view message);
@@ -85,6 +91,9 @@ private:
     Fd epoll_, channel_;
     LogRing ring_;
     LogServer server_;
+    LogBoard board_;
+    Fd board_file_;  // its lock is this process's
+    ThreadedFileJobs files_;
     SinkSet sinks_;
     LogFormat format_ = LogFormat::text;
     std::int32_t daemon_ = 0;  // superd's pid

@@ -28,6 +28,7 @@ struct StartEvent {
     std::string_view socket{};  // local where it is UNIX: "unix:/run/x"
     std::string_view user{};    // what the peer's ident server said; empty: not asked, not yet
     std::uint8_t facts = all_facts;
+    Endpoint via{};  // the proxy whose header named peer; family none: none
 };
 
 // EXIT: a process has ended.
@@ -38,6 +39,7 @@ struct ExitEvent {
     int status = -1;  // wait status (waitpid(2)); -1: unknown
     Nanoseconds duration{0};
     Endpoint peer{};
+    Endpoint via{};
     std::uint8_t facts = all_facts;
     // A connection that superd-relay served has no process: how it ended, and the bytes from
     // and to the client.
@@ -51,10 +53,12 @@ struct RefuseEvent {
     std::string_view service{};
     std::uint64_t connection = 0;
     Endpoint peer{}, local{};
+    Endpoint via{};
     std::string_view socket{};     // local where it is UNIX: "unix:/run/x"
     std::string_view reason{};     // refusal_name()
     std::string_view rule{};       // "/etc/superd.toml:31"
     std::string_view user{};       // what the peer's ident server said; empty: not known
+    std::string_view detail{};     // what is wrong with a header; empty: nothing to say
     std::uint64_t suppressed = 0;  // lines like this one left out since the last
     std::uint8_t facts = all_facts;
 };

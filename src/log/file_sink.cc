@@ -1,142 +1,243 @@
 // SPDX-License-Identifier: MIT
-// stderr and files as sinks, with the bounds of a file's size.
+// stderr and files as sinks: what waits for the file, and the jobs that write it.
+#include "log/file_sink.h"
+
 #include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <utility>
 
-#include <poll.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/result.h"
-#include "base/units.h"
-#include "log/sinks.h"
+#include "log/gzip.h"
 
 namespace superd {
 
 namespace {
 
-std::uint64_t count_lines(std::string_view text) {
-    return static_cast<std::uint64_t>(std::count(text.begin(), text.end(), '\n'));
-}
-
-bool is_writable_now(int fd) {
-    pollfd entry{fd, POLLOUT, 0};
-    return ::poll(&entry, 1, 0) == 1 && (entry.revents & POLLOUT) != 0;
-}
+// A full disk or one that fails is tried again after so long, a full pipe or terminal sooner.
+constexpr Nanoseconds error_retry = std::chrono::seconds(1),
+                      full_retry = std::chrono::milliseconds(100);
 
 }  // namespace
 
-FileSink::FileSink(SinkPlan plan, int descriptor)
-        : Sink(std::move(plan)), descriptor_(descriptor) {
-    look();
+const Clock& FileContext::system_clock() {
+    static const SystemClock clock;
+    return clock;
 }
 
-FileSink::FileSink(SinkPlan plan, Fd file)
-        : Sink(std::move(plan)), file_(std::move(file)), descriptor_(file_.get()) {
-    look();
+FileSink::FileSink(SinkPlan plan, int descriptor, FileContext context)
+        : Sink(std::move(plan)),
+          context_(context),
+          file_(std::make_shared<LogFile>(this->plan(), descriptor, context_.clock)),
+          key_(key_of(descriptor)),
+          has_file_(descriptor >= 0),
+          available_(has_file_),
+          compressing_(std::make_shared<std::set<std::string>>()) {
+    set_error(has_file_ ? 0 : EBADF);
+}
+
+FileSink::FileSink(SinkPlan plan, Fd file, FileContext context)
+        : FileSink(std::move(plan), -1, context) {
+    replace(this->plan(), std::move(file), context_.clock.now());
 }
 
 std::string FileSink::describe(int error) const {
-    return name() + (error == EBADF ? " could not be opened" : ": " + errno_text(error));
+    if (error == EBADF) return name() + " could not be opened";
+    if (error == ENOENT)
+        return name() +
+               " has been removed: what comes is kept until it is opened again "
+               "(superctl reopen-logs)";
+    std::string text = name() + ": " + errno_text(error);
+    if (plan().rotation && (error == EACCES || error == EPERM))
+        text += ": a file that is rotated lies in a directory of superd-log's user";
+    return text;
 }
 
-void FileSink::look() {
-    struct stat status {};
+// The file system, as far as it is known without asking it: it may be one that hangs.
+FileJobs::Key FileSink::key_of(int descriptor) const {
+    struct statx status {};
 
-    regular_ =
-            descriptor_ >= 0 && ::fstat(descriptor_, &status) == 0 && S_ISREG(status.st_mode);
-    size_ = regular_ ? static_cast<std::uint64_t>(status.st_size) : 0;
-    set_error(descriptor_ >= 0 ? 0 : EBADF);
+    constexpr int flags = AT_EMPTY_PATH | AT_STATX_DONT_SYNC;
+    if (descriptor < 0 || ::statx(descriptor, "", flags, STATX_TYPE, &status) != 0) return 0;
+    return FileJobs::Key{status.stx_dev_major} << 32 | status.stx_dev_minor;
 }
 
+// A job that still has the former file keeps it; what it cannot write is lost. On another file
+// system that job may go on for ever, and what the former file was is not waited for.
 void FileSink::replace(SinkPlan plan, Fd file, Mono now) {
     flush(now);
-    if (torn_ && !buffer_.empty()) {  // the rest of a line whose beginning is in the old file
-        if (!buffer_.starts_with('\n')) count_lost(1);
-        buffer_.erase(0, buffer_.find('\n') + 1);
+    const bool idle = flight_ == nullptr;
+    if (!idle) {
+        continues_ = false;
+        flight_.reset();
     }
-    torn_ = false;
-    if (plan.hard_size != this->plan().hard_size) full_at_ = 0;
     set_plan(std::move(plan));
-    file_ = std::move(file);
-    descriptor_ = file_.get();
-    look();
-    alerted_ = alerted_ && size_ > this->plan().soft_size.value_or(0);
-    if (size_ >= full_at_) return;
-    full_at_ = 0;
-    note(Level::notice, name() + " is written again; " +
-                                std::to_string(std::exchange(left_out_, 0)) +
-                                " lines were left out");
+    has_file_ = static_cast<bool>(file);
+    const FileJobs::Key former_key = std::exchange(key_, key_of(file.get()));
+    std::shared_ptr<LogFile> former = std::exchange(
+            file_, std::make_shared<LogFile>(this->plan(), std::move(file), context_.clock));
+    if (!idle && key_ != former_key) former.reset();
+    if (leaving_) file_->leave();
+    available_ = has_file_;
+    set_error(has_file_ ? 0 : EBADF);
+    retry_at_.reset();
+    due_.reset();
+    untidy_ = false;
+    if (!has_file_) return;
+    const auto job = [](Flight& flight) {
+        if (flight.former) flight.file->succeed(*flight.former);
+        flight.former.reset();
+        return flight.text.empty() ? flight.file->tend()
+                                   : flight.file->write(flight.text, flight.continues);
+    };
+    start(job, std::move(former));
 }
 
 void FileSink::write(const SinkLine& line) {
-    if (line.xinetd == nullptr || plan().kind != SinkKind::file) return take(line.line);
+    if (line.xinetd == nullptr || plan().kind != SinkKind::file)
+        return take(line.line, line.tally);
     for (const XinetdForm& one : *line.xinetd)
-        take(one.file);
+        take(one.file, line.tally);
 }
 
-void FileSink::take(std::string_view line) {
-    if (descriptor_ >= 0 && !fits(line.size() + 1)) return;
-    if (descriptor_ < 0 || buffer_.size() + line.size() >= bound) return count_lost(1);
+void FileSink::take(std::string_view line, LogTally* tally) {
+    if (!has_file_) return count_lost(tally);
+    make_room(line.size() + 1);
     buffer_ += line;
     buffer_ += '\n';
+    pieces_.push_back({static_cast<std::uint32_t>(line.size() + 1), tally});
 }
 
-// False: the file is full.
-bool FileSink::fits(std::size_t size) {
-    const std::uint64_t now = size_ + buffer_.size(), after = now + size;
-    const auto soft = plan().soft_size, hard = plan().hard_size;
-    if (hard && after > *hard && full_at_ == 0) {
-        full_at_ = std::max<std::uint64_t>(now, 1);
-        note(Level::critical, name() + " has reached its hard size, " + format_size(*hard) +
-                                      ": nothing more is written to it until it is opened "
-                                      "again and is smaller");
+// The oldest lines go; their memory once it is worth moving the others.
+void FileSink::make_room(std::size_t size) {
+    while (!pieces_.empty() && buffer_.size() - head_ + size > bound) {
+        head_ += pieces_.front().size;
+        count_lost(pieces_.front().tally);
+        pieces_.pop_front();
+        continues_ = false;
     }
-    if (full_at_ != 0) {
-        ++left_out_;
-        return false;
-    }
-    if (soft && after > *soft && !std::exchange(alerted_, true))
-        note(Level::critical, name() + " has reached its soft size, " + format_size(*soft));
-    return true;
+    if (head_ > bound / 2) buffer_.erase(0, std::exchange(head_, 0));
 }
 
-// A terminal or pipe that others share is not made non-blocking; up to PIPE_BUF bytes go into
-// one that poll(2) calls writable without waiting.
-long FileSink::write_some(std::string_view text) {
-    if (regular_) return ::write(descriptor_, text.data(), text.size());
-    if (!is_writable_now(descriptor_)) {
-        errno = EAGAIN;
-        return -1;
-    }
-    return ::write(descriptor_, text.data(), std::min<std::size_t>(text.size(), PIPE_BUF));
+void FileSink::flush(Mono now) {
+    if (flight_ || (retry_at_ && now < *retry_at_)) return;
+    if (!pieces_.empty())
+        start([](Flight& flight) { return flight.file->write(flight.text, flight.continues); });
+    else if (untidy_)
+        start([](Flight& flight) { return flight.file->tidy(false); });
+    else if (due_ && now >= *due_)
+        start([](Flight& flight) { return flight.file->tend(); });
 }
 
-void FileSink::flush(Mono) {
-    std::size_t sent = 0;
-    while (sent < buffer_.size()) {
-        const long n = write_some(std::string_view(buffer_).substr(sent));
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && errno == EAGAIN) break;
-        if (n <= 0) return give_up(sent, n < 0 ? errno : ENOSPC);
-        set_error(0);
-        sent += static_cast<std::size_t>(n);
-        size_ += static_cast<std::uint64_t>(n);
-        torn_ = buffer_[sent - 1] != '\n';
-    }
-    buffer_.erase(0, sent);
+int FileSink::timeout(Mono now) const {
+    if (flight_) return -1;
+    const bool at_once = untidy_ || !pieces_.empty();
+    if (!at_once && !due_) return -1;
+    const Mono wanted = at_once ? now : *due_;
+    return until(retry_at_ ? std::max(*retry_at_, wanted) : wanted, now);
 }
 
-// A full disk does not get better by waiting, and the lines after it are worth as much. The
-// line that was cut gets its end with the next one that can be written.
-void FileSink::give_up(std::size_t from, int error) {
-    const bool end_of_torn = from == 0 && buffer_.starts_with('\n');
-    count_lost(count_lines(std::string_view(buffer_).substr(from)) - (end_of_torn ? 1 : 0));
-    set_error(error);
+void FileSink::drop_oldest() {
+    start([](Flight& flight) { return flight.file->tidy(true); });
+}
+
+void FileSink::leave() {
+    leaving_ = true;
+    if (!flight_) file_->leave();
+}
+
+void FileSink::start(Job job, std::shared_ptr<LogFile> former) {
+    buffer_.erase(0, std::exchange(head_, 0));
+    flight_ = std::make_shared<Flight>(Flight{file_, std::move(buffer_), std::move(pieces_),
+            std::exchange(continues_, false), std::move(former)});
     buffer_.clear();
-    if (torn_) buffer_ = "\n";
+    pieces_.clear();
+    const std::shared_ptr<Flight> flight = flight_;
+    context_.jobs.post(
+            key_, [flight, job] { flight->outcome = job(*flight); },
+            [flight, alive = std::weak_ptr(alive_), this] {
+                if (!alive.expired()) land(*flight);
+            });
+}
+
+void FileSink::land(Flight& flight) {
+    FileOutcome& outcome = flight.outcome;
+    const bool ours = flight_.get() == &flight;
+    for (SinkNews& news : outcome.notes)
+        note(news.level, std::move(news.text));
+    if (outcome.lost > 0)  // the first line's rest
+        count_lost(flight.pieces.empty() ? nullptr : flight.pieces.front().tally, outcome.lost);
+    std::size_t consumed = outcome.consumed;
+    while (!flight.pieces.empty() && consumed >= flight.pieces.front().size) {
+        consumed -= flight.pieces.front().size;
+        flight.pieces.pop_front();
+    }
+    flight.text.erase(0, outcome.consumed - consumed);
+    if (!ours) {
+        for (const Piece& piece : flight.pieces)
+            count_lost(piece.tally);
+        return;
+    }
+    const std::shared_ptr<Flight> keep = std::move(flight_);
+    if (leaving_) file_->leave();
+    available_ = outcome.open;
+    set_error(outcome.error == EAGAIN ? 0 : outcome.error);
+    const Mono now = context_.clock.now();
+    retry_at_.reset();
+    if (outcome.error != 0)
+        retry_at_ = now + (outcome.error == EAGAIN ? full_retry : error_retry);
+    due_ = outcome.due;
+    untidy_ = false;
+    if (consumed > 0) {  // the first line, in part
+        flight.text.erase(0, consumed);
+        flight.pieces.front().size -= static_cast<std::uint32_t>(consumed);
+    }
+    continues_ = consumed > 0 || (flight.continues && outcome.consumed == 0);
+    put_back(flight);
+    if (outcome.kept) {
+        kept_ = std::move(*outcome.kept);
+        compress_kept();
+    }
+}
+
+// Before what has come meanwhile; the bound holds for both.
+void FileSink::put_back(Flight& flight) {
+    if (flight.pieces.empty()) return;
+    const bool continues = continues_;
+    flight.text.append(buffer_, head_);
+    for (const Piece& piece : pieces_)
+        flight.pieces.push_back(piece);
+    buffer_ = std::move(flight.text);
+    head_ = 0;
+    pieces_ = std::move(flight.pieces);
+    continues_ = continues;
+    make_room(0);
+}
+
+// Each once; what fails stays as it is and is tried again when the next file is ended.
+void FileSink::compress_kept() {
+    for (const std::string& one : kept_.plain) {
+        if (!compressing_->insert(one).second) continue;
+        auto error = std::make_shared<int>(0);
+        context_.jobs.post(
+                FileJobs::compressing,
+                [directory = file_->directory(), one, error] {
+                    const auto done = gzip_file(directory->get(), one);
+                    if (!done) *error = done.error().code;
+                },
+                [compressing = compressing_, one, error, alive = std::weak_ptr(alive_), this] {
+                    compressing->erase(one);
+                    if (alive.expired()) return;
+                    untidy_ = untidy_ || *error == 0;
+                    if (*error != 0 && *error != EBUSY && *error != ENOENT)
+                        note(Level::warning,
+                                name() + ": " + one +
+                                        " could not be compressed: " + errno_text(*error));
+                });
+    }
 }
 
 }  // namespace superd

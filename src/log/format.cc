@@ -34,6 +34,7 @@ void put(Line& line, const StartEvent& event, Level level) {
     line.connection(event.connection);
     if (has(event, log_pid) && event.pid != 0) line.number("pid", event.pid);
     if (has(event, log_host)) line.endpoint("from", event.peer);
+    if (has(event, log_host)) line.endpoint("via", event.via);
     put_local(line, event.local, event.socket);
     if (has(event, log_user)) line.value("user", event.user);
 }
@@ -85,6 +86,7 @@ void put(Line& line, const ExitEvent& event, Level level) {
         put_status(line, event);
     if (has(event, log_duration)) line.duration(event.duration);
     if (has(event, log_host)) line.endpoint("from", event.peer);
+    if (has(event, log_host)) line.endpoint("via", event.via);
 }
 
 template <class Line>
@@ -92,9 +94,11 @@ void put(Line& line, const RefuseEvent& event, Level level) {
     line.event("REFUSE", level);
     line.connection(event.connection);
     if (has(event, log_host)) line.endpoint("from", event.peer);
+    if (has(event, log_host)) line.endpoint("via", event.via);
     put_local(line, event.local, event.socket);
     line.value("reason", event.reason);
     line.value("rule", event.rule);
+    line.value("detail", event.detail);
     if (has(event, log_user)) line.value("user", event.user);
     if (event.suppressed > 0)
         line.number("suppressed", static_cast<std::int64_t>(event.suppressed));

@@ -67,6 +67,42 @@ Result<StreamPair> make_stream_pair() {
     return make_pair(service_buffer);
 }
 
+Result<StreamPair> make_pipe_pair(std::optional<std::uint32_t> owner) {
+    int ends[2] = {-1, -1};
+    if (::pipe2(ends, O_CLOEXEC) != 0) return fail("pipe");
+    StreamPair pair{Fd(ends[1]), Fd(ends[0])};
+    if (::fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0) return fail("fcntl", "pipe");
+    if (owner && ::fchown(ends[1], *owner, static_cast<gid_t>(-1)) != 0 && errno != EPERM)
+        return fail("fchown", "pipe");
+    return pair;
+}
+
+// Only one that was made here is given away: what was there before belongs to whom it belongs.
+Result<Fd> open_log_directory(
+        const std::string& given, const std::optional<DirectoryOwner>& owner) {
+    const std::string path = given.substr(0, given.find_last_not_of('/') + 1);
+    for (std::size_t at = path.find('/', 1); at != std::string::npos;
+            at = path.find('/', at + 1))
+        if (::mkdir(path.substr(0, at).c_str(), 0755) != 0 && errno != EEXIST)
+            return fail("mkdir", path.substr(0, at));
+    // Made and opened in one parent, whatever the path to it leads to by now: the directory
+    // that is given away is the one that was made.
+    const std::size_t slash = path.rfind('/');
+    const std::string above = path.substr(0, slash == 0 ? 1 : slash),
+                      name = path.substr(slash + 1);
+    const Fd parent(::open(above.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!parent) return fail("open", above);
+    const bool made = ::mkdirat(parent.get(), name.c_str(), 0750) == 0;
+    if (!made && errno != EEXIST) return fail("mkdir", path);
+    constexpr int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
+    Fd directory(::openat(parent.get(), name.empty() ? "." : name.c_str(), flags));
+    if (!directory) return fail("open", path);
+    if (made && owner && ::fchown(directory.get(), owner->uid, owner->gid) != 0)
+        return fail("chown", path);
+    if (made && ::fchmod(directory.get(), 02750) != 0) return fail("chmod", path);
+    return directory;
+}
+
 Result<Fd> open_log_file(const std::string& path) {
     constexpr int flags =
             O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK;
@@ -87,22 +123,35 @@ void LogHub::open_file(
     File& made = files[plan.path];
     made.plan = plan;
     made.routed = routed;
-    auto file = open_log_file(plan.path);
+    auto file = open_target(plan);
     const auto before = files_.find(plan.path);
     if (file)
         made.fd = std::move(*file);
     else
         errors.push_back(file.error());
-    if (!file && before != files_.end()) made.fd = std::move(before->second.fd);
+    // Of the same kind: a file stays in use, a directory too.
+    if (!file && before != files_.end() &&
+            before->second.plan.rotation.has_value() == plan.rotation.has_value())
+        made.fd = std::move(before->second.fd);
+}
+
+Result<Fd> LogHub::open_target(const SinkPlan& plan) const {
+    if (!plan.rotation) return open_log_file(plan.path);
+    auto owner = writer_;
+    if (owner && admin_gid_) owner->gid = *admin_gid_;
+    return open_log_directory(plan.path.substr(0, plan.path.rfind('/')), owner);
 }
 
 std::vector<Error> LogHub::configure(const DaemonPlan& plan, std::vector<Route> routes) {
     std::vector<Error> errors;
     Files files;
+    admin_gid_ = plan.admin_gid;
     for (const SinkPlan& sink : plan.log)
         open_file(files, sink, false, errors);
     // One that a service had and has no more is said once more, without sinks.
-    std::erase_if(routes_, [](const auto& route) { return route.second.empty(); });
+    std::erase_if(routes_, [this](const auto& route) {
+        return route.second.empty() && !is_queued(Item::route, route.first);
+    });
     for (auto& [service, sinks] : routes_)
         sinks.clear();
     for (Route& route : routes) {
@@ -113,10 +162,11 @@ std::vector<Error> LogHub::configure(const DaemonPlan& plan, std::vector<Route> 
     files_ = std::move(files);
     sinks_ = plan.log;
     format_ = plan.log_format;
-    admin_gid_ = plan.admin_gid;
+    keep_size_ = plan.log_keep_size;
     configured_ = true;
     std::erase_if(queue_, [](const Queued& queued) {
-        return queued.item == Item::config || queued.item == Item::file;
+        return queued.item == Item::config || queued.item == Item::file ||
+               queued.item == Item::route;
     });
     enqueue_sinks();
     return errors;
@@ -149,27 +199,37 @@ std::string LogHub::take_back_events() {
     return out;
 }
 
-Result<LogHub::Stream> LogHub::service_stream(std::string_view service) {
+Result<LogHub::Stream> LogHub::service_stream(
+        std::string_view service, const StreamWish& wish) {
     auto found = streams_.find(service);
+    if (found != streams_.end() && found->second.pipe != wish.pipe) {
+        streams_.erase(found);  // read to its end, when its last writer has gone
+        found = streams_.end();
+    }
     if (found != streams_.end() &&
             !repair(found->second.read_end.get(), found->second.write_end->get())) {
         streams_.erase(found);
         found = streams_.end();
     }
     if (found == streams_.end()) {
-        auto pair = make_stream_pair();
+        auto pair = wish.pipe ? make_pipe_pair(wish.owner) : make_stream_pair();
         if (!pair) return tl::unexpected(pair.error());
         Kept kept{std::make_shared<const Fd>(std::move(pair->write_end)),
-                std::move(pair->read_end)};
+                std::move(pair->read_end), wish.place, wish.pipe};
         found = streams_.emplace(service, std::move(kept)).first;
-        enqueue(Item::service, service);
+        if (!is_queued(Item::service, service)) enqueue(Item::service, service);
     }
     const Kept& kept = found->second;
     return Stream{kept.read_end.get(), kept.write_end->get(), kept.write_end};
 }
 
-void LogHub::adopt_stream(std::string_view service, Fd read_end, Fd write_end) {
-    Kept kept{std::make_shared<const Fd>(std::move(write_end)), std::move(read_end)};
+void LogHub::adopt_stream(
+        std::string_view service, Fd read_end, Fd write_end, std::uint32_t place) {
+    struct stat status {};
+
+    const bool pipe = ::fstat(read_end.get(), &status) == 0 && S_ISFIFO(status.st_mode);
+    Kept kept{
+            std::make_shared<const Fd>(std::move(write_end)), std::move(read_end), place, pipe};
     streams_.insert_or_assign(std::string(service), std::move(kept));
     enqueue(Item::service, service);
 }
@@ -206,6 +266,7 @@ Result<Fd> LogHub::open_channel() {
         return fail("socketpair", "log channel");
     channel_.reset(ends[0]);
     Fd other(ends[1]);
+    if (board_ >= 0) enqueue(Item::board);
     // Sinks first: what is read later has somewhere to go.
     if (configured_) enqueue_sinks();
     if (listener_) enqueue(Item::listener);
@@ -227,6 +288,11 @@ void LogHub::finish() {
 // Without a channel nothing waits: opening one queues everything there is.
 void LogHub::enqueue(Item item, std::string_view name) {
     if (channel_) queue_.push_back({item, std::string(name)});
+}
+
+bool LogHub::is_queued(Item item, std::string_view name) const {
+    return std::any_of(queue_.begin(), queue_.end(),
+            [&](const Queued& queued) { return queued.item == item && queued.name == name; });
 }
 
 bool LogHub::flush() {
@@ -271,9 +337,12 @@ Frame LogHub::frame_of(const Queued& queued, std::vector<int>& descriptors) cons
         case Item::events: descriptors = {events_.get()}; return EventsFrame{::getpid()};
         case Item::listener: descriptors = {listener_.get()}; return ListenerFrame{};
         case Item::drain: return DrainFrame{};
-        case Item::service:
-            descriptors = {streams_.find(queued.name)->second.read_end.get()};
-            return ServiceFrame{queued.name};
+        case Item::board: descriptors = {board_}; return BoardFrame{};
+        case Item::service: {
+            const Kept& kept = streams_.find(queued.name)->second;
+            descriptors = {kept.read_end.get()};
+            return ServiceFrame{queued.name, kept.place};
+        }
         case Item::file: {
             const File& file = files_.find(queued.name)->second;
             descriptors = {file.fd.get()};
@@ -282,7 +351,7 @@ Frame LogHub::frame_of(const Queued& queued, std::vector<int>& descriptors) cons
         case Item::route: return RouteFrame{queued.name, routes_.find(queued.name)->second};
         case Item::config: break;
     }
-    ConfigFrame frame{format_, owner_, admin_gid_, {}};
+    ConfigFrame frame{format_, owner_, admin_gid_, keep_size_, {}};
     for (const SinkPlan& sink : sinks_) {
         const auto file = files_.find(sink.path);
         const bool opened =

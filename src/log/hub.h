@@ -33,6 +33,19 @@ struct StreamPair {
 
 [[nodiscard]] Result<StreamPair> make_stream_pair();
 
+// The same as a pipe that can be opened again by its name in /proc: it is of that user. Who
+// writes to it nobody knows, and its size is the kernel's.
+[[nodiscard]] Result<StreamPair> make_pipe_pair(std::optional<std::uint32_t> owner);
+
+// The directory of a file that superd-log ends by itself: made where it is missing, of that
+// user and group (none: as they come), 02750. Never a symbolic link.
+struct DirectoryOwner {
+    std::uint32_t uid = 0, gid = 0;
+};
+
+[[nodiscard]] Result<Fd> open_log_directory(
+        const std::string& path, const std::optional<DirectoryOwner>& owner);
+
 // A file sink as root opens it: for appending, made 0640 where missing, never a symbolic link,
 // never a controlling terminal, never waiting for the reader of a FIFO.
 [[nodiscard]] Result<Fd> open_log_file(const std::string& path);
@@ -44,7 +57,13 @@ public:
     LogHub(const LogHub&) = delete;
     LogHub& operator=(const LogHub&) = delete;
 
+    // Whom superd-log runs as, where that is somebody else than superd.
+    void set_writer(std::optional<DirectoryOwner> writer) { writer_ = writer; }
+
     // ---- what superd-log is to know; each change is queued, flush() sends it
+
+    // Where superd-log counts (log/board.h): a loan for as long as this lives.
+    void set_board(int board) { board_ = board; }
 
     // A service with sinks of its own.
     struct Route {
@@ -74,9 +93,22 @@ public:
         std::shared_ptr<const Fd> owner;  // of write_end, which stays open with it
     };
 
-    [[nodiscard]] Result<Stream> service_stream(std::string_view service);
+    struct StreamWish {
+        std::uint32_t place = 0;               // of the service on the board
+        bool pipe = false;                     // another kind than before: a new stream
+        std::optional<std::uint32_t> owner{};  // of a pipe
+    };
+
+    [[nodiscard]] Result<Stream> service_stream(
+            std::string_view service, const StreamWish& wish);
+
+    [[nodiscard]] Result<Stream> service_stream(std::string_view service) {
+        return service_stream(service, StreamWish());
+    }
+
     // Takes over a stream that a former superd made (ServiceRecord::log_read, log_write).
-    void adopt_stream(std::string_view service, Fd read_end, Fd write_end);
+    void adopt_stream(
+            std::string_view service, Fd read_end, Fd write_end, std::uint32_t place = 0);
     // The service is no more and its last process has ended. superd-log reads what is left.
     void drop_stream(std::string_view service);
 
@@ -117,15 +149,26 @@ private:
 
     using Files = std::map<std::string, File, std::less<>>;  // by path
     // What is queued is looked up when it is sent, so that nothing stale goes out.
-    enum class Item : std::uint8_t { config, file, route, events, service, listener, drain };
+    enum class Item : std::uint8_t {
+        config,
+        file,
+        route,
+        events,
+        service,
+        listener,
+        drain,
+        board
+    };
 
     struct Queued {
         Item item;
         std::string name;  // of the service; the file's path
     };
 
+    [[nodiscard]] Result<Fd> open_target(const SinkPlan& plan) const;
     void open_file(Files& files, const SinkPlan& plan, bool routed, std::vector<Error>& errors);
     void enqueue(Item item, std::string_view name = {});
+    [[nodiscard]] bool is_queued(Item item, std::string_view name) const;
     void enqueue_sinks();
     [[nodiscard]] bool is_stale(const Queued& queued) const;
     [[nodiscard]] bool send(const Queued& queued, bool& blocked);
@@ -134,6 +177,9 @@ private:
     const std::uint32_t owner_;
     LogFormat format_ = LogFormat::text;
     std::optional<std::uint32_t> admin_gid_;
+    std::optional<std::uint64_t> keep_size_;
+    std::optional<DirectoryOwner> writer_;
+    int board_ = -1;
     std::vector<SinkPlan> sinks_;  // superd's
     Files files_;
     std::map<std::string, std::vector<SinkPlan>, std::less<>> routes_;
@@ -144,6 +190,8 @@ private:
     struct Kept {
         std::shared_ptr<const Fd> write_end;
         Fd read_end;
+        std::uint32_t place = 0;
+        bool pipe = false;
     };
 
     std::map<std::string, Kept, std::less<>> streams_;

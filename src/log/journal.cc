@@ -61,15 +61,14 @@ int JournalSink::send(const Message& message) {
             "MESSAGE=" + message.text,
             "PRIORITY=" + std::to_string(message.priority),
             "SYSLOG_IDENTIFIER=" + (message.own != nullptr ? message.own : message.service),
-            "SYSLOG_PID=" + std::to_string(message.pid),
+            message.pid > 0 ? "SYSLOG_PID=" + std::to_string(message.pid) : "",
             "SYSLOG_FACILITY=3",
-            "SUPERD_SERVICE=" + message.service,
+            message.service.empty() ? "" : "SUPERD_SERVICE=" + message.service,
     };
     iovec parts[std::size(fields)];
     int count = 0;
     for (const std::string& field : fields)
-        parts[count++] = {const_cast<char*>(field.data()), field.size()};
-    if (message.service.empty()) --count;
+        if (!field.empty()) parts[count++] = {const_cast<char*>(field.data()), field.size()};
     const int result = ::sd_journal_sendv(parts, count);
     return result < 0 ? -result : 0;
 }

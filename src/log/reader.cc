@@ -151,7 +151,8 @@ void format_line_text(std::string& out, const LogLine& line) {
     }
     out += line.time;
     out += ' ';
-    if (line.pid != 0) out += line.service + '[' + std::to_string(line.pid) + "]: ";
+    if (line.pid > 0) out += line.service + '[' + std::to_string(line.pid) + "]: ";
+    if (line.pid < 0) out += line.service + ": ";  // nobody knows who has written it
     out += line.pid != 0 ? escape(line.text) : escape_again(line.text);
     if (line.continued) out += '\\';
 }

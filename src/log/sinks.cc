@@ -22,11 +22,19 @@ constexpr Nanoseconds news_interval = std::chrono::seconds(10);
 constexpr Nanoseconds first_retry = std::chrono::seconds(1),
                       last_retry = std::chrono::seconds(30);
 
+constexpr int full_timeout = 100;  // ms until a socket that is full is tried again
+
 constexpr std::string_view syslog_path = "/dev/log";
 // Longer datagrams are cut: syslogd reads 8 KiB at most.
 constexpr std::size_t syslog_limit = 8 * 1024;
 
 }  // namespace
+
+int until(Mono then, Mono now) {
+    if (then <= now) return 0;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(then - now).count();
+    return static_cast<int>(std::clamp<std::int64_t>(left, 0, 3'600'000));
+}
 
 // ---- Sink
 
@@ -40,15 +48,21 @@ std::string Sink::name() const {
     return "log";
 }
 
+std::optional<Mono> Sink::news_due() const {
+    if (!notes_.empty()) return Mono::min();
+    if (error_ == said_error_ && (error_ != 0 || lost_ == told_)) return std::nullopt;
+    return said_ ? *said_ + news_interval : Mono::min();
+}
+
 std::optional<SinkNews> Sink::news(Mono now) {
     if (!notes_.empty()) {
         SinkNews note = std::move(notes_.front());
         notes_.pop_front();
         return note;
     }
+    const auto due = news_due();
+    if (!due || now < *due) return std::nullopt;
     const std::uint64_t lines = error_ == 0 ? lost_ - told_ : 0;
-    if (error_ == said_error_ && lines == 0) return std::nullopt;
-    if (said_ && now - *said_ < news_interval) return std::nullopt;
     said_ = now;
     const bool again = std::exchange(said_error_, error_) != 0;
     if (error_ != 0) return SinkNews{Level::warning, describe(error_)};
@@ -69,12 +83,15 @@ void MessageSink::write(const SinkLine& line) {
 }
 
 void MessageSink::take(const SinkLine& line, std::string_view text, const char* daemon) {
-    const std::size_t cost = text.size() + line.service.size() + sizeof(Message);
-    if (bytes_ + cost > bound) return count_lost(1);
     const bool own = line.pid == 0;
-    queue_.push_back({line.priority, own ? line.daemon : line.pid, std::string(line.service),
-            std::string(text), own ? daemon : nullptr});
-    bytes_ += cost;
+    Message message{line.priority, own ? line.daemon : line.pid, std::string(line.service),
+            std::string(text), own ? daemon : nullptr, line.tally};
+    bytes_ += cost_of(message);
+    queue_.push_back(std::move(message));
+    while (bytes_ > bound) {
+        count_lost(queue_.front().tally);
+        drop_front();
+    }
 }
 
 std::string MessageSink::describe(int error) const {
@@ -103,9 +120,23 @@ void MessageSink::flush(Mono now) {
             if (!try_connect(now)) return;
             continue;
         }
-        bytes_ -= message.text.size() + message.service.size() + sizeof(Message);
-        queue_.pop_front();
+        drop_front();
     }
+}
+
+std::size_t MessageSink::cost_of(const Message& message) {
+    return message.text.size() + message.service.size() + sizeof(Message);
+}
+
+void MessageSink::drop_front() {
+    bytes_ -= cost_of(queue_.front());
+    queue_.pop_front();
+}
+
+int MessageSink::timeout(Mono now) const {
+    if (queue_.empty()) return -1;
+    if (available_) return full_timeout;
+    return until(*tried_ + retry_, now);
 }
 
 // ---- SyslogSink
@@ -134,7 +165,8 @@ int SyslogSink::send(const Message& message) {
     const int priority = plan().severity.value_or(static_cast<std::uint8_t>(message.priority));
     packet_ = '<' + std::to_string(plan().facility << 3 | priority) + '>' + time + ' ';
     packet_ += message.own != nullptr ? std::string_view(message.own) : message.service;
-    packet_ += '[' + std::to_string(message.pid) + "]: " + message.text;
+    if (message.pid > 0) packet_ += '[' + std::to_string(message.pid) + ']';
+    packet_ += ": " + message.text;
     if (packet_.size() > syslog_limit) packet_.resize(syslog_limit);
     for (;;) {
         const ssize_t n = ::send(socket_.get(), packet_.data(), packet_.size(), MSG_NOSIGNAL);

@@ -86,8 +86,16 @@ std::optional<Decision> object(
     const AdmissionPlan& plan = *book.plan;
     if (book.stopping) return Refuse{Refusal::stopping, {}};
     if (const auto refuse = check_denials(facts, book)) return *refuse;
-    if (const auto refuse = check_access(facts, book)) return *refuse;
+    if (facts.stage != AdmissionStage::of_proxy)
+        if (const auto refuse = check_access(facts, book)) return *refuse;
     if (const auto refuse = check_time_and_load(facts, plan)) return *refuse;
+    // Behind a proxy the connection is counted already, and has taken its token.
+    if (facts.stage == AdmissionStage::behind_proxy) {
+        if (is_full(book.max_processes, book.processes))
+            return Refuse{Refusal::max_processes, book.max_processes.origin};
+        if (const auto refuse = check_source(entry, plan, now)) return *refuse;
+        return std::nullopt;
+    }
     if (const auto wait = full_bound(book)) {
         if (plan.on_limit == OnLimit::refuse) return Refuse{wait->reason, wait->rule};
         return *wait;
@@ -128,7 +136,8 @@ Decision decide_accepting(const AdmissionBook& book, Mono now) {
 Decision decide(const AdmissionFacts& facts, const AdmissionBook& book, Mono now) {
     const AdmissionPlan& plan = *book.plan;
     const Source source = Source::of(facts.peer);
-    const bool counted = counts_sources(plan) && source.family != Family::none;
+    const bool counted = counts_sources(plan) && source.family != Family::none &&
+                         facts.stage != AdmissionStage::of_proxy;
     // A source gets its place only when nothing else objects: who is denied costs no memory.
     auto place = counted ? book.sources->find(source, book.service) : std::nullopt;
     SourceEntry* entry = place ? &book.sources->at(*place) : nullptr;
@@ -145,9 +154,10 @@ Decision decide(const AdmissionFacts& facts, const AdmissionBook& book, Mono now
     }
     if (plan.rate_per_source && entry)
         (void)take(*plan.rate_per_source, bucket_of(*entry), now);
-    if (plan.rate) (void)take(*plan.rate, book.rate, now);
+    if (plan.rate && facts.stage != AdmissionStage::behind_proxy)
+        (void)take(*plan.rate, book.rate, now);
     const bool needs_name =
-            book.access->has_names() &&
+            book.access->has_names() && facts.stage != AdmissionStage::of_proxy &&
             book.access->decide(facts.peer, facts.groups, facts.name).needs_name;
     return Admit{place.value_or(no_source), needs_name};
 }
@@ -256,6 +266,7 @@ std::string objection_text(Refusal reason, const Situation& at) {
         case Refusal::rate: return rate_text(at);
         case Refusal::stopping: return "the service is stopping";
         case Refusal::no_descriptors:
+        case Refusal::preface:
         case Refusal::ident:
         case Refusal::tcp_wrappers:
         case Refusal::count: break;

@@ -27,6 +27,11 @@
 
 namespace superd {
 
+// What is decided on: a client's connection; one of a proxy that is yet to say whose it is, for
+// which nothing is asked of addresses but denials; or the client that it then named, for which
+// all the rest is.
+enum class AdmissionStage : std::uint8_t { whole, of_proxy, behind_proxy };
+
 // About this connection, and the world at its time.
 struct AdmissionFacts {
     Endpoint peer;
@@ -35,6 +40,7 @@ struct AdmissionFacts {
     double load = 0;                        // only where the plan has max_load
     PeerName name;
     Wall wall{};  // only where there are denials
+    AdmissionStage stage = AdmissionStage::whole;
 };
 
 // What the engine keeps for one service. The pointers are loans for the call; only the buckets

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "policy/notice.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "base/text.h"
@@ -35,6 +36,24 @@ std::optional<std::int32_t> small_number(std::string_view text, std::uint64_t lo
     return static_cast<std::int32_t>(*number);
 }
 
+// What LISTEN_FDNAMES can have between two colons.
+bool is_fd_name(std::string_view text) {
+    return text.size() <= fd_name_limit && std::all_of(text.begin(), text.end(), [](char c) {
+        return c >= ' ' && c < 0x7f && c != ':';
+    });
+}
+
+void take_store(Notice& notice, std::string_view name, std::string_view value) {
+    if (name == "FDSTORE" && value == "1")
+        notice.store = true;
+    else if (name == "FDSTOREREMOVE" && value == "1")
+        notice.remove = true;
+    else if (name == "FDPOLL" && value == "0")
+        notice.watch_hang_up = false;
+    else if (name == "FDNAME" && is_fd_name(value))
+        notice.fd_name = value;
+}
+
 void take(Notice& notice, std::string_view name, std::string_view value) {
     const bool yes = value == "1";
     if (name == "READY")
@@ -53,6 +72,8 @@ void take(Notice& notice, std::string_view name, std::string_view value) {
         notice.error = small_number(value, 0);
     else if (name == "MAINPID")
         notice.main_pid = small_number(value, 1);
+    else if (name == "X_SUPERD_REQUESTS")
+        notice.requests = parse_decimal(value);
     else if (name == "MONOTONIC_USEC")
         notice.monotonic = moment(value);
     else if (name == "WATCHDOG_USEC")
@@ -92,6 +113,8 @@ std::optional<Notice> parse_notice(std::string_view datagram) {
         const std::size_t equals = line.find('=');
         if (equals != std::string_view::npos)
             take(notice, line.substr(0, equals), line.substr(equals + 1));
+        if (equals != std::string_view::npos && line.starts_with("FD"))
+            take_store(notice, line.substr(0, equals), line.substr(equals + 1));
     }
     return notice;
 }

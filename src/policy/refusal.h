@@ -22,6 +22,7 @@ enum class Refusal : std::uint8_t {
     tcp_wrappers,
     stopping,
     ident,
+    preface,
     count
 };
 inline constexpr std::size_t refusal_count = static_cast<std::size_t>(Refusal::count);

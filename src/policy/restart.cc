@@ -59,10 +59,12 @@ bool exceeds(const Frequency& limit, RestartTally& tally, Mono now) {
 }  // namespace
 
 Verdict judge_end(const LifePlan& plan, const LifeEnd& end, RestartTally& tally, Mono now) {
-    if (!end.wanted) {
+    if (!end.wanted || end.kind == EndKind::idle) {
         tally.failures = 0;
         return {LifeEvent::rest, Nanoseconds{0}, false};
     }
+    // Its successor is wanted whatever `restart` says, and at once.
+    if (end.kind == EndKind::recycled) return {LifeEvent::retry, Nanoseconds{0}, false};
     if (end.kind == EndKind::shortage) {
         // Not its fault: it is tried until there is room.
         ++tally.failures;

@@ -15,21 +15,30 @@ namespace superd {
 
 // What brought a life to its end.
 enum class EndKind : std::uint8_t {
-    none,      // it has not ended
-    clean,     // as clean_exit says
-    status,    // another exit status
-    signal,    // another signal
-    core,      // ... with a core dumped
-    launch,    // it could not be started
-    timeout,   // it was not ready in time, or ran longer than it may
-    watchdog,  // it went unheard for too long
-    shortage,  // there was no process, memory or descriptor for it
-    unknown    // nobody saw how
+    none,       // it has not ended
+    clean,      // as clean_exit says
+    status,     // another exit status
+    signal,     // another signal
+    core,       // ... with a core dumped
+    launch,     // it could not be started
+    timeout,    // it was not ready in time, or ran longer than it may
+    watchdog,   // it went unheard for too long
+    shortage,   // there was no process, memory or descriptor for it
+    unknown,    // nobody saw how
+    idle,       // superd stopped it, for nobody needed it
+    recycled,   // ... for it had run or served as much as it may
+    unhealthy,  // ... for its health checks failed
+    memory      // the kernel killed it for want of memory
 };
 
 // True for what superd ended it for: how it ended then says nothing more.
 [[nodiscard]] constexpr bool is_superds_doing(EndKind end) {
-    return end == EndKind::timeout || end == EndKind::watchdog;
+    return end == EndKind::timeout || end == EndKind::watchdog || end == EndKind::unhealthy;
+}
+
+// True for an end that nobody is to blame for.
+[[nodiscard]] constexpr bool is_good_end(EndKind end) {
+    return end == EndKind::clean || end == EndKind::idle || end == EndKind::recycled;
 }
 
 // Of a wait status as waitpid(2)'s; -1: unknown.

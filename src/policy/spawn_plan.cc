@@ -25,8 +25,12 @@ constexpr std::array connection_names =
                 "SO_COOKIE", "TCPLOCALIP", "TCPLOCALPORT", "TCPREMOTEHOST", "TCPREMOTEINFO",
                 "TCPREMOTEIP", "TCPREMOTEPORT", "UNIXLOCALGID", "UNIXLOCALPATH", "UNIXLOCALPID",
                 "UNIXLOCALUID", "UNIXREMOTEEGID", "UNIXREMOTEEUID", "UNIXREMOTEPID"});
-constexpr std::array listen_names = std::to_array<std::string_view>({"LISTEN_FDNAMES",
-        "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"});
+constexpr std::array<std::string_view, 8> proxied_names{"PROXY_IP", "PROXY_PORT",
+        "PROXY_UNIQUE_ID", "SSL_ALPN", "SSL_TLS_SNI_SERVERNAME", "SSL_PROTOCOL", "SSL_CIPHER",
+        "SSL_PEER_CERT_CN"};
+constexpr std::array listen_names =
+        std::to_array<std::string_view>({"FDSTORE", "LISTEN_FDNAMES", "LISTEN_FDS",
+                "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"});
 
 std::string_view value_in(const std::vector<std::string>& variables, std::string_view name) {
     for (const std::string& variable : variables) {
@@ -81,6 +85,11 @@ void add_own(Environment& out, const ServicePlan& service, const SpawnContext& c
         out["CREDENTIALS_DIRECTORY"] = context.credentials_prefix + "/" + service.name;
 }
 
+bool reads_proxy_headers(const ServicePlan& service) {
+    return std::any_of(service.listeners.begin(), service.listeners.end(),
+            [](const ListenerPlan& listener) { return listener.proxy_protocol.has_value(); });
+}
+
 // Each step over the one before.
 std::vector<std::string> make_environment(
         const ServicePlan& service, const SpawnContext& context) {
@@ -97,6 +106,10 @@ std::vector<std::string> make_environment(
             out.erase(std::string(name));
     for (const std::string_view name : listen_names)
         out.erase(std::string(name));
+    // What no header says of a client must not look as though one did.
+    if (reads_proxy_headers(service))
+        for (const std::string_view name : proxied_names)
+            out.erase(std::string(name));
     add_own(out, service, context);
 
     std::vector<std::string> variables;
@@ -268,6 +281,7 @@ std::shared_ptr<const SpawnPlan> with_command(
     };
 
     auto both = std::make_shared<Both>(Both{*plan, plan});
+    both->own.sandbox.private_pids = false;
     both->own.program = argv.front();
     both->own.argv = argv;
     return {both, &both->own};
@@ -281,6 +295,7 @@ void append_connection_environment(std::string& out, const ConnectionFacts& fact
         case Family::none: break;
     }
     if (facts.cookie != 0) append(out, "SO_COOKIE", facts.cookie);
+    out += facts.proxied;
 }
 
 }  // namespace superd

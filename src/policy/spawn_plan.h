@@ -94,7 +94,8 @@ struct SpawnContext {
         const SpawnPlan& plan, std::string names);
 
 // The same for a command beside the program: with the service's identity, limits and
-// surroundings. It lives as long as the plan it is made of.
+// surroundings, but for a pid namespace: it is told the program's pid. It lives as long as the
+// plan it is made of.
 [[nodiscard]] std::shared_ptr<const SpawnPlan> with_command(
         const std::shared_ptr<const SpawnPlan>& plan, const std::vector<std::string>& argv);
 
@@ -109,6 +110,7 @@ struct ConnectionFacts {
     std::string peer_user{};      // as its ident server says; empty: not known at the start
     std::string remote_path{};    // unix: the client's, where it has bound one
     std::uint64_t cookie = 0;     // SO_COOKIE; 0: none
+    std::string proxied{};        // what a PROXY header adds: "NAME=value", each ended by a NUL
 };
 
 void append_connection_environment(std::string& out, const ConnectionFacts& facts);

@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <optional>
 
+#include <sys/socket.h>
+
 namespace superd {
 
 namespace {
@@ -72,9 +74,11 @@ Result<std::vector<ToRelayPacket>> receive_to_relay(int channel) {
     return messages;
 }
 
-Result<std::vector<FromRelay>> receive_from_relay(int channel) {
+namespace {
+
+Result<std::vector<FromRelay>> read_from_relay(int channel, int flags) {
     char data[relay_packet_limit + 1];
-    const auto received = receive_packet(channel, data, 0, subject);
+    const auto received = receive_packet(channel, data, 0, subject, flags);
     if (!received) return tl::unexpected(received.error());
     std::string_view packet(data, received->size);
     std::vector<FromRelay> messages;
@@ -86,6 +90,16 @@ Result<std::vector<FromRelay>> receive_from_relay(int channel) {
     }
     if (messages.empty()) return fail(EBADMSG, "recvmsg", subject);
     return messages;
+}
+
+}  // namespace
+
+Result<std::vector<FromRelay>> receive_from_relay(int channel) {
+    return read_from_relay(channel, 0);
+}
+
+Result<std::vector<FromRelay>> peek_from_relay(int channel) {
+    return read_from_relay(channel, MSG_PEEK);
 }
 
 }  // namespace superd

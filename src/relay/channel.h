@@ -46,4 +46,8 @@ struct ToRelayPacket {
 [[nodiscard]] Result<std::vector<ToRelayPacket>> receive_to_relay(int channel);
 [[nodiscard]] Result<std::vector<FromRelay>> receive_from_relay(int channel);
 
+// The same, and the packet stays in the socket, for the next superd where this one dies over
+// it, until drop_packet() (base/packet_socket.h).
+[[nodiscard]] Result<std::vector<FromRelay>> peek_from_relay(int channel);
+
 }  // namespace superd

@@ -64,13 +64,22 @@ void Conversation::end(RelayEnd how, int error) {
     owner_.on_ended(*this, how, error);
 }
 
+void Conversation::end_with(const FromRelay& message) {
+    if (ended_) return;
+    leave();
+    ended_ = true;
+    client_.fd.reset();
+    owner_.tell(message);
+    owner_.on_told(*this);
+}
+
 // Traffic only notes its time; the timer looks whether there was any.
 void Conversation::on_idle() {
     const Mono due = touched_ + idle_;
     if (due > owner_.poller().now())
         owner_.poller().wheel().set(idle_timer_, due);
     else
-        end(RelayEnd::idle);
+        on_silence();
 }
 
 }  // namespace superd

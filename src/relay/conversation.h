@@ -24,6 +24,8 @@ public:
     virtual void on_unreached(Conversation& conversation, int error) = 0;
     // A question to superd, or news.
     virtual void tell(const FromRelay& message) = 0;
+    // It is over, and has told superd so itself; it is deleted when the turn is.
+    virtual void on_told(Conversation& conversation) = 0;
     // It is over; it is deleted when the turn is.
     virtual void on_ended(Conversation& conversation, RelayEnd end, int error) = 0;
 };
@@ -60,6 +62,12 @@ public:
 protected:
     // As much as the ends allow and a turn's share: may call end() and again().
     virtual void work() = 0;
+
+    // Ends it with a last message of its own.
+    void end_with(const FromRelay& message);
+
+    // idle has passed without touch().
+    virtual void on_silence() { end(RelayEnd::idle); }
 
     // superd goes on with the client's socket: nothing of the open file may be changed.
     [[nodiscard]] virtual bool shares_client() const { return false; }
@@ -106,6 +114,9 @@ private:
 // tcpmux and ident.
 [[nodiscard]] std::unique_ptr<Conversation> make_asking(
         ConversationOwner& owner, const ServeMessage& message, Fd client);
+// The header of the PROXY protocol.
+[[nodiscard]] std::unique_ptr<Conversation> make_proxy_preface(
+        ConversationOwner& owner, const PrefaceMessage& message, Fd client);
 // The conversation of a builtin; null for one that is not a conversation.
 [[nodiscard]] std::unique_ptr<Conversation> make_builtin(
         ConversationOwner& owner, const ServeMessage& message, Fd client);

@@ -22,6 +22,11 @@ bool is_service_word(std::string_view text) {
     return !text.empty() && std::all_of(text.begin(), text.end(), fits);
 }
 
+bool is_printable(std::string_view text) {
+    return std::all_of(text.begin(), text.end(),
+            [](char c) { return static_cast<unsigned char>(c) >= ' ' && c != 0x7f; });
+}
+
 bool is_proper(const RatePlan& rate) {
     return rate.limit.count > 0 && rate.burst > 0 && rate.limit.period > Nanoseconds::zero();
 }
@@ -129,7 +134,52 @@ void code_fields(Coder& c, PacketField<Coder, UnwatchMessage>& m) {
     c.value(m.watch);
 }
 
+template <class Coder>
+void code_fields(Coder& c, PacketField<Coder, PrefaceMessage>& m) {
+    code_fields(c, m.name);
+    c.value(m.versions, std::uint8_t{proxy_any});
+    c.value(m.time);
+    c.require(m.versions != 0 && m.time > Nanoseconds::zero());
+}
+
 // ---- relay to superd
+
+// What goes into an environment and a log.
+template <class Coder, class Text>
+void code_printable(Coder& c, Text& text, std::size_t limit) {
+    c.text(text, limit);
+    c.require(is_printable(text));
+}
+
+template <class Coder>
+void code_fields(Coder& c, PacketField<Coder, ProxyTls>& tls) {
+    c.value(tls.client, std::uint8_t{7});
+    c.value(tls.verify);
+    code_printable(c, tls.version, proxy_word_limit);
+    code_printable(c, tls.name, proxy_name_limit);
+    code_printable(c, tls.cipher, proxy_word_limit);
+    code_printable(c, tls.signature, proxy_word_limit);
+    code_printable(c, tls.key, proxy_word_limit);
+}
+
+// Both ends or neither.
+template <class Coder>
+void code_fields(Coder& c, PacketField<Coder, ProxyFacts>& facts) {
+    c.value(facts.version, std::uint8_t{2});
+    c.value(facts.local);
+    bool known = facts.client.family != Family::none;
+    c.value(known);
+    if (known) {
+        c.value(facts.client);
+        c.value(facts.destination);
+    }
+    code_printable(c, facts.alpn, proxy_word_limit);
+    code_printable(c, facts.authority, proxy_name_limit);
+    c.text(facts.unique_id, proxy_id_limit);
+    c.value(facts.checked);
+    c.optional(facts.tls, [&](auto& tls) { code_fields(c, tls); });
+    c.require(facts.version != 0 && !(facts.local && known));
+}
 
 template <class Coder>
 void code_fields(Coder& c, PacketField<Coder, ReadyMessage>& m) {
@@ -194,6 +244,20 @@ void code_fields(Coder& c, PacketField<Coder, FlowAskedMessage>& m) {
     c.value(m.peer);
 }
 
+template <class Coder>
+void code_fields(Coder& c, PacketField<Coder, ProxiedMessage>& m) {
+    code_fields(c, m.name);
+    code_fields(c, m.facts);
+}
+
+template <class Coder>
+void code_fields(Coder& c, PacketField<Coder, UnproxiedMessage>& m) {
+    code_fields(c, m.name);
+    c.value(m.fault, ProxyFault::silent);
+    c.value(m.error, largest_errno);
+    c.require((m.fault == ProxyFault::none) == (m.error != 0));
+}
+
 std::string_view relay_end_name(RelayEnd end) {
     switch (end) {
         case RelayEnd::finished: return "finished";
@@ -232,6 +296,8 @@ std::size_t descriptor_count(const ToRelay& message) {
         std::size_t operator()(const WatchMessage&) const { return 2; }
 
         std::size_t operator()(const ServeMessage&) const { return 1; }
+
+        std::size_t operator()(const PrefaceMessage&) const { return 1; }
 
         std::size_t operator()(const UpstreamMessage&) const { return 1; }
 

@@ -23,13 +23,16 @@
 #include "base/clock.h"
 #include "config/plan.h"
 
+#include "relay/proxy_header.h"
+
 namespace superd {
 
-inline constexpr std::uint32_t relay_protocol_version = 6;
+inline constexpr std::uint32_t relay_protocol_version = 7;
 inline constexpr std::size_t relay_packet_limit = 16 * 1024;
 inline constexpr std::size_t relay_message_limit = relay_packet_limit - 2;
 inline constexpr std::size_t relay_text_limit = 8 * 1024;
-inline constexpr std::size_t relay_header_limit = 256;  // of the PROXY protocol
+inline constexpr std::size_t relay_header_limit =
+        1536;  // of the PROXY protocol, to an upstream
 
 struct ConnectionName {
     std::uint32_t record = 0;  // in State::processes()
@@ -68,7 +71,7 @@ struct GreetMessage {
     bool operator==(const GreetMessage&) const = default;
 };
 
-// Sockets that come are non-blocking, unless superd goes on with them (tcpmux).
+// Sockets that come are non-blocking, unless superd goes on with them (tcpmux, PROXY headers).
 
 // Be this builtin to the client (one descriptor).
 struct ServeMessage {
@@ -76,6 +79,15 @@ struct ServeMessage {
     Builtin builtin = Builtin::none;
     Nanoseconds idle{0};  // zero: none
     bool operator==(const ServeMessage&) const = default;
+};
+
+// Take the PROXY header from the client (one descriptor), and nothing behind it. A
+// ProxiedMessage or an UnproxiedMessage answers, and is the last of this connection.
+struct PrefaceMessage {
+    ConnectionName name;
+    std::uint8_t versions = proxy_any;  // ProxyVersions, never 0
+    Nanoseconds time{0};                // for the whole header; never zero
+    bool operator==(const PrefaceMessage&) const = default;
 };
 
 // What superd knows of an upstream.
@@ -168,7 +180,7 @@ struct UnwatchMessage {
 
 using ToRelay = std::variant<GreetMessage, ServeMessage, PumpMessage, UpstreamMessage,
         EndMessage, AnswerMessage, WatchMessage, ForwardMessage, FlowMessage,
-        FlowRefusedMessage, UnwatchMessage>;
+        FlowRefusedMessage, UnwatchMessage, PrefaceMessage>;
 
 // ---- relay to superd
 
@@ -245,8 +257,24 @@ struct FlowAskedMessage {
     bool operator==(const FlowAskedMessage&) const = default;
 };
 
+// The header is taken, the relay's copy of the socket closed: the rest is superd's.
+struct ProxiedMessage {
+    ConnectionName name;
+    ProxyFacts facts;
+    bool operator==(const ProxiedMessage&) const = default;
+};
+
+// There is no header to be had.
+struct UnproxiedMessage {
+    ConnectionName name;
+    ProxyFault fault = ProxyFault::no_header;  // none: the client's socket has failed
+    std::int32_t error = 0;                    // errno of the client's socket; 0: a fault
+    bool operator==(const UnproxiedMessage&) const = default;
+};
+
 using FromRelay = std::variant<ReadyMessage, EndedMessage, UnreachedMessage, AskedMessage,
-        IdentMessage, SensedMessage, CountsMessage, FlowAskedMessage, ReachedMessage>;
+        IdentMessage, SensedMessage, CountsMessage, FlowAskedMessage, ReachedMessage,
+        ProxiedMessage, UnproxiedMessage>;
 
 // Nothing where a field is out of its bounds.
 [[nodiscard]] std::optional<std::string> encode_message(const ToRelay& message);

@@ -9,6 +9,8 @@ namespace superd {
 
 namespace {
 
+// No connection's number has it.
+constexpr std::uint64_t preface_mark = std::uint64_t{1} << 63;
 // superd's messages must not keep the connections waiting.
 constexpr int packets_a_turn = 16;
 // While superd does not read, its channel is tried again.
@@ -86,6 +88,12 @@ void Relay::take(const ServeMessage& message, std::vector<Fd>& descriptors) {
         begin(std::move(conversation));
     else
         tell(EndedMessage{.name = message.name, .end = RelayEnd::refused});
+}
+
+void Relay::take(const PrefaceMessage& message, std::vector<Fd>& descriptors) {
+    // What comes after the header may be given under the same number.
+    if (is_known({message.name.record, message.name.id | preface_mark})) return;
+    begin(make_proxy_preface(*this, message, std::move(descriptors[0])));
 }
 
 void Relay::take(const PumpMessage& message, std::vector<Fd>& descriptors) {
@@ -193,6 +201,10 @@ void Relay::on_ended(Conversation& conversation, RelayEnd end, int error) {
             .error = error,
             .received = conversation.received(),
             .sent = conversation.sent()});
+    on_told(conversation);
+}
+
+void Relay::on_told(Conversation& conversation) {
     const auto found = conversations_.find(conversation.name().record);
     graveyard_.push_back(std::move(found->second));
     conversations_.erase(found);

@@ -42,6 +42,7 @@ private:
 
     void on_unreached(Conversation& conversation, int error) override;
     void on_ended(Conversation& conversation, RelayEnd end, int error) override;
+    void on_told(Conversation& conversation) override;
     void on_events(std::uint32_t events) override;
 
     void take_messages();
@@ -49,6 +50,7 @@ private:
     // One for each message; as many descriptors as it says.
     void take(const GreetMessage& message, std::vector<Fd>&);
     void take(const ServeMessage& message, std::vector<Fd>& descriptors);
+    void take(const PrefaceMessage& message, std::vector<Fd>& descriptors);
     void take(const PumpMessage& message, std::vector<Fd>& descriptors);
     void take(const UpstreamMessage& message, std::vector<Fd>& descriptors);
     void take(const EndMessage& message, std::vector<Fd>&);

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -73,6 +74,17 @@ void set_blocking(int fd, bool blocking) {
     const int flags = ::fcntl(fd, F_GETFL);
     const int wanted = blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK;
     if (flags >= 0 && wanted != flags) ::fcntl(fd, F_SETFL, wanted);
+}
+
+bool mark_turned_away(int fd) {
+    constexpr timeval bound{.tv_sec = 60, .tv_usec = 0};
+    return ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof bound) == 0;
+}
+
+bool is_turned_away(int fd) {
+    timeval bound{};
+    socklen_t length = sizeof bound;
+    return ::getsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &bound, &length) == 0 && bound.tv_sec != 0;
 }
 
 Endpoint local_endpoint(int fd) {

@@ -34,6 +34,11 @@ struct Accepted {
         int listener, ListenerKind kind, Endpoint& peer, bool blocking = true);
 // O_NONBLOCK of an open file, whoever shares it.
 void set_blocking(int fd, bool blocking);
+// A connection that has been refused and is only being told so. The mark is the socket's and
+// outlives this process: a bound on the time of a send that blocks (socket(7), SO_SNDTIMEO),
+// which such a connection never makes and no other one has. False where it could not be set.
+[[nodiscard]] bool mark_turned_away(int fd);
+[[nodiscard]] bool is_turned_away(int fd);
 // What an errno of accept4(2) means.
 [[nodiscard]] AcceptOutcome classify_accept_error(int error);
 

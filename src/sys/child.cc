@@ -10,7 +10,8 @@
 //    dup2 would land in superd's own table.
 // 2. Close all other slots, or a slow exec here withholds the end of file of other services'
 //    clients. Only then say `left`.
-// 3. Session; descriptors 0 up to n; limits, nice, I/O class, CPUs, oom score, umask.
+// 3. Session; descriptors 0 up to n; the control group, where it was not born there; limits,
+// nice, I/O class, CPUs, oom score, umask.
 // 4. What takes rights that the identity is about to give up: filters of system calls where
 //    no_new_privs is off, the bounding set, keeping capabilities; root and directory.
 // 5. Groups, gid, uid in that order, for each takes the right to do the one before away; the
@@ -165,6 +166,15 @@ SUPERD_CHILD_CODE void install_descriptors(const ChildWork& work) {
     make_ipv4(work);
     // In a slot everything else is close-on-exec and nobody's but this child's.
     if (work.sharing != Sharing::memory_and_table) close_rest(count, exec_pipe);
+}
+
+SUPERD_CHILD_CODE void enter_cgroup(const ChildWork& work) {
+    at_stage(work, SpawnStage::cgroup);
+    const long fd = raw_call(
+            SYS_openat, AT_FDCWD, raw_address(work.cgroup_processes), O_WRONLY | O_CLOEXEC, 0);
+    check(work, fd);
+    check(work, raw_call(SYS_write, fd, raw_address("0"), 1));
+    raw_call(SYS_close, fd);
 }
 
 SUPERD_CHILD_CODE void set_limits(const ChildWork& work) {
@@ -384,6 +394,7 @@ SUPERD_CHILD_CODE int child_main(void* argument) {
     at_stage(work, SpawnStage::session);
     check(work, raw_call(SYS_setsid));
     install_descriptors(work);
+    if (work.cgroup_processes != nullptr) enter_cgroup(work);
     if (work.step_in >= 0) execute_step_in(work);
     finish_launch(work);
 }

@@ -31,8 +31,9 @@ struct ChildWork {
     const char* oom_text = nullptr;  // digits of oom_score_adjust; or null
     std::size_t oom_length = 0;
     const unsigned long* cpu_mask = nullptr;
-    std::size_t cpu_mask_size = 0;      // bytes
-    std::uint64_t ignored_signals = 0;  // bit n-1: signal n is ignored in superd
+    std::size_t cpu_mask_size = 0;           // bytes
+    std::uint64_t ignored_signals = 0;       // bit n-1: signal n is ignored in superd
+    const char* cgroup_processes = nullptr;  // a cgroup.procs to step into; or null
     const SpawnPlan* plan = nullptr;
     ProcessRecord* record = nullptr;
     // The descriptor, once they are in place, of a program that steps in before the service and

@@ -40,6 +40,12 @@ std::uint64_t sharing_flags(Sharing sharing) {
     return 0;
 }
 
+// What all three calls take.
+std::uint64_t common_flags(const CloneRequest& request) {
+    return sharing_flags(request.sharing) | CLONE_PARENT_SETTID |
+           (request.new_pids ? std::uint64_t{CLONE_NEWPID} : 0);
+}
+
 #if defined(__x86_64__)
 
 // The child continues behind the system call with an empty stack: there is nothing to return
@@ -98,8 +104,11 @@ long raw_clone3(const clone_args*, std::size_t, ChildFunction, void*) {
 
 int with_clone3(const CloneRequest& request) {
     clone_args args{};
-    args.flags = sharing_flags(request.sharing) | CLONE_PARENT_SETTID | CLONE_PIDFD |
-                 CLONE_CLEAR_SIGHAND;
+    args.flags = common_flags(request) | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+    if (request.cgroup >= 0) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = static_cast<unsigned>(request.cgroup);
+    }
     args.exit_signal = SIGCHLD;
     args.parent_tid = address(request.pid);
     args.pidfd = address(request.pidfd);
@@ -111,7 +120,8 @@ int with_clone3(const CloneRequest& request) {
 // A null stack means a copy of this one, as fork(2) has it. The order of the arguments that are
 // not null is the same on x86_64, aarch64 and most others.
 int with_fork(const CloneRequest& request) {
-    const long pid = ::syscall(SYS_clone, CLONE_PARENT_SETTID | SIGCHLD, 0, request.pid, 0, 0);
+    const long pid =
+            ::syscall(SYS_clone, common_flags(request) | SIGCHLD, 0, request.pid, 0, 0);
     if (pid != 0) return pid < 0 ? -errno : static_cast<int>(pid);
     request.function(request.argument);
     __builtin_trap();
@@ -119,8 +129,7 @@ int with_fork(const CloneRequest& request) {
 
 int with_clone(const CloneRequest& request) {
     auto* const bottom = static_cast<char*>(request.stack->memory());
-    const int flags =
-            static_cast<int>(sharing_flags(request.sharing)) | CLONE_PARENT_SETTID | SIGCHLD;
+    const int flags = static_cast<int>(common_flags(request)) | SIGCHLD;
     const int pid = ::clone(request.function, bottom + request.stack->size(), flags,
             request.argument, reinterpret_cast<int*>(request.pid));
     return pid < 0 ? -errno : pid;
@@ -155,10 +164,11 @@ int clone_child(const CloneRequest& request) {
         pid = with_fork(request);
     } else {
         if (request.stack->memory() == nullptr) return -ENOMEM;
+        if (request.cgroup >= 0) return has_clone3() ? with_clone3(request) : -ENOSYS;
         if (has_clone3()) {
             pid = with_clone3(request);
-            // EINVAL: a kernel with clone3 that lacks one of the flags.
-            if (pid != -ENOSYS && pid != -EINVAL) return pid;
+            // EINVAL: a kernel with clone3 that lacks one of the flags, or pid namespaces.
+            if (pid != -ENOSYS && (pid != -EINVAL || request.new_pids)) return pid;
             forbid_clone3();
         }
         pid = with_clone(request);

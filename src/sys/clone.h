@@ -42,6 +42,10 @@ struct CloneRequest {
     const ChildStack* stack = nullptr;           // not used by Sharing::nothing
     std::atomic<std::int32_t>* pid = nullptr;    // the kernel writes it before the child runs
     std::atomic<std::int32_t>* pidfd = nullptr;  // close-on-exec; -1 where the kernel has none
+    bool new_pids = false;                       // as the first process of a pid namespace
+    // Directory of the control group to be born in (CLONE_INTO_CGROUP), for clone3(2) alone:
+    // where that does not work -errno comes back and nothing else is tried. -1: superd's own.
+    int cgroup = -1;
 };
 
 // Returns the pid, or -errno. With shared memory only when the child has exec'd or died. The

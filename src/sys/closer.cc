@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::size_t thread_stack = 256 * 1024;
 
-void close_now(int fd) {
-    forget_linger(fd);
+void close_now(int fd, Closer::Linger linger) {
+    if (linger == Closer::Linger::forget) forget_linger(fd);
     ::close(fd);
 }
 
@@ -46,26 +46,29 @@ void Closer::run() {
     for (;;) {
         changed_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
         if (waiting_.empty()) return;
-        std::vector<int> batch;
+        std::vector<std::pair<int, Linger>> batch;
         batch.swap(waiting_);
         lock.unlock();
-        for (const int fd : batch)
-            close_now(fd);
+        for (const auto& [fd, linger] : batch) {
+            close_now(fd, linger);
+            --count_;
+        }
         lock.lock();
     }
 }
 
-void Closer::close_later(int fd) {
+void Closer::close_later(int fd, Linger linger) {
     {
         const std::lock_guard lock(mutex_);
         if (!started_) started_ = start_thread(thread_, thread_main, this);
-        if (started_) waiting_.push_back(fd);
+        if (started_) waiting_.emplace_back(fd, linger);
+        if (started_) ++count_;
     }
     // Without a thread a slow close is better than a descriptor that stays.
     if (started_)
         changed_.notify_one();
     else
-        close_now(fd);
+        close_now(fd, linger);
 }
 
 Closer::~Closer() {

@@ -204,7 +204,8 @@ std::optional<int> Guard::look_at_superd() {
 std::optional<int> Guard::after_death(const siginfo_t& info) {
     superd_ = 0;
     header_.superd_pid.store(0);
-    if (info.si_code == CLD_EXITED && info.si_status == exit_stop) return 0;
+    if (info.si_code == CLD_EXITED && info.si_status == exit_stop)
+        return header_.final_code.load();
     if (info.si_code == CLD_EXITED && info.si_status == exit_first_start_failed) return 1;
     if (stop_signal_ != 0) {
         // Once more: what it was to end in order is still there.
@@ -305,6 +306,7 @@ int run_here(State& state, const std::function<int(State&)>& body) {
     state.header().superd_pid.store(::getpid());
     ++state.header().starts;
     const int code = body(state);
+    if (code == exit_stop) return state.header().final_code.load();
     return code == exit_first_start_failed ? 1 : code;
 }
 

@@ -68,9 +68,9 @@ struct GuardOptions {
 // started again. A superd that took another one's place and dies before it serves is not
 // started again: the guard becomes the former program once more.
 //
-// Returns the exit code of the whole: 0 after a stop, 1 after exit_first_start_failed or a
-// second death in the middle of a stop (after the first one superd is started once more, to
-// stop).
+// Returns the exit code of the whole: StateHeader::final_code after a stop, 1 after
+// exit_first_start_failed or a second death in the middle of a stop (after the first one superd
+// is started once more, to stop).
 [[nodiscard]] int run_guard(
         State& state, const GuardOptions& options, const std::function<int(State&)>& body);
 

@@ -122,15 +122,18 @@ Result<Inheritance> read_inheritance(int text_fd, int plan_fd) {
     StateHeader& header = state->header();
     for (int& fd : header.report_fd)
         ::close(std::exchange(fd, -1));
+    Fd own_board(std::exchange(header.log_board, -1));
     auto handover = read_state(*text, *state);
     const std::array report{
             std::exchange(header.report_fd[0], -1), std::exchange(header.report_fd[1], -1)};
+    const int board = std::exchange(header.log_board, -1);
     if (!handover) return tl::unexpected(handover.error());
     if (auto good = check_compatible(*state, *handover); !good)
         return tl::unexpected(good.error());
     auto plan = read_file(plan_fd >= 0 ? plan_fd : handover->plan_fd, handover->plan_size);
     if (!plan) return tl::unexpected(plan.error());
-    return Inheritance{std::move(*state), std::move(*handover), std::move(*plan), report};
+    return Inheritance{std::move(*state), std::move(*handover), std::move(*plan), report,
+            board >= 0 ? board : own_board.release()};
 }
 
 // Does not return where it succeeds. program_fd: -1 where name is a path.
@@ -207,6 +210,7 @@ Result<Inheritance> inherit(const Resume& resume) {
 void accept_inheritance(Inheritance& inheritance, const Resume& resume) {
     StateHeader& header = inheritance.state.header();
     std::copy(inheritance.report_fd.begin(), inheritance.report_fd.end(), header.report_fd);
+    header.log_board = inheritance.log_board;
     header.former_program = resume.former;
     --header.starts;  // the next one is no start after a death
     set_text(header.predecessor, inheritance.handover.version);

@@ -67,6 +67,7 @@ struct Inheritance {
     Handover handover;
     std::string plan;  // the committed plan, encoded, not committed in `state` yet
     std::array<int, 2> report_fd{-1, -1};  // for the header; the state does not own them yet
+    int log_board = -1;                    // the same
 };
 
 // In the successor, before it opens anything. Descriptors are close-on-exec afterwards.

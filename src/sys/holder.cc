@@ -90,6 +90,8 @@ Inodes find_inodes(const ListenerPlan& plan) {
         case ListenerKind::unix_dgram:
         case ListenerKind::unix_seqpacket: collect_unix(plan, out); break;
         case ListenerKind::fifo:
+        case ListenerKind::mqueue:
+        case ListenerKind::netlink:
         case ListenerKind::vsock: break;
     }
     return out;

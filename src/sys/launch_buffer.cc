@@ -38,6 +38,14 @@ int output_source(OutputKind kind, int given, int socket, int null) {
     return kind == OutputKind::null || kind == OutputKind::socket || given < 0 ? null : given;
 }
 
+// Those of the sockets, where they are passed, and of what was kept.
+std::string fd_names(const Launch& launch, std::size_t passed) {
+    const bool sockets = passed > launch.stored.size();
+    if (launch.stored.empty()) return launch.plan->listen_fdnames;
+    return sockets ? launch.plan->listen_fdnames + ":" + launch.stored_names
+                   : launch.stored_names;
+}
+
 }  // namespace
 
 LaunchBuffer::LaunchBuffer() {
@@ -83,8 +91,10 @@ void LaunchBuffer::map_descriptors(const Launch& launch, const LaunchNumbers& nu
     if (plan.pass == Pass::listen_fds) {
         if (handler) sources_.push_back(socket);
         sources_.insert(sources_.end(), launch.listeners.begin(), launch.listeners.end());
-        passed_ = sources_.size() - 3;
     }
+    for (const Loan& stored : launch.stored)
+        sources_.push_back(stored.fd);
+    passed_ = sources_.size() - 3;
     if (launch.ready.fd >= 0 && launch.ready_number >= sources_.size()) {
         sources_.resize(launch.ready_number, -1);
         sources_.push_back(launch.ready.fd);
@@ -146,7 +156,7 @@ void LaunchBuffer::write_connection_variables(const Launch& launch) {
     if (launch.watched) watchdog_pid = append_pid_variable(text_, "WATCHDOG_PID");
     if (passed_ > 0) {
         append_variable(text_, "LISTEN_FDS", std::to_string(passed_));
-        append_variable(text_, "LISTEN_FDNAMES", plan.listen_fdnames);
+        append_variable(text_, "LISTEN_FDNAMES", fd_names(launch, passed_));
         listen_pid = append_pid_variable(text_, "LISTEN_PID");
     }
     work_.local_pid = local_pid > 0 ? text_.data() + local_pid : nullptr;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "sys/pid_namespace.h"
 #include "sys/raw_syscall.h"
 #include "sys/slots.h"
 
@@ -29,6 +30,13 @@ Sharing sharing_of(SpawnMethod method, bool slot) {
         case SpawnMethod::fork: return Sharing::nothing;
     }
     return Sharing::nothing;
+}
+
+// Without clone3(2) or CLONE_INTO_CGROUP (Linux 5.7), or where the way to the group is not
+// permitted: the child goes there by itself.
+bool cannot_be_born_there(int result) {
+    return result == -ENOSYS || result == -EINVAL || result == -EOPNOTSUPP ||
+           result == -EACCES || result == -EPERM;
 }
 
 // What a launch must have and has not; none: it is complete.
@@ -115,7 +123,23 @@ void Launcher::leave_slot(const Launch& launch, const LaunchNumbers& numbers) {
     if (numbers.standard_output >= 0) put_at(null_, numbers.standard_output);
 }
 
-int Launcher::clone_and_wait(ChildWork& work, ProcessRecord& record) {
+LaunchResult Launcher::clone_where_wanted(
+        const Launch& launch, ChildWork& work, ProcessRecord& record) {
+    unsigned attempts = 0;
+    if (!launch.plan->sandbox.private_pids || !launch.step_in.wanted)
+        return finish(launch, record, clone_and_wait(launch, work, record, attempts));
+    auto pids = PidNamespace::create(launch.step_in.program, work.sharing, stack_);
+    auto entered = pids ? pids->enter() : tl::unexpected(pids.error());
+    if (!entered) return give_up(launch, record, SpawnStage::namespaces, entered.error().code);
+    const int pid = clone_and_wait(launch, work, record, attempts);
+    PidNamespace::leave();
+    if (pid > 0) pids->watch(attempts);
+    return finish(launch, record, pid);
+}
+
+int Launcher::clone_and_wait(
+        const Launch& launch, ChildWork& work, ProcessRecord& record, unsigned& attempts) {
+    ++attempts;
     CloneRequest request;
     request.sharing = work.sharing;
     request.function = child_main;
@@ -123,6 +147,14 @@ int Launcher::clone_and_wait(ChildWork& work, ProcessRecord& record) {
     request.stack = &stack_;
     request.pid = &record.pid;
     request.pidfd = &record.pidfd;
+    if (launch.cgroup.fd >= 0 && work.sharing != Sharing::nothing) {
+        request.cgroup = launch.cgroup.fd;
+        const int pid = clone_child(request);
+        if (!cannot_be_born_there(pid)) return pid;
+        ++attempts;
+        request.cgroup = -1;
+    }
+    if (launch.cgroup.fd >= 0) work.cgroup_processes = launch.cgroup_processes.c_str();
     if (work.sharing != Sharing::nothing) return clone_child(request);
     for (Fd& spare : spares_)
         spare.reset();
@@ -168,7 +200,7 @@ LaunchResult Launcher::run(Launch& launch) {
             lacking != SpawnStage::none
                     ? give_up(launch, record, lacking,
                               launch.copy_error != 0 ? launch.copy_error : ENOENT)
-                    : finish(launch, record, clone_and_wait(work, record));
+                    : clone_where_wanted(launch, work, record);
     if (in_slot) {
         leave_slot(launch, numbers);
     } else if (launch.connection >= 0) {

@@ -31,7 +31,11 @@ private:
     // Without a child.
     [[nodiscard]] static LaunchResult give_up(
             const Launch& launch, ProcessRecord& record, SpawnStage stage, int error);
-    [[nodiscard]] int clone_and_wait(ChildWork& work, ProcessRecord& record);
+    [[nodiscard]] LaunchResult clone_where_wanted(
+            const Launch& launch, ChildWork& work, ProcessRecord& record);
+    // attempts: how often a child was tried to be made.
+    [[nodiscard]] int clone_and_wait(
+            const Launch& launch, ChildWork& work, ProcessRecord& record, unsigned& attempts);
     [[nodiscard]] int fork_and_wait(CloneRequest& request, ChildWork& work);
     void keep_spares();
 

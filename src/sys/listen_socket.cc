@@ -17,6 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "sys/message_queue.h"
 #include "sys/node.h"
 #include "sys/socket_options.h"
 
@@ -32,6 +33,8 @@ int socket_type(ListenerKind kind) {
         case ListenerKind::tcp:
         case ListenerKind::unix_stream:
         case ListenerKind::fifo:
+        case ListenerKind::mqueue:
+        case ListenerKind::netlink:
         case ListenerKind::vsock: break;
     }
     return SOCK_STREAM;
@@ -207,6 +210,8 @@ Result<Fd> open_listener(const ListenerPlan& plan, const BeforeBind& before_bind
         case ListenerKind::unix_dgram:
         case ListenerKind::unix_seqpacket: return open_unix(plan);
         case ListenerKind::fifo: return open_fifo(plan);
+        case ListenerKind::mqueue: return open_message_queue(plan);
+        case ListenerKind::netlink: return open_netlink(plan);
         case ListenerKind::vsock: break;
     }
     return open_vsock(plan);

@@ -30,7 +30,7 @@ using BeforeBind = std::function<Result<void>(int socket)>;
 // The address or interface does not exist yet: worth trying again later by itself.
 [[nodiscard]] bool is_not_there_yet(const Error& error);
 
-// Unlinks the plan's socket file or FIFO if it has remove_on_stop and what stands there is one.
+// Unlinks the plan's socket file, FIFO or message queue if it has remove_on_stop and what stands there is one.
 // Nothing to do for the other kinds.
 void remove_node(const ListenerPlan& plan);
 

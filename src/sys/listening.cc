@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
+#include <functional>
 #include <set>
+#include <string_view>
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -134,24 +137,40 @@ std::vector<ListeningSocket> listening_sockets(bool of_unix) {
     return found;
 }
 
-bool holds_any(std::int32_t pid, const std::vector<ListeningSocket>& sockets) {
-    std::set<std::string> wanted;
-    for (const ListeningSocket& socket : sockets)
-        wanted.insert("socket:[" + std::to_string(socket.inode) + "]");
+Result<bool> holds_socket(std::int32_t pid, const std::vector<std::uint64_t>& inodes) {
+    std::set<std::string, std::less<>> wanted;
+    for (const std::uint64_t inode : inodes)
+        wanted.insert("socket:[" + std::to_string(inode) + "]");
     if (wanted.empty()) return false;
     const std::string directory = "/proc/" + std::to_string(pid) + "/fd";
     DIR* const listing = ::opendir(directory.c_str());
-    if (listing == nullptr) return false;
+    if (listing == nullptr) return fail("opendir", directory);
     bool found = false;
-    while (const dirent* entry = found ? nullptr : ::readdir(listing)) {
+    int error = 0;
+    for (;;) {
+        errno = 0;
+        const dirent* const entry = found ? nullptr : ::readdir(listing);
+        if (entry == nullptr) break;
         std::array<char, 64> target;
         const ssize_t size =
                 ::readlinkat(::dirfd(listing), entry->d_name, target.data(), target.size());
-        found = size > 0 &&
-                wanted.contains(std::string(target.data(), static_cast<std::size_t>(size)));
+        if (size < 0 && errno == EACCES) error = errno;
+        found = size > 0 && wanted.contains(std::string_view(
+                                    target.data(), static_cast<std::size_t>(size)));
     }
+    if (!found && errno != 0) error = errno;
     ::closedir(listing);
+    if (!found && error != 0) return fail(error, "readlink", directory);
     return found;
+}
+
+bool holds_any(std::int32_t pid, const std::vector<ListeningSocket>& sockets) {
+    std::vector<std::uint64_t> inodes;
+    inodes.reserve(sockets.size());
+    for (const ListeningSocket& socket : sockets)
+        inodes.push_back(socket.inode);
+    const Result<bool> holds = holds_socket(pid, inodes);
+    return holds && *holds;
 }
 
 }  // namespace superd

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/address.h"
+#include "base/result.h"
 
 namespace superd {
 
@@ -22,8 +23,11 @@ struct ListeningSocket {
 // TCP sockets, or UNIX streams and packets. Empty where the kernel does not say.
 [[nodiscard]] std::vector<ListeningSocket> listening_sockets(bool of_unix);
 
-// Whether the process has one of these sockets open. False where its descriptors may not be
-// looked at.
+// Whether the process has one of the sockets with these inodes open. An error where its
+// descriptors may not be looked at, or it has gone.
+[[nodiscard]] Result<bool> holds_socket(
+        std::int32_t pid, const std::vector<std::uint64_t>& inodes);
+// The same of these sockets; false where it cannot be told.
 [[nodiscard]] bool holds_any(std::int32_t pid, const std::vector<ListeningSocket>& sockets);
 
 }  // namespace superd

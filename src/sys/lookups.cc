@@ -3,6 +3,7 @@
 #include "sys/lookups.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <condition_variable>
 #include <cstring>
 #include <deque>
@@ -101,6 +102,10 @@ Answer failed_answer(const Query& query) {
         Answer operator()(const NameQuery& name) const { return NameAnswer{.id = name.id}; }
 
         Answer operator()(const IdentQuery& ident) const { return IdentAnswer{.id = ident.id}; }
+
+        Answer operator()(const HttpQuery& visit) const {
+            return HttpAnswer{.id = visit.id, .status = 0, .error = ETIMEDOUT};
+        }
 
         Answer operator()(const AddressQuery& address) const {
             return AddressAnswer{.id = address.id, .failed = true};

@@ -85,6 +85,17 @@ Result<Fd> make_tmpfs(const TmpfsShape& shape) {
             "fsmount", "tmpfs");
 }
 
+// The processes of the caller's own pid namespace; attached nowhere.
+Result<Fd> make_proc() {
+    const Fd context(static_cast<int>(::syscall(SYS_fsopen, "proc", FSOPEN_CLOEXEC)));
+    if (!context) return fail("fsopen", "proc");
+    if (::syscall(SYS_fsconfig, context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
+        return fail("fsconfig", "proc");
+    return call_for_fd(::syscall(SYS_fsmount, context.get(), FSMOUNT_CLOEXEC,
+                               MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC),
+            "fsmount", "proc");
+}
+
 // ---- what is done to a path
 
 enum class Deed : std::uint8_t { keep, read_only, hide, empty, temporary, devices };
@@ -106,6 +117,8 @@ public:
                 ::open(root_.empty() ? "/" : root_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
         if (!base_) return fail("open", root_);
         if (auto done = hold_to_ourselves(); !done) return done;
+        if (plan_.private_pids)
+            if (auto done = renew_processes(); !done) return done;
         if (auto done = set_aside(); !done) return done;
         for (auto& [path, step] : steps_)
             if (auto done = perform(path, step); !done) return done;
@@ -181,6 +194,17 @@ private:
         const Fd top(::open("/", O_PATH | O_CLOEXEC));
         if (!top) return fail("open", "/");
         return change(top.get(), slave, recursive, "/");
+    }
+
+    // Before everything else, which then finds it as the host's is found. A root without /proc
+    // shows nobody.
+    Result<void> renew_processes() {
+        const Fd at = place("/proc");
+        if (!at && errno == ENOENT) return {};
+        if (!at) return fail("open", "/proc");
+        auto fresh = make_proc();
+        if (!fresh) return tl::unexpected(fresh.error());
+        return attach(fresh->get(), at.get(), "/proc");
     }
 
     Result<void> set_aside() {

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "sys/listen_socket.h"
+#include "sys/message_queue.h"
 
 namespace superd {
 
@@ -69,6 +70,8 @@ bool has_node(const ListenerPlan& plan) {
         case ListenerKind::unix_seqpacket: return !plan.path.starts_with('@');
         case ListenerKind::tcp:
         case ListenerKind::udp:
+        case ListenerKind::mqueue:
+        case ListenerKind::netlink:
         case ListenerKind::vsock: break;
     }
     return false;
@@ -138,7 +141,9 @@ Result<Fd> open_fifo(const ListenerPlan& plan) {
 }
 
 void remove_node(const ListenerPlan& plan) {
-    if (!plan.remove_on_stop || !has_node(plan)) return;
+    if (!plan.remove_on_stop) return;
+    if (plan.kind == ListenerKind::mqueue) remove_message_queue(plan);
+    if (!has_node(plan)) return;
 
     struct stat info {};
 

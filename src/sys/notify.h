@@ -18,7 +18,12 @@ public:
     [[nodiscard]] static Notifier from_environment();
 
     // Never blocks; without a socket nothing happens.
-    void send(std::string_view text) const;
+    void send(std::string_view text) const { (void)send_with(text, -1); }
+
+    // With fd, a loan, where it is not -1. False: there was no room, later there may be.
+    [[nodiscard]] bool send_with(std::string_view text, int fd) const;
+
+    [[nodiscard]] bool heard() const { return static_cast<bool>(socket_); }
 
     // Opened once: at the end of its descriptors superd still says that it lives. To be kept by
     // a superd that takes over; -1: none.

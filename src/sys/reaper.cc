@@ -7,10 +7,12 @@
 #include <csignal>
 
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "sys/guard.h"
+#include "sys/kin.h"
 #include "sys/process.h"
 
 namespace superd {
@@ -91,6 +93,27 @@ Result<void> Reaper::add(std::uint32_t record) {
     return {};
 }
 
+// A superd killed in between finds the process by its number: sys/recovery.cc.
+Result<void> Reaper::follow(std::uint32_t record, std::int32_t pid, Fd pidfd) {
+    ProcessRecord& process = at(record);
+    const std::int32_t former = process.pid.exchange(pid);
+    const Fd former_pidfd(process.pidfd.exchange(pidfd.release()));
+    without_pidfd_.erase(former);
+    std::erase(awaiting_, record);
+    std::erase(gone_, record);
+    if (former_pidfd) ::epoll_ctl(set_.get(), EPOLL_CTL_DEL, former_pidfd.get(), nullptr);
+    let_go(former);
+    return add(record);
+}
+
+// Of a child that goes on the sweep will hear, or the guard.
+void Reaper::let_go(std::int32_t pid) const {
+    siginfo_t info{};
+    const auto id = static_cast<id_t>(pid);
+    if (pid > 0 && ::waitid(P_PID, id, &info, WEXITED | WNOHANG) == 0) return;
+    if (GuardExit* exit = exit_of(pid)) acknowledge(*exit);
+}
+
 void Reaper::peek(std::uint32_t record, std::vector<Ended>& out) {
     ProcessRecord& process = at(record);
     siginfo_t info{};
@@ -104,9 +127,10 @@ void Reaper::peek(std::uint32_t record, std::vector<Ended>& out) {
         out.push_back({record, exit->status});
         return;
     }
-    // The guard's child: it will say. Reaped by a superd that was killed right after: nobody
-    // will.
-    if (!signal_process(process, 0))
+    // The guard's child: it will say. Reaped by a superd that was killed right after, or
+    // somebody else's: nobody will.
+    if (!signal_process(process, 0) ||
+            parent_of(process.pid.load()) != state_->header().guard_pid.load())
         out.push_back({record, -1});
     else if (std::find(awaiting_.begin(), awaiting_.end(), record) == awaiting_.end())
         awaiting_.push_back(record);
@@ -194,6 +218,16 @@ unsigned Reaper::sweep(std::vector<Ended>& out, unsigned at_most) {
         ++strangers;
     }
     return strangers;
+}
+
+bool continue_if_stopped(int pidfd) {
+    siginfo_t info{};
+    if (pidfd < 0 ||
+            ::waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WSTOPPED | WNOHANG) != 0 ||
+            info.si_pid == 0 || info.si_code != CLD_STOPPED)
+        return false;
+    ::syscall(SYS_pidfd_send_signal, pidfd, SIGCONT, nullptr, 0);
+    return true;
 }
 
 }  // namespace superd

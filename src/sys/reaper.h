@@ -34,6 +34,11 @@ public:
     // process, after its launch result was drained, or at recovery.
     [[nodiscard]] Result<void> add(std::uint32_t record);
 
+    // Another process takes the place of a record's: from now on it is watched, and the one
+    // before, if it is superd's or the guard's child, let go when it ends. Its parent may be
+    // anybody, and then nobody here learns its status.
+    [[nodiscard]] Result<void> follow(std::uint32_t record, std::int32_t pid, Fd pidfd);
+
     // Appends processes that have ended, each once. Up to 64 a call; never blocks.
     void wait(std::vector<Ended>& out);
     // To be called on guard_signal (sys/guard.h), and once after recovery: it also says which
@@ -58,6 +63,7 @@ private:
     [[nodiscard]] ProcessRecord& at(std::uint32_t record) const;
     [[nodiscard]] const ProcessRecord* find(std::int32_t pid) const;
     [[nodiscard]] GuardExit* exit_of(std::int32_t pid) const;
+    void let_go(std::int32_t pid) const;
     void peek(std::uint32_t record, std::vector<Ended>& out);
     void acknowledge(GuardExit& exit) const;
 
@@ -79,6 +85,9 @@ struct NextExit {
 inline constexpr unsigned most_stops = 4096;
 
 [[nodiscard]] NextExit next_exit(unsigned stops = most_stops);
+
+// Whether a child (by its pidfd, -1: false) had been stopped by a signal; it goes on then.
+bool continue_if_stopped(int pidfd);
 
 // The wait status of what waitid(2) filled in.
 [[nodiscard]] int wait_status(int code, int status);

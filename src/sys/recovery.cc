@@ -32,6 +32,7 @@
 #include "sys/process.h"
 #include "sys/raw_syscall.h"
 #include "sys/slots.h"
+#include "sys/warm_recovery.h"
 
 namespace superd {
 
@@ -179,13 +180,15 @@ std::unordered_set<int> known_descriptors(const State& state, std::span<const in
     const StateHeader& header = state.header();
     known.insert(state.fd());
     known.insert({header.plan_fd[0], header.plan_fd[1]});
-    known.insert({header.report_fd[0], header.report_fd[1]});
+    known.insert({header.report_fd[0], header.report_fd[1], header.log_board});
     for (const ListenerRecord& listener : state.listeners().first(header.listener_high))
         known.insert(listener.fd);
     for (const ServiceRecord& service : state.services().first(header.service_high))
         if (service.name[0] != '\0') known.insert({service.log_read, service.log_write});
     for (const LifeRecord& life : state.lives().first(header.life_high))
         if (life.used != 0) known.insert({life.notify_fd, life.ready_fd});
+    for (const StoredRecord& stored : state.stored().first(header.stored_high))
+        if (stored.used != 0) known.insert(stored.fd);
     for (const ProcessRecord& record : state.processes().first(header.process_high)) {
         if (record.state.load() == RecordState::free) continue;
         known.insert(record.pidfd.load());
@@ -314,14 +317,14 @@ void fill_in_credentials(int fd, Endpoint& peer) {
 }
 
 // Nothing where fd is no connection, was not accepted from one of our listeners, was being
-// turned away (engine/farewells.h: only those do not block), or its client has gone: superd's
-// own connections have other local addresses.
+// turned away (engine/farewells.h), or its client has gone: superd's own connections have other
+// local addresses.
 std::optional<FoundConnection> as_connection(
         int fd, const std::vector<KnownListener>& listeners) {
     const int type = socket_option(fd, SOL_SOCKET, SO_TYPE);
     if (type != SOCK_STREAM && type != SOCK_SEQPACKET) return std::nullopt;
     if (listens(fd)) return std::nullopt;
-    if ((::fcntl(fd, F_GETFL) & O_NONBLOCK) != 0) return std::nullopt;
+    if (is_turned_away(fd)) return std::nullopt;
     const auto name = name_of(fd);
     Address peer;
     if (!name || ::getpeername(fd, peer.get(), &peer.length) != 0) return std::nullopt;
@@ -395,6 +398,7 @@ void settle_launches(State& state) {
 Recovery recover_launches(State& state, std::span<const int> keep) {
     Recovery recovery;
     settle_launches(state);
+    settle_warm(state);
     const auto records = state.processes().first(state.header().process_high);
     for (std::uint32_t i = 0; i < records.size(); ++i) {
         if (records[i].state.load() == RecordState::free) continue;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "sys/message_queue.h"
 #include "sys/node.h"
 #include "sys/socket_options.h"
 
@@ -108,10 +109,11 @@ Result<void> renew_socket(int fd, const ListenerPlan& from, const ListenerPlan& 
 }
 
 // Whose it is that no one is named for.
-Result<void> renew_node(const ListenerPlan& from, const ListenerPlan& to) {
+Result<void> renew_node(int fd, const ListenerPlan& from, const ListenerPlan& to) {
     ListenerPlan wanted = to;
     if (from.owner && !to.owner) wanted.owner = ::geteuid();
     if (from.group && !to.group) wanted.group = ::getegid();
+    if (to.kind == ListenerKind::mqueue) return own_message_queue(fd, wanted);
     return own_node(wanted);
 }
 
@@ -123,10 +125,11 @@ Result<void> renew_listener(int fd, const ListenerPlan& from, const ListenerPlan
     like.origin = to.origin;
     if (like == to) return {};
     Result<void> done;
-    if (to.kind != ListenerKind::fifo) done = renew_socket(fd, from, to);
+    if (is_socket_kind(to.kind)) done = renew_socket(fd, from, to);
     const bool node = from.mode != to.mode || from.owner != to.owner || from.group != to.group;
-    if (!node || !has_node(to)) return done;
-    auto owned = renew_node(from, to);
+    const bool queue = to.kind == ListenerKind::mqueue;
+    if (!node || (!queue && !has_node(to))) return done;
+    auto owned = renew_node(fd, from, to);
     return done ? std::move(owned) : std::move(done);
 }
 

@@ -125,7 +125,7 @@ Result<RepairReport> repair_shared_listener(int fd, const ListenerPlan& plan, bo
     RepairReport report;
     Repairs repairs(fd, plan);
     report.blocking = repairs.run(mend_nonblocking);
-    if (plan.kind != ListenerKind::fifo) {
+    if (is_socket_kind(plan.kind)) {
         if (!own_filter) report.filter = repairs.run(mend_filter);
         for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO})
             report.timeouts |= repairs.run([option](int socket, const ListenerPlan& listener) {
@@ -133,7 +133,7 @@ Result<RepairReport> repair_shared_listener(int fd, const ListenerPlan& plan, bo
             });
         if (is_connection_kind(plan.kind))
             report.listening = repairs.run(mend_listening);
-        else
+        else if (plan.kind != ListenerKind::netlink)  // whose peer is always the kernel
             report.connected = repairs.run(mend_connected);
         // Reading it clears it; last, for the repairs may leave one.
         report.error = option_of(fd, SOL_SOCKET, SO_ERROR, 0);

@@ -41,7 +41,36 @@ bool is_proper(const AddressAnswer& answer) {
            std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end();
 }
 
+bool is_printable(const std::string& text) {
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
+
+bool is_proper(const HttpAnswer& answer) {
+    const bool answered = answer.status >= 200 && answer.status < 600 && answer.error == 0;
+    return answered || (answer.status == 0 && answer.error > 0 && answer.error < 4096);
+}
+
 }  // namespace
+
+template <class Coder>
+void code_fields(Coder& c, PacketField<Coder, HttpQuery>& m) {
+    c.value(m.id);
+    c.value(m.timeout_ms);
+    c.value(m.address);
+    c.value(m.port);
+    c.text(m.host, http_host_limit);
+    c.text(m.target, http_target_limit);
+    c.require(is_printable(m.host) && is_printable(m.target));
+}
+
+template <class Coder>
+void code_fields(Coder& c, PacketField<Coder, HttpAnswer>& m) {
+    c.value(m.id);
+    c.value(m.status);
+    c.value(m.error);
+    c.require(is_proper(m));
+}
 
 template <class Coder>
 void code_fields(Coder& c, PacketField<Coder, NameQuery>& m) {

@@ -52,7 +52,19 @@ struct AddressQuery {
     bool operator==(const AddressQuery&) const = default;
 };
 
-using Query = std::variant<NameQuery, IdentQuery, AddressQuery>;
+// The status of a page, asked of an HTTP server by GET.
+struct HttpQuery {
+    std::uint64_t id = 0;
+    std::uint32_t timeout_ms = 0;
+    IpAddress address{};
+    std::uint16_t port = 0;
+    std::string host{}, target{};  // as the request has them: printable, without blanks
+    bool operator==(const HttpQuery&) const = default;
+};
+
+inline constexpr std::size_t http_host_limit = 256, http_target_limit = 1024;
+
+using Query = std::variant<NameQuery, IdentQuery, AddressQuery, HttpQuery>;
 
 // ---- from superd-resolve
 
@@ -83,7 +95,14 @@ struct AddressAnswer {
     bool operator==(const AddressAnswer&) const = default;
 };
 
-using Answer = std::variant<NameAnswer, IdentAnswer, AddressAnswer>;
+struct HttpAnswer {
+    std::uint64_t id = 0;
+    std::uint16_t status = 0;  // 200 to 599; 0: there was no answer
+    std::uint16_t error = 0;   // errno of why; EPROTO: it was not HTTP
+    bool operator==(const HttpAnswer&) const = default;
+};
+
+using Answer = std::variant<NameAnswer, IdentAnswer, AddressAnswer, HttpAnswer>;
 
 [[nodiscard]] std::uint64_t id_of(const Query& query);
 [[nodiscard]] std::uint64_t id_of(const Answer& answer);

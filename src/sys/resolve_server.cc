@@ -39,13 +39,17 @@ void ResolveServer::run() {
         const short wanted = unsent_.empty() ? POLLIN : POLLIN | POLLOUT;
         entries.assign({{channel_.get(), wanted, 0}, {pool_.event_fd(), POLLIN, 0}});
         idents_.add_to(entries);
-        const int ready = ::poll(entries.data(), entries.size(),
-                wait_ms(idents_.next_deadline(), SystemClock().now()));
+        const std::size_t visits_at = entries.size();
+        visits_.add_to(entries);
+        const Mono next = std::min(idents_.next_deadline(), visits_.next_deadline());
+        const int ready =
+                ::poll(entries.data(), entries.size(), wait_ms(next, SystemClock().now()));
         if (ready < 0 && errno != EINTR) return;
         if (ready < 0) continue;
         answers.clear();
         if (entries[1].revents != 0) pool_.drain(answers);
         idents_.on_polled(entries.data() + fixed_entries, SystemClock().now(), answers);
+        visits_.on_polled(entries.data() + visits_at, SystemClock().now(), answers);
         for (const Answer& one : answers)
             answer(one);
         if (entries[0].revents != 0) take_questions();
@@ -66,6 +70,8 @@ void ResolveServer::take_questions() {
 }
 
 void ResolveServer::take(const Query& query) {
+    if (const auto* visit = std::get_if<HttpQuery>(&query))
+        return visits_.begin(*visit, deadline_of(query));
     const auto* ident = std::get_if<IdentQuery>(&query);
     const bool taken = ident != nullptr ? idents_.begin(*ident, deadline_of(query))
                                         : pool_.submit(query, deadline_of(query));

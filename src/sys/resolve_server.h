@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "sys/http_client.h"
 #include "sys/ident_client.h"
 #include "sys/lookups.h"
 
@@ -31,6 +32,7 @@ private:
     Fd channel_;
     LookupPool pool_;
     IdentClient idents_;
+    HttpClient visits_;
     std::deque<std::string> unsent_;
     bool ended_ = false;
 };

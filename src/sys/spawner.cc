@@ -307,8 +307,12 @@ std::size_t Spawner::pending(std::uint32_t service) const {
     return found == impl_->pending_of.end() ? 0 : found->second;
 }
 
-void Spawner::close_later(int fd) {
-    impl_->closer.close_later(fd);
+void Spawner::close_later(int fd, Closer::Linger linger) {
+    impl_->closer.close_later(fd, linger);
+}
+
+std::size_t Spawner::closing() const {
+    return impl_->closer.waiting();
 }
 
 }  // namespace superd

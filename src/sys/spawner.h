@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/result.h"
 #include "policy/spawn_plan.h"
+#include "sys/closer.h"
 #include "sys/state.h"
 
 namespace superd {
@@ -77,8 +78,11 @@ struct Launch {
     std::vector<int> listeners;  // worker: in the order of listen_fdnames; submit() copies them
     Loan standard_error;         // the log stream or a file; -1: /dev/null, or the socket
     Loan standard_output;        //   where the plan says so
+    Loan cgroup;                 // directory of the control group it is to be in; -1: superd's
+    std::string cgroup_processes{};  // its cgroup.procs, where it cannot be born there
 
-    int copy_error = 0;  // by submit(): errno where a listener could not be copied
+    int copy_error = 0;  // errno where a listener (by submit()) or one of `stored` could not
+                         // be copied
 
     // Takes O_NONBLOCK off the listeners, which servers of inetd's "wait" and of systemd
     // expect. The flag is the open file's, not the descriptor's: false where another process
@@ -89,6 +93,8 @@ struct Launch {
 
     // Workers and daemons only.
     std::vector<std::string> variables;  // "NAME=value", beside the plan's
+    std::vector<Loan> stored;            // kept for it: behind its sockets, from 3 up
+    std::string stored_names;            // "state:web"
     bool watched = false;                // WATCHDOG_PID is to be its pid
     Loan ready;                          // what it writes to when it is ready; -1: nothing
     std::uint32_t ready_number = 0;      // ... by that number
@@ -132,7 +138,9 @@ public:
 
     // Closes a descriptor that another process has held, on a thread of its own: SO_LINGER and
     // network file systems make close(2) block.
-    void close_later(int fd);
+    void close_later(int fd, Closer::Linger linger = Closer::Linger::forget);
+    // ... how many it has not closed yet.
+    [[nodiscard]] std::size_t closing() const;
 
     struct Impl;
 

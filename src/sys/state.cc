@@ -13,6 +13,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "log/board.h"
 #include "sys/spawner.h"
 
 namespace superd {
@@ -30,7 +31,7 @@ constexpr std::size_t rounded(std::size_t size) {
 // Where each table begins. Everything is all zero at first, which is a valid value of each
 // type: free, and the pages need not be touched.
 struct Layout {
-    std::size_t processes, services, listeners, sources, lives, size;
+    std::size_t processes, services, listeners, sources, lives, stored, proxied, size;
 
     explicit Layout(const State::Capacity& capacity)
             : processes(rounded(sizeof(StateHeader))),
@@ -38,7 +39,9 @@ struct Layout {
               listeners(services + rounded(capacity.services * sizeof(ServiceRecord))),
               sources(listeners + rounded(capacity.listeners * sizeof(ListenerRecord))),
               lives(sources + rounded(capacity.sources * sizeof(SourceEntry))),
-              size(lives + rounded(capacity.lives * sizeof(LifeRecord))) {}
+              stored(lives + rounded(capacity.lives * sizeof(LifeRecord))),
+              proxied(stored + rounded(capacity.stored * sizeof(StoredRecord))),
+              size(proxied + rounded(capacity.processes * sizeof(ProxiedRecord))) {}
 };
 
 template <class Record>
@@ -86,6 +89,8 @@ void State::adopt(void* memory, std::size_t size, const Capacity& capacity) {
     listeners_ = table_at<ListenerRecord>(memory, layout.listeners, capacity.listeners);
     sources_ = table_at<SourceEntry>(memory, layout.sources, capacity.sources);
     lives_ = table_at<LifeRecord>(memory, layout.lives, capacity.lives);
+    stored_ = table_at<StoredRecord>(memory, layout.stored, capacity.stored);
+    proxied_ = table_at<ProxiedRecord>(memory, layout.proxied, capacity.processes);
 }
 
 Result<void> State::begin() {
@@ -97,6 +102,7 @@ Result<void> State::begin() {
     header_->plan_fd[0] = header_->plan_fd[1] = -1;
     header_->report_fd[0] = header_->report_fd[1] = -1;
     header_->former_program = -1;
+    header_->log_board = -1;
     if (::getrandom(header_->source_seed, sizeof header_->source_seed, 0) !=
             ssize_t{sizeof header_->source_seed})
         return fail("getrandom");
@@ -105,6 +111,9 @@ Result<void> State::begin() {
         if (!file) return tl::unexpected(file.error());
         fd = file->release();
     }
+    auto board = make_log_board(static_cast<std::uint32_t>(services_.size()));
+    if (!board) return tl::unexpected(board.error());
+    header_->log_board = board->release();
     if (::pipe2(header_->report_fd, O_CLOEXEC | O_NONBLOCK) != 0) return fail("pipe");
     return {};
 }
@@ -147,6 +156,8 @@ State& State::operator=(State&& other) noexcept {
     std::swap(listeners_, other.listeners_);
     std::swap(sources_, other.sources_);
     std::swap(lives_, other.lives_);
+    std::swap(stored_, other.stored_);
+    std::swap(proxied_, other.proxied_);
     return *this;
 }
 
@@ -156,6 +167,7 @@ State::~State() {
         if (fd >= 0) ::close(fd);
     for (const int fd : header_->report_fd)
         if (fd >= 0) ::close(fd);
+    if (header_->log_board >= 0) ::close(header_->log_board);
     ::munmap(memory_, size_);
 }
 

@@ -27,6 +27,8 @@ namespace superd {
 // record is held, `listener` its number. relayed: a connection that a relay serves, with no
 // process of its own: `accepted` until the relay has it, `running` from then on. announce: a
 // superd-announce, with its channel as a relay's; `listener` is whom it speaks to (Announcing).
+// warm: `connection` is superd's end of its channel; `id` that of the connection that is on
+// its way to it and whose own record stays `accepted` until it has arrived (engine/warm.h).
 enum class ProcessKind : std::uint8_t {
     handler,
     worker,
@@ -36,23 +38,29 @@ enum class ProcessKind : std::uint8_t {
     resolve,
     relay,
     announce,
-    command  // of a daemon's or worker's life, beside its program; `listener` as the program's
+    command,  // of a daemon's or worker's life, beside its program; `listener` as the program's
+    warm      // a handler that was started ahead and has no connection yet
 };
 
 // superd-log and its like: of no service, and not counted as processes.
 constexpr bool is_own_program(ProcessKind kind) {
-    return kind >= ProcessKind::log && kind != ProcessKind::command;
+    return kind >= ProcessKind::log && kind < ProcessKind::command;
 }
 
 // superd's end of the channel to it stays in its record, so that the next superd has it too.
 constexpr bool keeps_channel(ProcessKind kind) {
-    return kind == ProcessKind::relay || kind == ProcessKind::announce;
+    return kind == ProcessKind::relay || kind == ProcessKind::announce ||
+           kind == ProcessKind::warm;
 }
 
 // free -> accepted -> left -> running -> free. `accepted` is written by the loop as soon as
 // accept4(2) has returned; `left` by the child when it has left the shared descriptor table and
 // closed all slots but its own; `running` by the spawner thread when exec succeeded.
 enum class RecordState : std::uint32_t { free, accepted, left, running };
+
+// awaited: `peer` and `local` are the connection's own, and a relay reads the header. known:
+// they are the header's, and ProxiedRecord has the rest.
+enum class ProxyStep : std::uint8_t { none, awaited, known };
 
 // One process, from the moment its connection was accepted until it was reaped.
 struct ProcessRecord {
@@ -69,6 +77,7 @@ struct ProcessRecord {
     std::uint8_t relay;         // relayed: the number of the relay that has it
     std::uint8_t deaths;        // superds that died with it in hand; at 8 it is closed too
     std::uint8_t target;        // redirected: the number of the target it goes to
+    ProxyStep proxied;          // its client is, or will be, who a PROXY header names
     std::uint32_t service;      // index in services()
     std::uint32_t generation;   // plan sequence it was started from
     std::uint32_t listener;     // index into the service's listeners; worker, daemon: the
@@ -81,6 +90,16 @@ struct ProcessRecord {
     Endpoint peer, local;
 };
 
+// What a PROXY header has said beside the client, at the place of the connection's record;
+// there only where that one's `proxied` is `known`.
+struct ProxiedRecord {
+    Endpoint proxy;        // whose header it was; `uid` and the like as for any peer
+    char variables[1280];  // "SSL_PROTOCOL=TLSv1.3", each ended by a newline, all by NUL
+};
+
+// What idle_stop has come to: its workers are held still for a last look, or they are stopped.
+enum class IdleNote : std::uint8_t { none, held_still, stopped };
+
 // Counters and standing orders of one service, kept by name over reloads and restarts.
 struct ServiceRecord {
     char name[64];           // empty: free
@@ -90,7 +109,8 @@ struct ServiceRecord {
     std::uint64_t refused[refusal_count];
     std::int32_t last_status;  // wait status of the last process that ended
     std::uint8_t last_stage;
-    std::uint8_t pad[3];
+    IdleNote idling;
+    std::uint8_t pad[2];
     std::int32_t last_error;    // errno of the last failed launch
     std::int64_t last_failure;  // CLOCK_MONOTONIC, ns; 0: never
     std::int64_t state_since;   // CLOCK_REALTIME, ns
@@ -106,6 +126,10 @@ struct ServiceRecord {
     std::int64_t timer_last_moment;  // of the last one; 0: none
     std::int64_t timer_last;         // CLOCK_REALTIME at which it began; 0: never
     std::uint64_t timer_runs, timer_skipped;
+    std::uint64_t served_warm, served_cold;  // where handlers are started ahead
+    std::uint32_t pool;        // places for workers that there are to be; 0: as the plan says
+    std::uint32_t generation;  // of its processes: one more with each that follows another
+    std::uint8_t rolling;      // 1: a generation follows another one now
     std::int32_t log_read, log_write;  // both ends of the service's log stream; -1: none
 };
 
@@ -125,8 +149,10 @@ struct LifeRecord {
     std::int32_t last_status;   // of its program, as waitpid(2)'s; -1: unknown
     std::uint8_t reload_heard;  // 1: RELOADING=1 was said, and READY=1 not yet
     std::uint8_t reload_done;   // 1: what superd does for the reload is done
-    std::uint8_t pad[2];
-    std::uint32_t unheeded;  // messages that did not count, of this life
+    std::uint8_t leaves;        // 1: the place goes when its process has
+    std::uint8_t pad[1];
+    std::uint32_t generation;  // its process's, as ServiceRecord::generation was then
+    std::uint32_t unheeded;    // messages that did not count, of this life
     // All CLOCK_MONOTONIC, ns; 0: none.
     std::int64_t running_since;
     std::int64_t deadline;   // of the state
@@ -135,8 +161,20 @@ struct LifeRecord {
     std::int64_t expires;    // end of run_timeout
     std::int64_t heard;      // WATCHDOG=1, or the start of the watch
     std::int64_t watchdog;   // the period in force, ns; 0: nobody watches
+    std::uint64_t requests;  // X_SUPERD_REQUESTS it has said, of this life
     char status[128];        // STATUS it has said; ended by NUL
     char cause_text[256];
+};
+
+// One descriptor that superd keeps for the program of a place (engine/descriptor_store.h).
+struct StoredRecord {
+    std::uint32_t used;     // 0: free; written last
+    std::uint32_t service;  // index in services()
+    std::uint32_t number;   // of the place among the service's
+    std::int32_t fd;
+    std::uint64_t serial;  // the order in which they came
+    std::uint8_t watched;  // 1: it goes when it is hung up
+    char name[256];        // ended by NUL
 };
 
 // One descriptor that a listener owns.
@@ -162,16 +200,19 @@ struct StateHeader {
     std::atomic<std::int64_t>
             heartbeat;  // CLOCK_MONOTONIC, ns; superd, where asked (engine/heartbeat.h)
     std::atomic<std::int32_t> guard_pid, superd_pid;
+    std::atomic<std::int32_t>
+            final_code;    // superd, before it ends with exit_stop: of the whole
     std::uint32_t starts;  // superds started, but for those that took another one's place
     std::atomic<std::uint32_t> serving;  // superd: 1 once it serves; the guard: 0 at each start
     std::uint32_t low;                   // first number that is not a launch slot's
     std::int32_t plan_fd[2];             // memory files with an encoded plan each
     std::int32_t report_fd[2];           // pipe of superd-exec's reports (sys/exec_report.h)
+    std::int32_t log_board;              // memory file of what superd-log counts (log/board.h)
     std::uint64_t plan_size[2];
     std::uint64_t next_connection;
     // One more than the highest record ever used: what lies beyond was never touched and costs
     // no memory as long as nobody looks at it.
-    std::uint32_t process_high, service_high, listener_high, life_high;
+    std::uint32_t process_high, service_high, listener_high, life_high, stored_high;
     std::int64_t booted;           // CLOCK_REALTIME ns when the guard started
     std::uint8_t source_seed[16];  // of the source table; made by create()
     // Another program takes superd's place (sys/handover.h).
@@ -197,14 +238,14 @@ class State {
 public:
     struct Capacity {
         std::uint32_t processes = 32768, services = 16384, listeners = 16384, sources = 65536,
-                      lives = 32768;
+                      lives = 32768, stored = 16384;
     };
 
     // Makes the memory file; the descriptor stays open (close-on-exec) for as long as State
     // lives.
     [[nodiscard]] static Result<State> create(const Capacity& capacity);
     // The same with memory of this process only, for unit tests.
-    [[nodiscard]] static State for_test(const Capacity& capacity = {64, 16, 16, 256, 64});
+    [[nodiscard]] static State for_test(const Capacity& capacity = {64, 16, 16, 256, 64, 16});
 
     State(State&&) noexcept;
     State& operator=(State&&) noexcept;
@@ -221,6 +262,11 @@ public:
     [[nodiscard]] std::span<SourceEntry> sources() const { return sources_; }
 
     [[nodiscard]] std::span<LifeRecord> lives() const { return lives_; }
+
+    [[nodiscard]] std::span<StoredRecord> stored() const { return stored_; }
+
+    // As many as processes(); used up to process_high.
+    [[nodiscard]] std::span<ProxiedRecord> proxied() const { return proxied_; }
 
     [[nodiscard]] int fd() const { return fd_.get(); }
 
@@ -243,6 +289,8 @@ private:
     std::span<ListenerRecord> listeners_;
     std::span<SourceEntry> sources_;
     std::span<LifeRecord> lives_;
+    std::span<StoredRecord> stored_;
+    std::span<ProxiedRecord> proxied_;
 };
 
 }  // namespace superd

@@ -332,6 +332,8 @@ Result<void> read_line(Words words, State& state, Handover& handover) {
     if (kind == "service") return read_into(words, state.services());
     if (kind == "listener") return read_into(words, state.listeners());
     if (kind == "life") return read_into(words, state.lives());
+    if (kind == "proxied") return read_into(words, state.proxied());
+    if (kind == "stored") return read_into(words, state.stored());
     if (kind == "source") return read_into(words, state.sources());
     return {};
 }
@@ -355,10 +357,11 @@ Result<void> check_bounds(const State& state) {
     if (header.process_high > state.processes().size() ||
             header.service_high > state.services().size() ||
             header.listener_high > state.listeners().size() ||
-            header.life_high > state.lives().size())
+            header.life_high > state.lives().size() ||
+            header.stored_high > state.stored().size())
         return fail(0, "it has more records than this superd holds");
     for (const ProcessRecord& record : state.processes().first(header.process_high)) {
-        if (record.state.load() > RecordState::running || record.kind > ProcessKind::command)
+        if (record.state.load() > RecordState::running || record.kind > ProcessKind::warm)
             return fail(0, "a process of a kind or state that this superd does not know");
         const bool of_service = !is_own_program(record.kind);
         if ((of_service && record.service >= state.services().size()) ||
@@ -387,10 +390,13 @@ std::string write_state(const State& state, const Handover& handover) {
     };
     write_table(
             out, lines, "process", first(state.processes(), header.process_high), " state=");
+    write_table(out, lines, "proxied", first(state.proxied(), header.process_high),
+            " proxy.family=");
     write_table(out, lines, "service", first(state.services(), header.service_high), " name=");
     write_table(
             out, lines, "listener", first(state.listeners(), header.listener_high), " inode=");
     write_table(out, lines, "life", first(state.lives(), header.life_high), " used=");
+    write_table(out, lines, "stored", first(state.stored(), header.stored_high), " used=");
     const auto sources = state.sources();
     write_table(out, lines, "source", std::span<const SourceEntry>(sources), " source.family=");
     return out + fmt::format("end {}\n", lines);

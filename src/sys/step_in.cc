@@ -28,6 +28,7 @@
 #include "sys/mounts.h"
 #include "sys/namespaces.h"
 #include "sys/peer_label.h"
+#include "sys/pid_namespace.h"
 #include "sys/wrappers.h"
 
 namespace superd {
@@ -221,7 +222,7 @@ std::optional<StepInCall> StepInCall::parse(std::string_view text) {
     }
     if (count != numbers.size() || numbers[0] < 3 || numbers[0] > 4096 ||
             numbers[1] >= numbers[0] ||
-            numbers[2] > static_cast<unsigned>(ListenerKind::vsock) || numbers[3] > ~0U ||
+            numbers[2] > static_cast<unsigned>(ListenerKind::netlink) || numbers[3] > ~0U ||
             numbers[5] > ~0U)
         return std::nullopt;
     return StepInCall{.descriptors = static_cast<unsigned>(numbers[0]),
@@ -233,6 +234,8 @@ std::optional<StepInCall> StepInCall::parse(std::string_view text) {
 }
 
 int run_step_in(int argc, char** argv) {
+    if (argc == 2 && std::string_view(argv[1]) == first_process_word)
+        return watch_over_namespace();
     const auto call = argc >= 2 ? StepInCall::parse(argv[1]) : std::nullopt;
     if (!call || !keep_to_oneself(call->descriptors)) return 2;
     ::signal(SIGPIPE, SIG_IGN);

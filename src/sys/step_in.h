@@ -31,7 +31,9 @@ struct StepInCall {
     [[nodiscard]] static std::optional<StepInCall> parse(std::string_view text);
 };
 
-// The whole of superd-exec's main(). Comes back only where it was not started by superd.
+// The whole of superd-exec's main(). Comes back with 0 where it was the first process of a pid
+// namespace (sys/pid_namespace.h) that is at its end; else only where it was not started by
+// superd.
 int run_step_in(int argc, char** argv);
 
 }  // namespace superd

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <cstdlib>
 #include <set>
 
 #include <dirent.h>
@@ -17,6 +18,7 @@
 #include "base/text.h"
 #include "sys/accept.h"
 #include "sys/socket_options.h"
+#include "sys/spawner.h"
 
 namespace superd {
 
@@ -166,6 +168,41 @@ Result<ForeignListeners> ForeignListeners::of_process(int pid) {
             found.listeners_.push_back(std::move(*listener));
     }
     return found;
+}
+
+ForeignListeners ForeignListeners::of_descriptors(
+        const std::vector<int>& descriptors, std::string holder) {
+    ForeignListeners found;
+    found.holder_ = std::move(holder);
+    found.stored_ = true;
+    for (const int number : descriptors)
+        if (auto listener = as_listener(Fd(number)))
+            found.listeners_.push_back(std::move(*listener));
+    return found;
+}
+
+std::vector<int> take_listen_fds() {
+    const char* const pid_text = std::getenv("LISTEN_PID");
+    const char* const count_text = std::getenv("LISTEN_FDS");
+    const auto pid = parse_decimal(pid_text == nullptr ? "" : pid_text);
+    const auto count = parse_decimal(count_text == nullptr ? "" : count_text);
+    forget_listen_fds();
+    std::vector<int> moved;
+    if (!pid || !count || *pid != static_cast<std::uint64_t>(::getpid())) return moved;
+    constexpr int first = 3;  // SD_LISTEN_FDS_START
+    for (std::uint64_t i = 0; i < *count; ++i) {
+        const int number = first + static_cast<int>(i);
+        const int above = ::fcntl(number, F_DUPFD_CLOEXEC, low_number);
+        if (above < 0) break;  // it says more than there are
+        ::close(number);
+        moved.push_back(above);
+    }
+    return moved;
+}
+
+void forget_listen_fds() {
+    for (const char* name : {"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"})
+        ::unsetenv(name);
 }
 
 Fd ForeignListeners::claim(const ListenerPlan& plan, const std::optional<RpcPlan>& rpc) {

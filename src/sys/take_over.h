@@ -20,6 +20,13 @@
 
 namespace superd {
 
+// Descriptors that whoever started superd gives it (sd_listen_fds(3)), moved above the launch
+// slots: the caller's. To be called in the process that is meant, before slots are reserved.
+// Takes LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES out of the environment.
+[[nodiscard]] std::vector<int> take_listen_fds();
+// What of them is left in the environment of a superd that takes another one's place.
+void forget_listen_fds();
+
 // A bound TCP or UDP socket of somebody else.
 struct ForeignListener {
     Fd fd{};
@@ -48,6 +55,14 @@ public:
     // Needs the right to trace pid. ESRCH: no such process.
     [[nodiscard]] static Result<ForeignListeners> of_process(int pid);
 
+    // Those among descriptors, which become its own; the others are closed. holder: whose they
+    // are. What is not claimed of them is to be closed for good.
+    [[nodiscard]] static ForeignListeners of_descriptors(
+            const std::vector<int>& descriptors, std::string holder);
+
+    // True: the holder keeps them for superd, and uses none of them itself.
+    [[nodiscard]] bool stored() const { return stored_; }
+
     // "xinetd, pid 812"
     [[nodiscard]] const std::string& holder() const { return holder_; }
 
@@ -63,6 +78,7 @@ public:
 
 private:
     std::string holder_;
+    bool stored_ = false;
     std::vector<ForeignListener> listeners_;
     std::vector<RpcPort> registered_;
 };

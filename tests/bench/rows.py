@@ -2,6 +2,7 @@
 """The rows of the table: each measures its contenders in turn, round by round, in one run."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -279,6 +280,44 @@ def latency(bench):
             yield Line(f"{label} {part}, superd / floor ({times})", f"{middle:.2f} [{low:.2f}, {high:.2f}]",
                        f"≤ {bound}" if part == "p50" else f"95 % interval not beyond {bound}", reached,
                        {"superd": [a for a, _ in pairs], "floor": [b for _, b in pairs]})
+
+
+# What a handler in Python begins with; then the six bytes that every handler here writes.
+PYTHON_HANDLER = "#!/usr/bin/python3 -I\nimport email, http.client, json, os, ssl\nos.write(1, b'hello\\n')\n"
+
+
+def wait_parked(server, service, count):
+    end = time.monotonic() + 120
+    while json.loads(server.ctl("--json", "status", service))["service"]["prestart"]["parked"] < count:
+        if time.monotonic() > end:
+            raise AssertionError(f"{service}: never {count} parked")
+        time.sleep(0.05)
+
+
+def warm(bench):
+    """first byte of a handler in Python, started ahead, beside a static one started cold; one client"""
+    ahead, rounds = 8, 3 if bench.quick else 20
+    program = os.path.join(bench.work, "handlers", "handler_python")
+    with open(program, "w", encoding="ascii") as out:
+        out.write(PYTHON_HANDLER)
+    os.chmod(program, 0o755)
+    server = Superd(bench.work, {"bench": bench.handler("static"), "warm": program, "cold": program},
+                    warm=f"prestart = {ahead}\n")
+    figures = {name: [] for name in server.ports}
+    with running(server):
+        for turn in range(rounds):
+            wait_parked(server, "warm", ahead)
+            order = ("bench", "warm") if turn % 2 else ("warm", "bench")
+            for name in order:
+                figures[name].append(load(server.ports[name], ahead, 1)["first"]["p50"])
+            figures["cold"].append(load(server.ports["cold"], 2, 1)["first"]["p50"])
+        told = json.loads(server.ctl("--json", "status", "warm"))["service"]["prestart"]
+    each = {name: median(values) for name, values in figures.items()}
+    yield at_most(f"first byte p50, Python warm / static cold ({each['warm']:.0f} / {each['bench']:.0f} µs)",
+                  median(measure.ratios(figures["warm"], figures["bench"])), 2, figures)
+    yield compared(f"Python warm / Python cold ({each['cold']:.0f} µs)",
+                   f"{median(measure.ratios(figures['warm'], figures['cold'])):.3f}")
+    yield at_least("of all connections to it served warm", told["served_warm"] / (rounds * ahead), 1)
 
 
 def hung_exec(bench):
@@ -569,6 +608,6 @@ def echo_udp(bench):
 
 
 ROWS = {row.__name__: row for row in (rate16, rate_dynamic, services1000, services10000, held4000, kill9, latency,
-                                      hung_exec, start1000, reload1000, refused, idle, import10000,
+                                      warm, hung_exec, start1000, reload1000, refused, idle, import10000,
                                       redirect_rate, redirect_bulk, redirect_held, echo_udp)}
 __all__ = ["Bench", "ROWS", "Skip"]

@@ -6,6 +6,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/text.h"
 #include "config/config.h"
@@ -102,7 +104,8 @@ struct Resolved {
 
 // Files by name, the first one the main file; includes are not looked for.
 inline Resolved resolve_files(
-        const std::vector<std::pair<std::string, std::string>>& files, bool root = true) {
+        const std::vector<std::pair<std::string, std::string>>& files, bool root = true,
+        std::vector<ScaledCopies> scaled = {}) {
     Resolved result;
     Document document;
     for (const auto& [path, text] : files) {
@@ -118,6 +121,7 @@ inline Resolved resolve_files(
     ReadOptions options;
     options.path = files.front().first;
     options.root = root;
+    options.scaled = std::move(scaled);
     result.plan = resolve_document(document, options, names, result.diagnostics);
     result.diagnostics.sort();
     return result;

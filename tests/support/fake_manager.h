@@ -21,11 +21,12 @@ public:
     Explanation explanation;
     std::vector<Denial> denied;
     std::vector<std::string> asked;  // "stop web", "kill web 15 0" ...
-    std::vector<Endpoint> explained;
+    std::vector<Asker> explained;
     std::vector<Reply> held;  // answers kept back while hold is true
     bool hold = false;
     mutable std::size_t asked_for = 0;  // calls of service()
     Outcome outcome;
+    std::optional<GroupUsage> group_usage;  // of every service
 
     // A service in the plan and in the status.
     ServiceStatus& add(const std::string& name, ServiceState state) {
@@ -70,6 +71,10 @@ public:
         return found->second;
     }
 
+    [[nodiscard]] std::optional<GroupUsage> usage(std::string_view) const override {
+        return group_usage;
+    }
+
     [[nodiscard]] std::map<ServiceState, std::uint32_t> state_counts() const override {
         std::map<ServiceState, std::uint32_t> counts;
         for (const auto& [name, service] : services)
@@ -83,7 +88,7 @@ public:
     }
 
     [[nodiscard]] std::optional<Explanation> explain(
-            std::string_view name, const Endpoint& from, Wall) const override {
+            std::string_view name, const Asker& from, Wall) const override {
         if (!services.contains(name)) return {};
         const_cast<FakeManager*>(this)->explained.push_back(from);
         return explanation;
@@ -126,6 +131,17 @@ public:
         take("kill " + std::to_string(signal) + " " + std::to_string(connection), name, reply);
     }
 
+    void kill_whom(std::string_view name, KillWhom whom, int signal, Reply reply) override {
+        const char* const words[] = {"main", "control", "all"};
+        take("kill --whom " + std::string(words[static_cast<int>(whom)]) + " " +
+                        std::to_string(signal),
+                name, reply);
+    }
+
+    void scale(std::string_view name, std::uint32_t count, Reply reply) override {
+        take("scale " + std::to_string(count), name, reply);
+    }
+
     void reload_config(bool dry_run, std::function<void(ReloadReport)> reply) override {
         asked.push_back(dry_run ? "reload-config --dry-run" : "reload-config");
         reply(report);
@@ -134,6 +150,11 @@ public:
     void upgrade(const std::string& program, Reply reply) override {
         asked.push_back("upgrade " + program);
         reply(outcome);
+    }
+
+    Outcome reopen_logs() override {
+        asked.emplace_back("reopen-logs");
+        return {};
     }
 
     std::uint64_t wait(std::string_view name, std::function<bool(const ServiceStatus&)> test,

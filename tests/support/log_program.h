@@ -76,6 +76,16 @@ inline std::string read_file(const std::string& path) {
     return out.str();
 }
 
+// Where something is done beside the thread that asks.
+template <class Condition>
+bool eventually(const Condition& condition) {
+    for (int waited = 0; !condition(); waited += 5) {
+        if (waited > patience) return false;
+        ::poll(nullptr, 0, 5);
+    }
+    return true;
+}
+
 inline std::vector<std::string> lines_of(const std::string& text) {
     std::vector<std::string> out;
     std::stringstream in(text);

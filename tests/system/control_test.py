@@ -375,6 +375,10 @@ def test_json_is_one_object():
         expect((told.code, told.json()["error"]["code"]), (2, 2))
         told = d.ctl("--json", "reloaded", "echo")
         expect((told.code, told.json()["error"]["message"]), (2, "no verb reloaded; did you mean reload?"))
+        for words, says in (("stat", "no verb stat; did you mean status?"), ("xyz", "no verb xyz; see superctl --help"),
+                            ("", "no verb; begin with superctl status, superctl --help names all of them")):
+            told = d.ctl("--json", *words.split())
+            expect((told.code, told.json()["error"]["message"]), (2, says))
     told = d.ctl("--json", "disable", "--file", d.config, "off")
     expect(told.code, OK)
     expect_in("is written", told.json()["message"])

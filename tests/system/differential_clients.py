@@ -200,6 +200,8 @@ def log_lines(side):
                 clients[pid[1]] = rest.split("from=")[1]
             if word == "EXIT" and pid:
                 rest += f" of={clients.get(pid[1]) if pid[1] != '0' else 'N'}"
+                if service == "cat":  # xinetd's redirect may be gone before cat has written to it
+                    rest = rest.replace("signal=13", "status=0")
             rest = re.sub(r"duration=\d+\(sec\)", "duration=N", re.sub(r"pid=[1-9]\d*", "pid=N", rest))
             key = f"{service}.log {word} {rest}"
         counts[key] = counts.get(key, 0) + 1

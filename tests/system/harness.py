@@ -228,7 +228,7 @@ class Superd:
         self.log_path = os.path.join(self.directory, "stderr.log")
         self.args, self.extra_env, self.prefix = list(args), dict(env or {}), list(prefix)
         self.expect_ready = ready
-        self.process = None
+        self.process, self.pass_fds = None, ()
         self.notify, self.notified = notify, ""
         for name, content in (files or {}).items():
             path = os.path.join(self.directory, name)
@@ -281,7 +281,7 @@ class Superd:
             with open(self.log_path, "ab") as log:
                 self.process = subprocess.Popen(
                     self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                    env=environment, start_new_session=True)
+                    env=environment, start_new_session=True, pass_fds=self.pass_fds)
             if self.expect_ready:
                 self._wait_ready(notify)
         return self

@@ -24,7 +24,7 @@ UNITS = {
     "tell.socket": "[Socket]\nListenStream=2010\nAccept=yes\nMaxConnections=3\n",
     "tell@.service": "[Unit]\nDescription=Tells\n[Service]\nExecStart=-%s %s\nStandardInput=socket\n"
                      "StandardError=journal\nUser=nobody\nEnvironment=\"FROM=a unit\"\nUMask=0027\n"
-                     "LimitNOFILE=99:199\nPrivateTmp=yes\n",
+                     "LimitNOFILE=99:199\nPrivateTmp=yes\nPrivateUsers=yes\n",
     "cat.socket": "[Socket]\nListenStream=127.0.0.1:2011\nAccept=yes\n",
     "cat@.service": "[Service]\nExecStart=/bin/false\nStandardInput=socket\nUser=nobody\n",
     "gone.socket": "[Socket]\nListenStream=2012\nAccept=yes\n",
@@ -96,7 +96,7 @@ def test_units_serve():
     sockets = [os.path.join(folder, name) for name in ("tell.socket", "cat.socket", "gone.socket")]
     text, report = imported(folder, "systemd", *sockets)
     expect_in("PROTECTION LOST", report)
-    expect_in("PrivateTmp=yes", text)
+    expect_in("private_tmp = true", " ".join(text.split()))
     with Superd(text) as d:
         got = json.loads(ask(2010))
         expect(got["environment"]["FROM"], "a unit")

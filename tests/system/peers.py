@@ -34,6 +34,10 @@ PEERS = {
     "gophernicus": (["gophernicus"], ["usr/sbin/gophernicus"]),
     "exim4": (["exim4-daemon-light", "exim4-base"], ["usr/sbin/exim4"]),
     "beanstalkd": (["beanstalkd"], ["usr/bin/beanstalkd"]),
+    "redis": (["redis-server", "redis-tools"], ["usr/bin/redis-server", "usr/bin/redis-cli"]),
+    "mosquitto": (["mosquitto", "mosquitto-clients"],
+                  ["usr/sbin/mosquitto", "usr/bin/mosquitto_pub", "usr/bin/mosquitto_sub"]),
+    "zeromq": (["libzmq5"], []),
     "lighttpd": (["lighttpd"], ["usr/sbin/lighttpd"]),
     "gunicorn": (["gunicorn", "python3-gunicorn", "python3-pkg-resources", "python3-setuptools"],
                  ["usr/bin/gunicorn"]),
@@ -44,6 +48,10 @@ PEERS = {
     "fail2ban": (["fail2ban"], ["usr/bin/fail2ban-regex"]),
     "rpcbind": (["rpcbind", "rstatd"], ["sbin/rpcbind", "usr/bin/rpcinfo", "usr/sbin/rpc.rstatd"]),
     "avahi": (["avahi-daemon", "avahi-utils"], ["usr/sbin/avahi-daemon", "usr/bin/avahi-browse"]),
+    "haproxy": (["haproxy"], ["usr/sbin/haproxy"]),
+    "nginx": (["nginx", "nginx-common", "libnginx-mod-stream"], ["usr/sbin/nginx"]),
+    "hitch": (["hitch"], ["usr/sbin/hitch"]),
+    "curl": (["curl"], ["usr/bin/curl"]),
     "libwrap": (["libwrap0", "tcpd"], ["usr/sbin/tcpd"]),
 }
 

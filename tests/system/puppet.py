@@ -45,6 +45,13 @@ class Puppet:
         os.unlink(self.fifo + ".environment")
         return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
+    def stored(self):
+        """What it found kept for it: name, kind, contents."""
+        self.do("stored")
+        text = self.wait_file(".stored")
+        os.unlink(self.fifo + ".stored")
+        return [tuple((line + "  ").split(" ")[:3]) for line in text.splitlines()]
+
     def barrier(self):
         """Returns when superd has handled all that was said before."""
         self.do("barrier")

@@ -303,7 +303,8 @@ def test_residents():
         expect((seen["switches"]["private_tmp"], seen["switches"]["capabilities"]), (True, []))
         process, = seen["processes"]
         expect((process["pid"], process["capabilities"], process["differs"]), (told_by_worker["pid"], [], []))
-        expect(process["namespaces"], {"mnt": "its own", "net": "superd's", "ipc": "superd's"})
+        expect(process["namespaces"], {"mnt": "its own", "net": "superd's", "ipc": "superd's",
+                                          "pid": "superd's"})
         expect_in("mounts its own", d.ok("sandbox", "worker"))
         d.ok("restart", "worker")
         assert json.loads(ask(2000))["pid"] != told_by_worker["pid"]

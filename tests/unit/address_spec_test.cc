@@ -58,7 +58,12 @@ TEST_CASE("address: every form is read and has one canonical text") {
             {"fifo:/run/x.fifo", "fifo:/run/x.fifo", ListenerKind::fifo, 0, 0},
             {"vsock:3:5000", "vsock:3:5000", ListenerKind::vsock, 0, 5000},
             {"vsock:*:5000", "vsock:*:5000", ListenerKind::vsock, 0, 5000},
-            {"vsock:-1:5000", "vsock:*:5000", ListenerKind::vsock, 0, 5000}};
+            {"vsock:-1:5000", "vsock:*:5000", ListenerKind::vsock, 0, 5000},
+            {"mqueue:/jobs", "mqueue:/jobs", ListenerKind::mqueue, 0, 0},
+            {"netlink:kobject-uevent:1", "netlink:kobject-uevent:1", ListenerKind::netlink, 0,
+                    0},
+            {"netlink:0:1361", "netlink:route:1361", ListenerKind::netlink, 0, 0},
+            {"netlink:22:0", "netlink:22:0", ListenerKind::netlink, 0, 0}};
     for (const Good& one : cases) {
         INFO(one.text);
         const auto spec = parse_address(one.text, lookup);
@@ -99,6 +104,20 @@ TEST_CASE("address: a wrong form is an error that prints the right one") {
             {"tcp6", "\"tcp6\" is not an address", "write \"tcp6:PORT\""},
             {"vsock", "\"vsock\" is not an address", "write \"vsock:CID:PORT\""},
             {"fifo", "\"fifo\" is not an address", "write \"fifo:/path\""},
+            {"mqueue", "\"mqueue\" is not an address", "write \"mqueue:/NAME\""},
+            {"mqueue:", "the name of the queue is missing", "write \"mqueue:/NAME\""},
+            {"mqueue:/..", "the name of the queue is missing", "write \"mqueue:/NAME\""},
+            {"mqueue:jobs", "the name of a queue begins with '/'", "write \"mqueue:/jobs\""},
+            {"mqueue:/dev/mqueue/jobs", "the name of a queue has no '/' but the first",
+                    "write \"mqueue:/jobs\""},
+            {"netlink", "\"netlink\" is not an address", "write \"netlink:FAMILY:GROUPS\""},
+            {"netlink:rout:1", "\"rout\" is not a family of netlink",
+                    "write \"route\", \"kobject-uevent\" or another of netlink(7)"},
+            {"netlink:32:1", "\"32\" is not a family of netlink",
+                    "write \"route\", \"kobject-uevent\" or another of netlink(7)"},
+            {"netlink:route", "the groups are missing", "write \"netlink:route:1\""},
+            {"netlink:route:x", "\"x\" are not netlink's groups",
+                    "write their bits as a number, 0 for none"},
             {"", "\"\" is not an address",
                     "write \"tcp:PORT\", \"udp:PORT\" or \"unix:/path\""},
             {"tcp:::1:22", "an IPv6 address stands in brackets", "write \"tcp:[::1]:22\""},
@@ -140,11 +159,11 @@ TEST_CASE("address: a wrong form is an error that prints the right one") {
 }
 
 TEST_CASE("address: what has no right form is refused as well") {
-    for (const char* text : {"tcp:", "tcp:-1", "tcp:+22", "tcp: 22", "tcp:22 ", "tcp:[]:22",
-                 "tcp:[::1", "tcp:1.2.3:22", "tcp:01.2.3.4:22", "tcp:[::1%]:22",
-                 "tcp:127.0.0.1%lo:22", "unix:/run/", "vsock:x:1", "vsock:1:x",
-                 "vsock:4294967295:1", "vsock:1:4294967295", "http://x", "netlink:route:1",
-                 "mqueue:/x", "tcp:99999999999999999999"}) {
+    for (const char* text :
+            {"tcp:", "tcp:-1", "tcp:+22", "tcp: 22", "tcp:22 ", "tcp:[]:22", "tcp:[::1",
+                    "tcp:1.2.3:22", "tcp:01.2.3.4:22", "tcp:[::1%]:22", "tcp:127.0.0.1%lo:22",
+                    "unix:/run/", "vsock:x:1", "vsock:1:x", "vsock:4294967295:1",
+                    "vsock:1:4294967295", "http://x", "tcp:99999999999999999999"}) {
         INFO(text);
         CHECK_FALSE(parse_address(text, lookup));
     }

@@ -415,3 +415,47 @@ TEST_CASE("admission: a name that decides is asked for when nothing else objects
     service.book.connections = 1;
     CHECK(refused(service.ask())->reason == Refusal::max_connections);
 }
+
+TEST_CASE("admission: of a proxy nothing is asked that depends on its address but denials") {
+    Service service;
+    service.deny("192.0.2.0/24", 3);
+    service.plan.max_per_source = bound(1, 4);
+    service.plan.rate_per_source = rate_plan(1, 1h, 1, 0s, 5);
+    service.facts.stage = AdmissionStage::of_proxy;
+    for (int i = 0; i < 3; ++i) {
+        const Decision decision = service.ask();
+        const auto* admit = std::get_if<Admit>(&decision);
+        REQUIRE(admit != nullptr);
+        CHECK(admit->source == no_source);
+    }
+    service.plan.max_connections = bound(2, 6);
+    service.plan.on_limit = OnLimit::refuse;
+    service.book.connections = 2;
+    const Decision full = service.ask();
+    REQUIRE(std::holds_alternative<Refuse>(full));
+    CHECK(std::get<Refuse>(full).reason == Refusal::max_connections);
+}
+
+TEST_CASE("admission: of the client behind a proxy all the rest is asked, and no token twice") {
+    Service service;
+    service.plan.max_connections = bound(1, 6);
+    service.book.connections = 1;  // itself
+    service.plan.rate = rate_plan(1, 1h, 1, 0s, 7);
+    service.facts.stage = AdmissionStage::of_proxy;
+    service.book.connections = 0;
+    CHECK(std::holds_alternative<Admit>(service.ask()));
+    service.book.connections = 1;
+    service.facts.stage = AdmissionStage::behind_proxy;
+    service.from("198.51.100.7");
+    CHECK(std::holds_alternative<Admit>(service.ask()));
+    service.deny("198.51.100.0/24", 3);
+    const Decision denied = service.ask();
+    REQUIRE(std::holds_alternative<Refuse>(denied));
+    CHECK(std::get<Refuse>(denied).reason == Refusal::denied);
+    service.from("203.0.113.1");
+    service.book.max_processes = bound(4, 8);
+    service.book.processes = 4;
+    const Decision full = service.ask();
+    REQUIRE(std::holds_alternative<Refuse>(full));
+    CHECK(std::get<Refuse>(full).reason == Refusal::max_processes);
+}

@@ -3,7 +3,10 @@
 
 #include <csignal>
 #include <fstream>
+#include <functional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -48,6 +51,12 @@ struct Reading {
     }
 };
 
+std::function<ReadOptions()> given(ReadOptions options) {
+    return [options = std::move(options)] {
+        return options;
+    };
+}
+
 Fd plan_file(const Plan& plan) {
     Fd file(::memfd_create("plan", MFD_CLOEXEC));
     const std::string bytes = encode_plan(plan);
@@ -76,10 +85,28 @@ private:
 
 }  // namespace
 
+TEST_CASE("config reader: what is read is asked for when its turn comes, scaled copies too") {
+    Reading r;
+    ReadOptions options = r.file("copies.toml",
+            "[service.q]\nreplicas = 2\nexec = [\"/bin/cat\"]\n"
+            "[service.r]\nreplicas = 2\nexec = [\"/bin/cat\"]\n");
+    r.reader.read(given(options), r.keep());
+    r.reader.read([&options] { return options; }, r.keep());
+    options.scaled = {{"q", 2, 3}, {"r", 2, 1}};
+    REQUIRE(r.turn_until_answers(2));
+    for (const auto& answer : r.answers)
+        REQUIRE((answer && answer->plan));
+    CHECK(r.answers[0]->plan->services.size() == 4);
+    const std::vector<CopiesPlan>& copies = r.answers[1]->plan->copies;
+    REQUIRE(copies.size() == 2);
+    CHECK(copies[0].names.size() == 3);
+    CHECK(copies[1].names.size() == 1);
+}
+
 TEST_CASE("config reader: a good file comes back as a plan, from the loop and once") {
     Reading r;
     CHECK_FALSE(r.reader.busy());
-    r.reader.read(r.file("good.toml", good), r.keep());
+    r.reader.read(given(r.file("good.toml", good)), r.keep());
     CHECK(r.reader.busy());
     CHECK(r.answers.empty());
     REQUIRE(r.turn_until_answers(1));
@@ -94,7 +121,7 @@ TEST_CASE("config reader: a good file comes back as a plan, from the loop and on
 
 TEST_CASE("config reader: a mistake comes back with its place, not as a failure") {
     Reading r;
-    r.reader.read(r.file("bad.toml", good + "no_such_key = 1\n"), r.keep());
+    r.reader.read(given(r.file("bad.toml", good + "no_such_key = 1\n")), r.keep());
     REQUIRE(r.turn_until_answers(1));
     REQUIRE(r.answers[0]);
     CHECK_FALSE(r.answers[0]->plan);
@@ -107,9 +134,9 @@ TEST_CASE("config reader: the options of the read arrive at the other side") {
     ReadOptions options = r.file("copy.toml", good);
     options.as = "/etc/superd.toml";
     options.root = true;  // a service must name its user then
-    r.reader.read(options, r.keep());
+    r.reader.read(given(options), r.keep());
     options.root = false;
-    r.reader.read(options, r.keep());
+    r.reader.read(given(options), r.keep());
     REQUIRE(r.turn_until_answers(2));
     REQUIRE(r.answers[0]);
     CHECK_FALSE(r.answers[0]->plan);
@@ -124,11 +151,11 @@ TEST_CASE("config reader: reads that are asked for at once are done in order") {
     Reading r;
     std::string order;
     for (const char* name : {"a", "b", "c"}) {
-        r.reader.read(r.file(name, good), [&, name](Result<ReadResult> answer) {
+        r.reader.read(given(r.file(name, good)), [&, name](Result<ReadResult> answer) {
             order += name;
             // The next one is asked for from inside an answer.
             if (order == "a")
-                r.reader.read(r.file("d", good), [&](auto last) {
+                r.reader.read(given(r.file("d", good)), [&](auto last) {
                     order += "d";
                     r.answers.push_back(std::move(last));
                 });
@@ -145,20 +172,20 @@ TEST_CASE("config reader: a reader process that is killed is a failure that name
     const ReadOptions options = r.file("good.toml", good);
     {
         const NoWriting none;
-        r.reader.read(options, r.keep());
+        r.reader.read(given(options), r.keep());
     }
     REQUIRE(r.turn_until_answers(1));
     REQUIRE_FALSE(r.answers[0]);
     CHECK(r.answers[0].error().text().find("ended by signal " + std::to_string(SIGXFSZ)) !=
             std::string::npos);
-    r.reader.read(options, r.keep());
+    r.reader.read(given(options), r.keep());
     REQUIRE(r.turn_until_answers(2));
     CHECK(r.answers[1]);
 }
 
 TEST_CASE("config reader: the answer counts where somebody else has reaped the process") {
     Reading r;
-    r.reader.read(r.file("good.toml", good), r.keep());
+    r.reader.read(given(r.file("good.toml", good)), r.keep());
     REQUIRE(::waitpid(-1, nullptr, 0) > 0);
     REQUIRE(r.turn_until_answers(1));
     REQUIRE(r.answers[0]);
@@ -172,8 +199,8 @@ TEST_CASE("config reader: one that goes first calls nobody and leaves no descrip
     const std::size_t before = test::open_descriptors();
     {
         ConfigReader reader(r.loop);
-        reader.read(options, r.keep());
-        reader.read(options, r.keep());
+        reader.read(given(options), r.keep());
+        reader.read(given(options), r.keep());
         CHECK(test::open_descriptors() > before);
     }
     REQUIRE(::waitpid(-1, nullptr, 0) > 0);

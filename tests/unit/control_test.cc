@@ -182,6 +182,35 @@ TEST_CASE(
     CHECK(bad.code != 0);
 }
 
+TEST_CASE("control: scale carries the number of copies") {
+    Fixture f;
+    f.open();
+    f.manager.outcome = {0, "5 copies"};
+    Outcome good, unknown;
+    f.with_client([&](ControlClient& client) {
+        good = client.scale("ssh", 5, seconds(60));
+        unknown = client.scale("nobody", 1, seconds(60));
+    });
+    CHECK(f.manager.asked == std::vector<std::string>{"scale 5 ssh", "scale 1 nobody"});
+    CHECK(good.message == "5 copies");
+    CHECK(unknown.code == exit_code::no_such_service);
+}
+
+TEST_CASE("control: kill by whom, and nobody else") {
+    Fixture f;
+    f.open();
+    Outcome good, word, number;
+    f.with_client([&](ControlClient& client) {
+        good = client.kill_whom("ssh", "control", 1, seconds(60));
+        word = client.kill_whom("ssh", "everybody", 1, seconds(60));
+        number = client.kill_whom("ssh", "all", 0, seconds(60));
+    });
+    CHECK(f.manager.asked == std::vector<std::string>{"kill --whom control 1 ssh"});
+    CHECK(good.code == 0);
+    CHECK(word.code == exit_code::usage);
+    CHECK(number.code == exit_code::usage);
+}
+
 TEST_CASE("control: an answer may come turns later") {
     Fixture f;
     f.manager.hold = true;
@@ -292,7 +321,7 @@ TEST_CASE("control: explain takes the peer apart and passes the verdict on") {
         nonsense = client.explain("ssh", "example", 0, seconds(60));
     });
     REQUIRE(f.manager.explained.size() == 1);
-    CHECK(f.manager.explained[0].text() == "198.51.100.7:51544");
+    CHECK(f.manager.explained[0].peer.text() == "198.51.100.7:51544");
     const auto json = nlohmann::json::parse(verdict.message)["explanation"];
     CHECK(json["admitted"] == false);
     CHECK(json["rule"] == "/etc/superd.toml:31");

@@ -244,8 +244,9 @@ TEST_CASE("superctl explain: who asks is an address, a uid or a user of this hos
     const auto json = Json::parse(explain("ssh", "user:root", "2026-11-23T18:30Z", true).out);
     CHECK(json["explanation"]["at"] == "2026-11-23T18:30:00.000Z");
     REQUIRE(f.manager.explained.size() == 2);
-    CHECK(f.manager.explained[1].family == Family::unix);
-    CHECK(f.manager.explained[1].uid == 0);
+    CHECK(f.manager.explained[1].peer.family == Family::unix);
+    CHECK(f.manager.explained[1].peer.uid == 0);
+    CHECK_FALSE(f.manager.explained[1].groups.empty());  // its own at least
 
     struct Row {
         const char *name, *from, *at;
@@ -337,6 +338,10 @@ TEST_CASE("superctl: every verb that asks exits 7 where nobody answers") {
             {"reload-config",
                     [](const CtlGlobals& g) {
                         return ctl_reload(g, false);
+                    }},
+            {"reopen-logs",
+                    [](const CtlGlobals& g) {
+                        return ctl_reopen_logs(g);
                     }},
             {"deny",
                     [](const CtlGlobals& g) {

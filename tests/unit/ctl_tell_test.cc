@@ -147,6 +147,11 @@ TEST_CASE("superctl reload-config: a refused file shows each mistake with both i
             "/etc/superd.toml:7:1: note: the other place is here\n"
             "/etc/superd.toml:9:1: warning: no such program\n"
             "superctl: the file has errors; nothing was changed\n");
+    report.message = "/etc/superd.d/b.toml:1: service ssh is defined twice";
+    const std::string again = f.reload(false).err;
+    CHECK(again.ends_with(
+            "\nsuperctl: nothing was changed: superd goes on with what it has\n"));
+    report.message = "the file has errors; nothing was changed";
     const Said object = f.reload(false, true);
     CHECK(object.code == exit_code::failed);
     const auto json = Json::parse(object.out)["reload"];

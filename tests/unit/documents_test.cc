@@ -141,8 +141,32 @@ TEST_CASE("documents: counters, announcements and ends stand where there are any
     CHECK(holds(text, "        mdns: announced as \"The shop\"\n"));
     CHECK(holds(text, "         rpc: refused by rpcbind: taken\n"));
     service.dropped_datagrams = 2;
-    CHECK(holds(bench.text(), "2 datagrams dropped unread"));
+    service.log_lines = 1;
+    service.log_lost = 7;
+    CHECK(holds(bench.text(), "2 datagrams dropped unread, 1 line logged, 7 lost\n"));
+    CHECK(bench.json()["log_lines"] == 1);
+    CHECK(bench.json()["log_lost"] == 7);
     CHECK(bench.json()["announcements"][1]["state"] == "refused");
+}
+
+TEST_CASE("documents: what a service's processes take together") {
+    Bench bench;
+    ServiceStatus& service = bench.add(Mode::daemon);
+    CHECK_FALSE(holds(bench.text(), "Usage"));
+    CHECK_FALSE(bench.json().contains("usage"));
+    service.usage = GroupUsage{std::chrono::milliseconds(1250), {}, {}, {}, {}, {}};
+    CHECK(holds(bench.text(), "Usage: 1.25 s of processor\n"));
+    service.usage->memory = 3 << 20;
+    service.usage->tasks = 1;
+    service.usage->processor_pressure = 0.0;
+    service.usage->io_pressure = 12.5;
+    CHECK(holds(bench.text(),
+            "Usage: 1.25 s of processor, 3M of memory, 1 task, 12.50% waiting for io\n"));
+    const auto usage = bench.json()["usage"];
+    CHECK(usage["processor_seconds"] == 1.25);
+    CHECK(usage["memory"] == 3 << 20);
+    CHECK(usage["pressure"]["memory"] == nullptr);
+    CHECK(usage["pressure"]["io"] == 12.5);
 }
 
 TEST_CASE("documents: a service that is gone when its turn comes is left out") {

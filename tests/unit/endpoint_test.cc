@@ -23,6 +23,20 @@ TEST_CASE("explain: peers are read in every form people write") {
     CHECK(parse_endpoint("uid:1000")->gid == 0xffffffff);  // none, and not root's
 }
 
+TEST_CASE("explain: a user is asked about with all groups") {
+    const auto asker = parse_asker("uid:1000,gid:100,groups:27+46");
+    REQUIRE(asker);
+    CHECK(asker->peer.uid == 1000);
+    CHECK(asker->peer.gid == 100);
+    CHECK(asker->groups == std::vector<std::uint32_t>{27, 46});
+    REQUIRE(parse_asker("198.51.100.7"));
+    for (const char* text : {"uid:1,gid:1,groups:", "uid:1,groups:1+", "uid:1,groups:x",
+                 "198.51.100.7,groups:1", ",groups:1"}) {
+        INFO(text);
+        CHECK_FALSE(parse_asker(text));
+    }
+}
+
 TEST_CASE("explain: what is no peer is refused") {
     for (const char* text : {"", "example.org", "10.0.0.0/8", "198.51.100.7:",
                  "198.51.100.7:99999", "[2001:db8::1", "[2001:db8::1]80", "uid:", "uid:-1",

@@ -111,7 +111,10 @@ TEST_CASE("systemd: addresses of listeners", "[import][systemd]") {
             {"ListenStream=80\nBindIPv6Only=both", "tcp:80"},
             {"ListenStream=@name", "unix:@name"}, {"ListenDatagram=/run/d", "unixgram:/run/d"},
             {"ListenSequentialPacket=/run/s", "seqpacket:/run/s"},
-            {"ListenFIFO=/run/f", "fifo:/run/f"}, {"ListenStream=vsock:2:80", "vsock:2:80"},
+            {"ListenFIFO=/run/f", "fifo:/run/f"}, {"ListenMessageQueue=/q", "mqueue:/q"},
+            {"ListenNetlink=kobject-uevent 1", "netlink:kobject-uevent:1"},
+            {"ListenNetlink=audit", "netlink:audit:0"},
+            {"ListenStream=vsock:2:80", "vsock:2:80"},
             {"ListenStream=80\nListenStream=\nListenDatagram=90", "udp:90"},
             {"ListenStream=80\nListenStream=81", "tcp:80 tcp:81"}};
     for (const Row& row : rows) {
@@ -120,7 +123,7 @@ TEST_CASE("systemd: addresses of listeners", "[import][systemd]") {
         CHECK(listen_text(pair.only()) == row.listen);
         CHECK(pair.enabled());
     }
-    for (const char* wrong : {"ListenNetlink=kobject-uevent 1", "ListenMessageQueue=/q",
+    for (const char* wrong : {"ListenNetlink=nonsense 1", "ListenMessageQueue=q",
                  "ListenSpecial=/dev/x", "ListenUSBFunction=/x", "ListenStream=host:80",
                  "ListenSequentialPacket=80", "ListenStream=70000"}) {
         CAPTURE(wrong);
@@ -272,9 +275,16 @@ TEST_CASE("systemd: identity", "[import][systemd]") {
     CHECK_FALSE(service("ExecStart=/bin/x\nUser=ghost\n").enabled());
     CHECK_FALSE(service("ExecStart=/bin/x\nGroup=ghost\n").enabled());
     const Pair dynamic = service("ExecStart=/bin/x\nDynamicUser=yes\nUser=made-up\n");
-    CHECK_FALSE(dynamic.enabled());
-    CHECK(dynamic.value("user") == R"("nobody")");
+    CHECK(dynamic.enabled());
+    CHECK(dynamic.value("dynamic_user") == "true");
+    CHECK(dynamic.value("user").empty());
+    // The account that is there counts, as it does for systemd.
+    const Pair named = service("ExecStart=/bin/x\nDynamicUser=yes\nUser=git\n");
+    CHECK(named.value("user") == R"("git")");
+    CHECK(named.value("dynamic_user").empty());
+    CHECK_FALSE(service("ExecStart=+/bin/x\nDynamicUser=yes\n").enabled());
     CHECK(service("ExecStart=/bin/x\nDynamicUser=no\n").enabled());
+    CHECK(service("ExecStart=/bin/x\nPrivatePIDs=yes\n").value("private_pids") == "true");
 }
 
 TEST_CASE("systemd: limits, priorities and directories", "[import][systemd]") {
@@ -308,10 +318,8 @@ TEST_CASE("systemd: limits, priorities and directories", "[import][systemd]") {
 }
 
 TEST_CASE("systemd: lost protection is said loudly, what was off is not", "[import][systemd]") {
-    for (const char* line : {"NoNewPrivileges=yes", "ProtectSystem=strict", "PrivateTmp=true",
-                 "CapabilityBoundingSet=CAP_NET_BIND_SERVICE",
-                 "SystemCallFilter=@system-service", "RestrictAddressFamilies=AF_UNIX",
-                 "MemoryDenyWriteExecute=yes"}) {
+    for (const char* line : {"PrivateUsers=yes", "ProtectClock=yes", "ProtectSystem=half",
+                 "RestrictAddressFamilies=~AF_UNIX"}) {
         CAPTURE(line);
         const Pair pair = service("ExecStart=/bin/x\n" + std::string(line) + "\n");
         CHECK(has_note(pair.import, S::lost, "PROTECTION LOST"));
@@ -319,6 +327,61 @@ TEST_CASE("systemd: lost protection is said loudly, what was off is not", "[impo
         CHECK(pair.enabled());
     }
     CHECK_FALSE(service("ExecStart=/bin/x\nPrivateTmp=no\n").import.has_losses());
+}
+
+TEST_CASE("systemd: what confines a service is said in superd's words", "[import][systemd]") {
+    struct Row {
+        const char *lines, *key, *value;
+    };
+
+    const Row rows[] = {{"NoNewPrivileges=yes", "no_new_privs", "true"},
+            {"PrivateTmp=true", "private_tmp", "true"},
+            {"ProtectKernelTunables=yes\nProtectControlGroups=yes", "protect_kernel", "true"},
+            {"ProtectSystem=yes", "protect_system", R"("yes")"},
+            {"ProtectSystem=strict", "protect_system", R"("strict")"},
+            {"ProtectHome=tmpfs", "protect_home", R"("tmpfs")"},
+            {"ReadWritePaths=/ -/nowhere\nReadWritePaths=+/srv", "read_write_paths",
+                    R"(["/", "/srv"])"},
+            {"CapabilityBoundingSet=CAP_NET_BIND_SERVICE CAP_CHOWN", "capabilities",
+                    R"(["net_bind_service", "chown"])"},
+            {"CapabilityBoundingSet=~CAP_SYS_ADMIN", "capabilities",
+                    R"({ remove = ["sys_admin"] })"},
+            {"SystemCallFilter=@system-service\nSystemCallFilter=~@privileged nonesuch",
+                    "deny_system_calls", R"("@privileged")"},
+            {"SystemCallFilter=@system-service", "allow_system_calls", R"("@system-service")"},
+            {"RestrictAddressFamilies=AF_UNIX AF_INET", "address_families",
+                    R"(["unix", "inet"])"},
+            {"RestrictAddressFamilies=none", "address_families", "[]"}};
+    for (const Row& row : rows) {
+        CAPTURE(row.lines);
+        const Pair pair = service("ExecStart=/bin/x\n" + std::string(row.lines) + "\n");
+        CHECK(pair.value(row.key) == row.value);
+        CHECK_FALSE(has_note(pair.import, S::lost, "PROTECTION LOST"));
+        CHECK(pair.enabled());
+    }
+}
+
+TEST_CASE("systemd: what is done around a worker is said in superd's words",
+        "[import][systemd]") {
+    const Pair pair = service(
+            "ExecStart=/bin/x\nType=notify\nTimeoutStartSec=90\nWatchdogSec=30\n"
+            "RuntimeMaxSec=infinity\nMemoryMax=1G\nTasksMax=10\nCPUQuota=50%\nIOWeight=20\n"
+            "FileDescriptorStoreMax=4\nNotifyAccess=exec\nExecStartPre=/bin/a 'b c'\n"
+            "ExecStartPre=-/bin/d\nExecStop=/bin/s $MAINPID\n"
+            "ExecReload=/bin/kill -HUP $MAINPID\nExecReload=/bin/r\n");
+    const char* const values[][2] = {{"ready", R"("notify")"}, {"start_timeout", R"("1m30s")"},
+            {"watchdog", R"("30s")"}, {"run_timeout", R"("unlimited")"},
+            {"memory_max", R"("1G")"}, {"tasks_max", "10"}, {"cpu_max", R"("50%")"},
+            {"io_weight", "20"}, {"fd_store", "4"}, {"notify_access", R"("main")"},
+            {"exec_pre", R"([["/bin/a", "b c"], ["/bin/d"]])"}, {"reload", R"("HUP")"}};
+    for (const auto& [key, value] : values) {
+        CAPTURE(key);
+        CHECK(pair.value(key) == value);
+    }
+    CHECK(has_note(pair.import, S::lost, "superd puts no variables in"));
+    CHECK(has_note(pair.import, S::lost, "a reload is one command or signal"));
+    CHECK(has_note(pair.import, S::warning, "'-': where it fails"));
+    CHECK(pair.enabled());
 }
 
 TEST_CASE("systemd: when a service is started again is said in superd's words",
@@ -388,9 +451,9 @@ TEST_CASE("systemd: every other directive is named", "[import][systemd]") {
         bool enabled;
     };
 
-    const Row rows[] = {{"Restart=always", S::info, true}, {"WatchdogSec=5", S::lost, true},
-            {"Type=notify", S::warning, true}, {"Type=forking", S::lost, false},
-            {"MemoryMax=1G", S::lost, true}, {"ExecStartPre=/bin/true", S::lost, true},
+    const Row rows[] = {{"Restart=always", S::info, true}, {"WatchdogSec=never", S::lost, true},
+            {"Type=dbus", S::warning, true}, {"Type=forking", S::lost, false},
+            {"MemoryMax=50%", S::lost, true}, {"ExecStartPre=+/bin/true", S::lost, true},
             {"KillMode=process", S::warning, true}, {"PAMName=login", S::lost, false},
             {"RootImage=/x.img", S::lost, false}, {"NotifyAccess=all", S::info, true},
             {"SetCredential=a:b", S::lost, false}, {"RuntimeDirectoryMode=0700", S::lost, true},

@@ -238,7 +238,8 @@ TEST_CASE("written: unknown tables and keys say what was probably meant") {
                     "2:1 error: unknown key \"nicee\" in [defaults] [did you mean "
                     "\"nice\"?]\n"},
             {"[defaults]\nreplicas = 5\n",
-                    "2:1 error: unknown key \"replicas\" in [defaults]\n"},
+                    "2:1 error: \"replicas\" may not stand in [defaults] [it may stand in "
+                    "[service.NAME], [override.NAME]]\n"},
             {"[defaults]\nonly_from = \"x\"\n",
                     "2:1 error: \"only_from\" is a word of xinetd [write allow = "
                     "[\"192.0.2.0/24\", \"2001:db8::/32\"]]\n"},

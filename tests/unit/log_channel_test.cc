@@ -19,18 +19,23 @@ std::vector<Frame> samples() {
     SinkPlan sized{SinkKind::file, "/var/log/ssh"}, syslog{SinkKind::syslog, {}};
     sized.soft_size = 0;
     sized.hard_size = ~std::uint64_t{0};
+    SinkPlan rotated{SinkKind::file, "/var/log/shop/log"};
+    rotated.rotation =
+            RotationPlan{4096, std::chrono::hours(24), 0, std::uint64_t{1} << 40, false};
     syslog.facility = 23;
     syslog.severity = 0;
     ConfigFrame config;
     config.format = LogFormat::xinetd;
     config.owner = 4294967295U;
     config.admin_gid = 0;
+    config.keep_size = 1 << 20;
     config.sinks = {{{SinkKind::stderr_text, ""}, false},
             {{SinkKind::file, "/var/log/x y"}, true}, {{SinkKind::file, "/gone"}, false},
             {{SinkKind::syslog, "/dev/log"}, false}, {{SinkKind::journal, ""}, false}};
     return {ConfigFrame{}, config, EventsFrame{4711}, EventsFrame{0}, ServiceFrame{"ssh"},
             ServiceFrame{std::string(service_name_limit, 's')}, ListenerFrame{}, DrainFrame{},
-            FileFrame{sized}, RouteFrame{"ssh", {}}, RouteFrame{"git", {sized, syslog}}};
+            FileFrame{sized}, FileFrame{rotated}, BoardFrame{}, ServiceFrame{"git", 4095},
+            RouteFrame{"ssh", {}}, RouteFrame{"git", {sized, syslog}}};
 }
 
 struct Channel {

@@ -6,6 +6,10 @@
 #include <string>
 #include <vector>
 
+#include <sys/socket.h>
+
+#include "log/board.h"
+#include "log/channel.h"
 #include "log/collector.h"
 #include "log/hub.h"
 #include "log/reader.h"
@@ -46,6 +50,12 @@ struct Setup {
     }
 
     [[nodiscard]] std::vector<std::string> written() const { return lines_of(read_file(log)); }
+
+    // A reader gets a line before the file has it.
+    [[nodiscard]] std::vector<std::string> written(std::size_t lines) const {
+        CHECK(eventually([&] { return written().size() >= lines; }));
+        return written();
+    }
 
     Directory dir;
     std::string log = dir / "log";
@@ -103,7 +113,7 @@ TEST_CASE("superd-log: a service's lines reach the file with time, service and p
     CHECK(next(reader).text == "hello");
     CHECK(next(reader).text == "bad \x1b[31m\\ byte \xef\xbf\xbd");
     const std::string pid = std::to_string(::getpid());
-    const auto written = setup.written();
+    const auto written = setup.written(2);
     REQUIRE(written.size() == 2);
     CHECK(untimed(written[0]) == "ssh[" + pid + "]: hello");
     CHECK(untimed(written[1]) == "ssh[" + pid + "]: bad \\x1b[31m\\\\ byte \\xff");
@@ -147,7 +157,7 @@ TEST_CASE(
     CHECK(line.service == "ssh");
     CHECK(line.pid == 0);
     CHECK(line.text == "ssh START conn=18f2 pid=812");
-    const auto written = setup.written();
+    const auto written = setup.written(2);
     REQUIRE(written.size() == 2);
     CHECK(untimed(written[0]) == "superd ready");
     CHECK(untimed(written[1]) == "ssh START conn=18f2 pid=812");
@@ -171,7 +181,7 @@ TEST_CASE("superd-log: with log_format json every line is a JSON object") {
     writer.log(NoticeEvent{Level::warning, "ssh", "hm"});
     writer.flush();
     const LogLine own = next(reader);
-    const auto written = setup.written();
+    const auto written = setup.written(2);
     REQUIRE(written.size() == 2);
     const auto printed = parse_line(written[0]);
     REQUIRE(printed);
@@ -208,7 +218,7 @@ TEST_CASE("superd-log: with log_format xinetd files have xinetd's lines and read
     CHECK(next(reader).text == "ssh START pid=812");
     CHECK(next(reader).text == "ssh WARNING hm");
     CHECK(next(reader).text == "git START pid=812");
-    const auto written = setup.written();
+    const auto written = setup.written(2);
     REQUIRE(written.size() == 2);
     const std::string stamp = R"(\d\d/\d+/\d+@\d\d:\d\d:\d\d: )";
     CHECK(std::regex_match(
@@ -233,7 +243,7 @@ TEST_CASE("superd-log: a line longer than 8 KiB is cut and marked") {
         CHECK(line.text.size() == sizes[i]);
         CHECK(line.continued == marks[i]);
     }
-    const auto written = setup.written();
+    const auto written = setup.written(4);
     REQUIRE(written.size() == 4);
     CHECK(tail_of(written[0]) == std::string(8192, 'x') + '\\');
     CHECK(tail_of(written[2]) == std::string(3616, 'x'));
@@ -280,6 +290,7 @@ TEST_CASE(
         LogReader reader = setup.reader({{"ssh"}, 10, true});
         write_all(fd, "before\n");
         next(reader);
+        CHECK(setup.written(1).size() == 1);
         program.signal(SIGKILL);
         program.wait();
     }
@@ -288,7 +299,8 @@ TEST_CASE(
     LogReader reader = setup.reader({{"ssh"}, 10, true});
     next(reader);
     next(reader);
-    const auto written = setup.written();
+    const auto written = setup.written(3);
+    REQUIRE(written.size() == 3);
     CHECK(tail_of(written[0]) == "before");
     CHECK(tail_of(written[1]) == "meanwhile 1");
     CHECK(tail_of(written[2]) == "meanwhile 2");
@@ -327,7 +339,7 @@ TEST_CASE("superd-log: when superd dies it writes superd's last words and leaves
     LogProgram program(setup.hub);
     setup.hub.close_channel();
     CHECK(program.wait() == 0);
-    const auto written = setup.written();
+    const auto written = setup.written(1000);
     REQUIRE(written.size() == 1000);
     CHECK(untimed(written[999]) == "superd word 999");
 }
@@ -381,6 +393,7 @@ TEST_CASE("superd-log: a rotated file is written anew after HUP") {
     LogReader reader = setup.reader({{"ssh"}, 10, true});
     write_all(fd, "old\n");
     next(reader);
+    CHECK(eventually([&] { return lines_of(read_file(setup.log)).size() == 1; }));
     std::filesystem::rename(setup.log, setup.log + ".1");
     REQUIRE(setup.hub.configure(file_plan(setup.log)).empty());
     REQUIRE(setup.hub.flush());
@@ -389,8 +402,8 @@ TEST_CASE("superd-log: a rotated file is written anew after HUP") {
     LogReader others = setup.reader({{"other"}, 10, true});
     write_all(other, "new\n");
     next(others);
-    CHECK(lines_of(read_file(setup.log + ".1")).size() == 1);
-    const auto written = setup.written();
+    CHECK(eventually([&] { return lines_of(read_file(setup.log + ".1")).size() == 1; }));
+    const auto written = setup.written(1);
     REQUIRE(written.size() == 1);
     CHECK(tail_of(written[0]) == "new");
 }
@@ -422,6 +435,13 @@ struct Turned {
         REQUIRE(collector->turn(0));
     }
 
+    // Files are written beside it, and one batch is told of before the next one goes.
+    std::vector<std::string> written(std::size_t lines) {
+        CHECK(eventually(
+                [&] { return collector->turn(0) && setup.written().size() >= lines; }));
+        return setup.written();
+    }
+
     Setup setup;
     FakeClock clock;
     std::optional<Collector> collector;
@@ -439,7 +459,7 @@ TEST_CASE("collector: a line without its end is given out after a second") {
     CHECK(turned.setup.written().empty());
     turned.clock.advance(std::chrono::milliseconds(1));
     CHECK(turned.collector->turn(-1));  // it wakes up by itself
-    REQUIRE(turned.setup.written().size() == 1);
+    REQUIRE(turned.written(1).size() == 1);
     CHECK(tail_of(turned.setup.written()[0]) == "password: ");
 }
 
@@ -459,7 +479,7 @@ TEST_CASE("collector: a stream said twice is read once; another of that name bes
     for (int i = 0; i < 4; ++i)
         CHECK(turned.collector->turn(0));
     CHECK(turned.collector->streams() == 1);
-    const auto written = turned.setup.written();
+    const auto written = turned.written(2);
     REQUIRE(written.size() == 2);
     CHECK(tail_of(written[0]) == "old one");
     CHECK(tail_of(written[1]) == "new one");
@@ -479,4 +499,30 @@ TEST_CASE("collector: descriptors that a service sends along are not kept") {
     const int after = ::dup(fd);
     ::close(after);
     CHECK(after == lowest);
+}
+
+TEST_CASE("collector: it goes on counting where it began, whatever board it is shown") {
+    int ends[2] = {-1, -1};
+    REQUIRE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
+    const Fd superd(ends[0]);
+    const FakeClock clock;
+    Collector collector(Fd(ends[1]), clock, {.standard_error = -1});
+    const auto first = make_log_board(1), second = make_log_board(1);
+    const auto stream = make_stream_pair();
+    REQUIRE((first && second && stream));
+    const auto send = [&](const Frame& frame, int descriptor) {
+        const auto packet = encode_frame(frame);
+        REQUIRE(packet);
+        const int passed[] = {descriptor};
+        REQUIRE(send_frame_packet(superd.get(), *packet, passed));
+    };
+    send(BoardFrame{}, first->get());
+    send(ServiceFrame{"ssh", 0}, stream->read_end.get());
+    send(BoardFrame{}, second->get());
+    CHECK(collector.turn(0));
+    write_all(stream->write_end.get(), "line\n");
+    CHECK(collector.turn(0));
+    const auto board = LogBoard::map(first->get());
+    REQUIRE(board);
+    CHECK(board->at(0)->lines == 1);
 }

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "log/hub.h"
 
@@ -78,7 +79,7 @@ TEST_CASE("log hub: without a channel nothing is queued; a new one is told every
     CHECK_FALSE(hub.pending());
     CHECK(hub.flush());
 
-    const ConfigFrame config{LogFormat::text, 1000, 55,
+    const ConfigFrame config{LogFormat::text, 1000, 55, std::nullopt,
             {{{SinkKind::file, dir / "log"}, true}, {{SinkKind::journal, ""}, false}}};
     const std::vector<Frame> all{config, ListenerFrame{}, EventsFrame{::getpid()},
             ServiceFrame{"git"}, ServiceFrame{"ssh"}};
@@ -99,7 +100,7 @@ TEST_CASE(
     auto channel = hub.open_channel();
     const SinkPlan common{SinkKind::file, dir / "common"}, own{SinkKind::file, dir / "own"};
     const DaemonPlan plan = plan_of({common});
-    const ConfigFrame config{LogFormat::text, 0, std::nullopt, {{common, true}}};
+    const ConfigFrame config{LogFormat::text, 0, std::nullopt, std::nullopt, {{common, true}}};
     CHECK(hub.configure(plan, {{"git", {own, common}}, {"ssh", {own}}}).empty());
     CHECK(hub.flush());
     const std::vector<Frame> all{FileFrame{common}, FileFrame{own},
@@ -116,6 +117,50 @@ TEST_CASE(
     CHECK(hub.configure(plan).empty());
     CHECK(hub.flush());
     CHECK(frames(channel->get()) == std::vector<Frame>{RouteFrame{"ssh", {}}, config});
+}
+
+TEST_CASE("log hub: reloads while superd-log does not read come to what the last one says") {
+    const Directory dir;
+    LogHub hub(0);
+    const SinkPlan own{SinkKind::file, dir / "own"};
+    const DaemonPlan plan = plan_of({});
+    CHECK(hub.configure(plan, {{"git", {own}}, {"ssh", {own}}}).empty());
+    auto channel = hub.open_channel();
+    REQUIRE(channel);
+    CHECK(hub.flush());
+    CHECK(frames(channel->get()).size() == 4);
+    for (int i = 0; i < 3; ++i) {
+        CHECK(hub.configure(plan, {{"ssh", {own}}}).empty());
+        REQUIRE(hub.service_stream("sh", {.place = 0, .pipe = i % 2 == 0}));
+    }
+    CHECK(hub.flush());
+    const ConfigFrame config{LogFormat::text, 0, std::nullopt, std::nullopt, {}};
+    CHECK(frames(channel->get()) == std::vector<Frame>{ServiceFrame{"sh"}, FileFrame{own},
+                                            RouteFrame{"git", {}}, RouteFrame{"ssh", {own}},
+                                            config});
+    CHECK(hub.configure(plan, {{"ssh", {own}}}).empty());
+    CHECK(hub.flush());
+    CHECK(frames(channel->get()) ==
+            std::vector<Frame>{FileFrame{own}, RouteFrame{"ssh", {own}}, config});
+}
+
+TEST_CASE("log directory: made where it is missing, above a link too; never a link itself") {
+    const Directory dir;
+    std::filesystem::create_directory(dir / "real");
+    std::filesystem::create_directory_symlink(dir / "real", dir / "link");
+    const DirectoryOwner self{::getuid(), ::getgid()};
+    REQUIRE(open_log_directory(dir / "link/a/b//", self));
+
+    struct stat status {};
+
+    REQUIRE(::stat((dir / "real/a/b").c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777) == 02750);
+    REQUIRE(::stat((dir / "real/a").c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777) == 0755);
+    CHECK_FALSE(open_log_directory(dir / "link", self));
+    REQUIRE(open_log_directory(dir / "real/a", self));  // it was there: it stays as it is
+    REQUIRE(::stat((dir / "real/a").c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777) == 0755);
 }
 
 TEST_CASE("log hub: a stream is made once, and what is sent is its reading end") {

@@ -124,4 +124,7 @@ TEST_CASE("log line: people see service, pid and escaped text") {
     out.clear();
     format_line_text(out, {"2026-11-23T01:48:02.114Z", "ssh", 0, "ssh START pid=1", false, 0});
     CHECK(out == "2026-11-23T01:48:02.114Z ssh START pid=1");
+    out.clear();
+    format_line_text(out, {"2026-11-23T01:48:02.114Z", "ssh", -1, "whose", false, 0});
+    CHECK(out == "2026-11-23T01:48:02.114Z ssh: whose");
 }

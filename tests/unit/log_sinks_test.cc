@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "log/sinks.h"
+#include "log/sink_set.h"
 
 #include "support/catch.h"
 #include "support/log_program.h"
@@ -45,13 +45,26 @@ private:
     bool good_ = false;
 };
 
+// What the test says.
+class GivenClock final : public Clock {
+public:
+    explicit GivenClock(const Mono& now) : now_(now) {}
+
+    [[nodiscard]] Mono now() const override { return now_; }
+
+    [[nodiscard]] Wall wall() const override { return Wall(std::chrono::hours(24)); }
+
+private:
+    const Mono& now_;
+};
+
 struct Sinks {
     Sinks() {
         int ends[2];
         REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
         error_read.reset(ends[0]);
         error_write.reset(ends[1]);
-        set.emplace(error_write.get());
+        set.emplace(error_write.get(), FileContext{inline_file_jobs(), clock});
     }
 
     void configure(const std::vector<SinkPlan>& plans) {
@@ -79,8 +92,9 @@ struct Sinks {
     std::string on_stderr() const { return read_available(error_read.get()); }
 
     Fd error_read, error_write;
-    std::optional<SinkSet> set;
     Mono now{std::chrono::hours(1)};
+    const GivenClock clock{now};
+    std::optional<SinkSet> set;
 };
 
 using News = std::vector<SinkNews>;
@@ -110,7 +124,7 @@ TEST_CASE("log sinks: a file gets whole lines, stderr too, and nothing goes astr
     CHECK(sinks.flush().empty());
     CHECK(read_file(dir / "log") == "T ssh[812]: one\nT ssh[812]: two\n");
     CHECK(sinks.on_stderr() == "T ssh[812]: one\nT ssh[812]: two\n");
-    CHECK(sinks.set->timeout() == -1);
+    CHECK(sinks.set->timeout(sinks.now) == -1);
 }
 
 TEST_CASE("log sinks: a file is appended to and made 0640, a link is not followed") {
@@ -148,26 +162,34 @@ TEST_CASE("log sinks: a full disk blocks nobody, is said once and counted when i
     CHECK(lines_of(read_file(dir / "good")).size() == 1000);
 }
 
-TEST_CASE("log sinks: a file that is full for a while says how many lines it missed") {
+TEST_CASE(
+        "log sinks: a file that is full for a while gets the newest lines, and says how many "
+        "went") {
     const Directory dir;
-    const Fd full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
-    const Mono start{std::chrono::hours(1)};
-    FileSink sink({SinkKind::file, "log"}, Fd(::dup(full.get())));
-    for (int i = 0; i < 3; ++i)
-        sink.write({6, "ssh", 1, 1, "line", "line"});
-    sink.flush(start);
-    CHECK(sink.lost() == 3);
-    CHECK(sink.news(start) == warning("file log: No space left on device"));
+    FakeClock clock;
+    const SinkPlan plan{SinkKind::file, "log"};
+    FileSink sink(
+            plan, Fd(::open("/dev/full", O_WRONLY | O_CLOEXEC)), {inline_file_jobs(), clock});
     sink.write({6, "ssh", 1, 1, "line", "line"});
-    sink.flush(start);
-    sink.replace({SinkKind::file, "log"}, std::move(*open_log_file(dir / "log")), start);
+    sink.flush(clock.now());
+    CHECK(sink.lost() == 0);  // it is kept
+    CHECK(sink.news(clock.now()) == warning("file log: No space left on device"));
+    CHECK(sink.timeout(clock.now()) == 1000);
+    sink.write({6, "ssh", 1, 1, "too much", "too much"});
+    const std::string text(FileSink::bound - 5, 'x');
+    sink.write({6, "ssh", 1, 1, text, text});
+    CHECK(sink.lost() == 2);
+    sink.replace(plan, std::move(*open_log_file(dir / "log")), clock.now());
     sink.write({6, "ssh", 1, 1, "back", "back"});
-    sink.flush(start);
-    CHECK_FALSE(sink.news(start + std::chrono::seconds(9)));
-    CHECK(sink.news(start + std::chrono::seconds(10)) ==
-            warning("file log works again, 4 lines were lost"));
-    CHECK_FALSE(sink.news(start + std::chrono::seconds(30)));
-    CHECK(read_file(dir / "log") == "back\n");
+    sink.flush(clock.now());
+    clock.advance(std::chrono::seconds(9));
+    CHECK_FALSE(sink.news(clock.now()));
+    clock.advance(std::chrono::seconds(1));
+    CHECK(sink.news(clock.now()) == warning("file log works again, 2 lines were lost"));
+    clock.advance(std::chrono::seconds(20));
+    CHECK_FALSE(sink.news(clock.now()));
+    const bool newest = read_file(dir / "log") == text + "\nback\n";
+    CHECK(newest);
 }
 
 TEST_CASE("log sinks: a file that could not be opened leaves the lines to stderr") {
@@ -188,7 +210,7 @@ TEST_CASE(
         sinks.flush();
     }
     CHECK(sinks.set->pending());
-    CHECK(sinks.set->timeout() == 100);
+    CHECK(sinks.set->timeout(sinks.now) == 100);
     std::string got;
     while (sinks.set->pending()) {
         got += sinks.on_stderr();
@@ -353,7 +375,7 @@ TEST_CASE("log sinks: a syslogd that was started anew gets what came meanwhile")
     }
     sinks.write("second");
     CHECK(sinks.flush() == News{warning("syslog is not there: Connection refused")});
-    CHECK(sinks.set->timeout() == 1000);
+    CHECK(sinks.set->timeout(sinks.now) == 1000);
     const Peer peer(dir / "dev-log");
     sinks.flush();
     CHECK(peer.next().empty());  // it looks again after a second, not with every line

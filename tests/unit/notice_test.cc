@@ -36,6 +36,21 @@ TEST_CASE("notice: each line that superd knows is taken") {
     CHECK((all.ready && all.status == "a=b" && all.main_pid == 7));
 }
 
+TEST_CASE("notice: what is said of descriptors that came along") {
+    const Notice plain = read("FDSTORE=1");
+    CHECK((plain.store && !plain.remove && plain.watch_hang_up && !plain.fd_name));
+    const Notice all = read("FDSTORE=1\nFDNAME=web 1\nFDPOLL=0");
+    CHECK((all.store && all.fd_name == "web 1" && !all.watch_hang_up));
+    const Notice remove = read("FDSTOREREMOVE=1\nFDNAME=");
+    CHECK((remove.remove && !remove.store && remove.fd_name == ""));
+    // What LISTEN_FDNAMES could not have is no name.
+    for (const std::string& name :
+            {"a:b"s, "a\tb"s, "\x7f"s, "\xc3\xbc"s, std::string(256, 'x')})
+        CHECK_FALSE(read("FDSTORE=1\nFDNAME=" + name).fd_name);
+    CHECK(read("FDNAME=" + std::string(255, 'x')).fd_name);
+    CHECK(read("FDSTORE=0\nFDSTOREREMOVE=yes\nFDPOLL=1") == Notice{});
+}
+
 TEST_CASE("notice: what is not known or not well formed leaves no trace") {
     for (const char* text : {"", "\n\n", "READY", "READY=0", "READY=yes", "X_OWN=1", "ready=1",
                  "WATCHDOG=0", "ERRNO=-1", "ERRNO=x", "MAINPID=0", "MAINPID=99999999999",

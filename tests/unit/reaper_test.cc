@@ -400,3 +400,21 @@ TEST_CASE("reaper: many stops of traced children are passed over in turns, and n
         }
     });
 }
+
+TEST_CASE("reaper: a child that was stopped goes on, one that runs is left alone") {
+    Children children;
+    const pid_t pid = children.add(0);
+    const int pidfd = children.state.processes()[0].pidfd.load();
+    REQUIRE(pidfd >= 0);
+    CHECK_FALSE(continue_if_stopped(pidfd));
+    CHECK_FALSE(continue_if_stopped(-1));
+    ::kill(pid, SIGSTOP);
+    siginfo_t info{};
+    REQUIRE(::waitid(P_PID, static_cast<id_t>(pid), &info, WSTOPPED | WNOWAIT) == 0);
+    CHECK(continue_if_stopped(pidfd));
+    REQUIRE(::waitid(P_PID, static_cast<id_t>(pid), &info, WCONTINUED) == 0);
+    CHECK(info.si_code == CLD_CONTINUED);
+    CHECK_FALSE(continue_if_stopped(pidfd));
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+}

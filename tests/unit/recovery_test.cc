@@ -285,6 +285,23 @@ TEST_CASE(
     });
 }
 
+TEST_CASE("recovery: one accepted for a relay is found too, one being turned away is not") {
+    in_clean_process([](Checker& check) {
+        Loopback ours;
+        Leftover left;
+        left.listener(ours.listener);
+        const Pair relayed = ours.connection(), refused = ours.connection();
+        set_blocking(relayed.theirs, false);  // as accept_connection() makes it for a relay
+        set_blocking(refused.theirs, false);
+        check.that(mark_turned_away(refused.theirs), "marked");
+        const Recovery recovery =
+                recover_launches(left.state, std::array{relayed.ours, refused.ours});
+        check.need(recovery.connections.size() == 1, "one connection");
+        check.equal(recovery.connections[0].fd, relayed.theirs, "the relay's");
+        check.equal(read_to_end(refused.ours), "", "the refused one is closed");
+    });
+}
+
 namespace {
 
 // A listening socket as the tests below need several of one port. port 0: any free one.

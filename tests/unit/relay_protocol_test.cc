@@ -17,7 +17,8 @@ const std::vector<ToRelay> to_relay{GreetMessage{}, GreetMessage{7},
         ServeMessage{{0xffffffff, ~std::uint64_t{0}}, Builtin::sensor, 0ns},
         PumpMessage{{3, 0x18f2}, 10min, 3s, "PROXY UNKNOWN\r\n", true, {true, true}},
         PumpMessage{}, UpstreamMessage{{3, 0x18f2}, {true, false}},
-        EndMessage{{3, 0x18f2}, RelayEnd::connect, ECONNREFUSED}};
+        EndMessage{{3, 0x18f2}, RelayEnd::connect, ECONNREFUSED},
+        PrefaceMessage{{3, 0x18f2}, proxy_v2, 10s}};
 const std::vector<ToRelay> more_to_relay{
         AnswerMessage{{3, 4}, "+Go\r\n", AnswerThen::hand_over},
         AnswerMessage{{3, 4}, "", AnswerThen::go_on}, ForwardMessage{7},
@@ -35,7 +36,29 @@ Endpoint test_peer() {
     return peer;
 }
 
-const std::vector<FromRelay> from_relay{AskedMessage{{3, 4}, "ftp"},
+ProxyFacts test_facts() {
+    ProxyTls tls{.client = 3,
+            .verify = 18,
+            .version = "TLSv1.3",
+            .name = "Anna M\xc3\xbcller",
+            .cipher = "c",
+            .signature = "s",
+            .key = "k"};
+    return {.version = 2,
+            .client = test_peer(),
+            .destination = test_peer(),
+            .alpn = "h2",
+            .authority = "mail.example.org",
+            .unique_id = std::string("\0\xff", 2),
+            .checked = true,
+            .tls = tls};
+}
+
+const std::vector<FromRelay> from_relay{ProxiedMessage{{3, 4}, test_facts()},
+        ProxiedMessage{{3, 4}, {.version = 1}},
+        ProxiedMessage{{3, 4}, {.version = 2, .local = true}},
+        UnproxiedMessage{{3, 4}, ProxyFault::silent, 0},
+        UnproxiedMessage{{3, 4}, ProxyFault::none, ECONNRESET}, AskedMessage{{3, 4}, "ftp"},
         IdentMessage{{3, 4}, 6193, 23}, SensedMessage{7, test_peer()},
         CountsMessage{7, 1, 2, ~std::uint64_t{0}}, FlowAskedMessage{7, 9, test_peer()},
         ReadyMessage{1, 63}, EndedMessage{{3, 0x18f2}, RelayEnd::idle, 0, 12, 34},
@@ -104,6 +127,16 @@ TEST_CASE("relay protocol: what a lying relay or superd could not mean is refuse
     CHECK_FALSE(encode_message(FromRelay{AskedMessage{{1, 2}, ""}}));
     CHECK_FALSE(encode_message(FromRelay{IdentMessage{{1, 2}, 0, 1}}));
     CHECK_FALSE(encode_message(FromRelay{SensedMessage{1, Endpoint{}}}));
+    CHECK_FALSE(encode_message(ToRelay{PrefaceMessage{{1, 2}, 0, 1s}}));
+    CHECK_FALSE(encode_message(ToRelay{PrefaceMessage{{1, 2}, proxy_any, 0s}}));
+    CHECK_FALSE(encode_message(FromRelay{UnproxiedMessage{{1, 2}, ProxyFault::none, 0}}));
+    ProxyFacts facts = test_facts();
+    facts.authority = "mail\nSSL_PROTOCOL=x";
+    CHECK_FALSE(encode_message(FromRelay{ProxiedMessage{{1, 2}, facts}}));
+    facts = test_facts();
+    facts.local = true;
+    CHECK_FALSE(encode_message(FromRelay{ProxiedMessage{{1, 2}, facts}}));
+    CHECK_FALSE(encode_message(FromRelay{ProxiedMessage{{1, 2}, {}}}));
     std::string packet = encode_message(FromRelay{AskedMessage{{1, 2}, "ftp"}}).value();
     packet.back() = '\n';
     CHECK_FALSE(decode_from_relay(packet));

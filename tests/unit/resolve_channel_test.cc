@@ -2,6 +2,8 @@
 // The packets of superd-resolve: both directions, and what is none of them.
 #include "sys/resolve_channel.h"
 
+#include <cerrno>
+
 #include <sys/socket.h>
 
 #include "base/fd.h"
@@ -18,7 +20,8 @@ IpAddress ip(const char* text) {
 const std::vector<Query> queries{NameQuery{1, 2000, ip("198.51.100.7"), 0},
         NameQuery{~std::uint64_t{0}, 0, ip("fe80::1"), 3},
         IdentQuery{2, 10'000, ip("192.0.2.1"), ip("198.51.100.7"), 0, 22, 51544},
-        AddressQuery{3, 3000, "db1.internal"}};
+        AddressQuery{3, 3000, "db1.internal"},
+        HttpQuery{4, 5000, ip("127.0.0.1"), 8080, "127.0.0.1:8080", "/health?x=1"}};
 
 const std::vector<Answer> answers{NameAnswer{1, NameStatus::confirmed, "db.example.org"},
         NameAnswer{1, NameStatus::unconfirmed, "forged.example.org"},
@@ -26,7 +29,8 @@ const std::vector<Answer> answers{NameAnswer{1, NameStatus::confirmed, "db.examp
         IdentAnswer{2, {IdentStatus::user, "al\x01ice", "UNIX"}},
         IdentAnswer{2, {IdentStatus::error, "NO-USER"}}, IdentAnswer{2, {}},
         AddressAnswer{3, false, {ip("192.0.2.1"), ip("2001:db8::1")}},
-        AddressAnswer{3, true, {}}, AddressAnswer{3, false, {}}};
+        AddressAnswer{3, true, {}}, AddressAnswer{3, false, {}}, HttpAnswer{4, 503, 0},
+        HttpAnswer{4, 0, ECONNREFUSED}};
 
 }  // namespace
 
@@ -72,6 +76,11 @@ TEST_CASE("resolve channel: an answer that breaks a promise is refused") {
     CHECK_FALSE(encode_answer(AddressAnswer{1, false, {ip("::1"), ip("::1")}}));
     CHECK_FALSE(encode_answer(AddressAnswer{1, true, {ip("::1")}}));
     CHECK_FALSE(encode_query(AddressQuery{1, 1, "192.0.2.1"}));
+    CHECK_FALSE(encode_query(HttpQuery{1, 1, ip("::1"), 80, "a b", "/"}));
+    CHECK_FALSE(encode_query(HttpQuery{1, 1, ip("::1"), 80, "a", "/\r\nX: y"}));
+    CHECK_FALSE(encode_answer(HttpAnswer{1, 100, 0}));
+    CHECK_FALSE(encode_answer(HttpAnswer{1, 0, 0}));
+    CHECK_FALSE(encode_answer(HttpAnswer{1, 200, EPROTO}));
 
     // The same, said by somebody who does not use encode_answer().
     std::string packet = encode_answer(answers[0]).value();

@@ -165,6 +165,16 @@ TEST_CASE("resolve: the notify socket is there for whom it is asked of") {
             NotifyAccess::main);
 }
 
+TEST_CASE("resolve: whoever stores descriptors has a socket to say so, and numbers for them") {
+    CHECK(good("").fd_store == 0);
+    CHECK(good("fd_store = 8\n").fd_store == 8);
+    CHECK(good("fd_store = 8\n").notify_access == NotifyAccess::main);
+    CHECK(refuses("fd_store = 8\nnotify_access = \"none\"\n", "without $NOTIFY_SOCKET"));
+    CHECK(refuses("fd_store = 1025\n", "1024"));
+    CHECK(refuses("fd_store = 8\nready = \"fd:10\"\n", "may be one that fd_store keeps"));
+    CHECK(good("fd_store = 8\nready = \"fd:11\"\n").ready.fd == 11);
+}
+
 TEST_CASE("resolve: commands are one or several") {
     CHECK(good("exec_pre = \"/bin/a b 'c d'\"\n").exec_pre ==
             std::vector<Command>{{"/bin/a", "b", "c d"}});

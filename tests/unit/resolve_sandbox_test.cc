@@ -137,6 +137,10 @@ TEST_CASE("resolve: paths and namespaces") {
     CHECK(plan.read_write_paths == Words{"/tmp"});
     CHECK(good("private_network = true\n").steps_in());
     CHECK_FALSE(good("private_network = true\n").remounts());
+    // A /proc of its own belongs to a pid namespace.
+    CHECK(good("private_pids = true\n").private_pids);
+    CHECK(good("private_pids = true\n").remounts());
+    CHECK_FALSE(good("sandbox = \"strict\"\n").private_pids);
     CHECK(refuses("protect_system = true\n", "protect_system"));
     CHECK(refuses("read_only_paths = \"srv\"\n", "srv"));
     const std::string missing = resolve("inaccessible_paths = \"/nonexistent\"\n").text();
@@ -149,8 +153,9 @@ TEST_CASE("resolve: Landlock brings no_new_privs along and cannot be without") {
 }
 
 TEST_CASE("resolve: without root, what only root can do is an error") {
-    for (const char* body : {"protect_system = \"full\"\n", "private_tmp = true\n",
-                 "private_network = true\n", "read_only_paths = \"/usr\"\n"})
+    for (const char* body :
+            {"protect_system = \"full\"\n", "private_tmp = true\n", "private_network = true\n",
+                    "private_pids = true\n", "read_only_paths = \"/usr\"\n"})
         CHECK(refuses(body, "only root may make a namespace", false));
     CHECK(resolve("landlock_read = \"/\"\nprotect_home = \"no\"\n", {}, false).text() == "");
     CHECK(refuses("sandbox = \"standard\"\n", "needs root", false));

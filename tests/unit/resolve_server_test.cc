@@ -147,6 +147,40 @@ TEST_CASE("resolve server: what is no question changes nothing") {
     CHECK(served.next() == Answer(AddressAnswer{5, true, {}}));
 }
 
+TEST_CASE("resolve server: a page is asked for, and its status told") {
+    const Listener server = listen_on("127.0.0.1");
+    const Served served([](const Query& query) { return failed_answer(query); });
+    const auto port = static_cast<std::uint16_t>(server.port);
+    served.ask(HttpQuery{9, 60'000, ip("127.0.0.1"), port, "here:80", "/health"});
+    const Fd client(::accept4(server.fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    REQUIRE(client);
+    char block[256];
+    const ssize_t got = ::recv(client.get(), block, sizeof block, 0);
+    REQUIRE(got > 0);
+    CHECK(std::string(block, static_cast<std::size_t>(got))
+                    .starts_with("GET /health HTTP/1.1\r\nHost: here:80\r\n"));
+    REQUIRE(::send(client.get(), "HTTP/1.1 50", 11, 0) == 11);
+    REQUIRE(::send(client.get(), "3 Busy\r\n", 8, 0) == 8);
+    CHECK(served.next() == Answer(HttpAnswer{9, 503, 0}));
+}
+
+TEST_CASE("resolve server: a page that nobody serves, or not in time, has no status") {
+    Listener server = listen_on("127.0.0.1");
+    const Served served([](const Query& query) { return failed_answer(query); });
+    const auto port = static_cast<std::uint16_t>(server.port);
+    served.ask(HttpQuery{1, 50, ip("127.0.0.1"), port, "here", "/"});
+    CHECK(served.next() == Answer(HttpAnswer{1, 0, ETIMEDOUT}));
+    served.ask(HttpQuery{2, 60'000, ip("127.0.0.1"), port, "here", "/"});
+    const Fd silent(::accept4(server.fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    const Fd client(::accept4(server.fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    REQUIRE(client);
+    REQUIRE(::send(client.get(), "SSH-2.0-x\r\n", 11, 0) == 11);
+    CHECK(served.next() == Answer(HttpAnswer{2, 0, EPROTO}));
+    server.fd.reset();
+    served.ask(HttpQuery{3, 60'000, ip("127.0.0.1"), port, "here", "/"});
+    CHECK(served.next() == Answer(HttpAnswer{3, 0, ECONNREFUSED}));
+}
+
 TEST_CASE("resolve server: ident is asked from the local address, with the peer's port first") {
     const Listener identd = listen_on("127.0.0.2");
     const Served served([](const Query& query) { return failed_answer(query); }, identd.port);

@@ -2,6 +2,8 @@
 #include "config/resolve.h"
 
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -11,6 +13,7 @@
 
 #include "support/catch.h"
 #include "support/config_text.h"
+#include "support/log_program.h"
 
 using namespace superd;
 using namespace superd::test;
@@ -103,7 +106,8 @@ TEST_CASE("resolve: modes, starts and ways to pass that cannot be are errors") {
                     "error: streams and datagrams in one service need a mode [write mode = "
                     "\"worker\", or two services]\n"},
             {"listen = \"udp:22\"\nmode = \"handler\"",
-                    "error: a handler takes connections; datagrams and FIFOs have none [write "
+                    "error: a handler takes connections; datagrams, FIFOs and queues have none "
+                    "[write "
                     "mode = \"worker\"]\n"},
             {"mode = \"worker\"",
                     "error: mode means nothing for a service without listen [leave it out, or "
@@ -169,6 +173,31 @@ TEST_CASE("resolve: exec is a list, or text split at blanks") {
             {"exec = \"/etc\"", "warning: \"/etc\" is a directory\n"}});
     CHECK(said(resolve_text("[service.s]\nuser = \"git\"\n")) ==
             "error: [service.s] has nothing to run [write exec = [\"/path/of/program\"]]\n");
+}
+
+TEST_CASE("resolve: a script whose interpreter is not there is warned of") {
+    struct Row {
+        const char *first_line, *says;
+    };
+
+    const Row rows[] = {{"#!/bin/sh\n", ""}, {"#! /bin/sh -e\n", ""}, {"#!sh\n", ""},
+            {"#!", ""},
+            {"#!/bin/pyhton3 -u\n", "there is no \"/bin/pyhton3\", which runs \"%\""},
+            {"#!/bin/sh\r\n", "there is no \"/bin/sh\\r\", which runs \"%\""}};
+    const Directory dir;
+    const std::string path = dir / "script";
+    for (const Row& row : rows) {
+        { std::ofstream(path) << row.first_line << "exit 0\n"; }
+        std::filesystem::permissions(path, std::filesystem::perms(0755));
+        std::string says = row.says;
+        if (const std::size_t at = says.find('%'); at != std::string::npos)
+            says.replace(at, 1, path);
+        const std::string heard = said(resolve_text(service_text("exec = \"" + path + "\"")));
+        INFO(row.first_line << heard);
+        CHECK(heard.substr(0, heard.find(" [")) == (says.empty() ? "" : "warning: " + says));
+        CHECK((heard.find("CR LF") != std::string::npos) ==
+                (std::string_view(row.first_line).find('\r') != std::string_view::npos));
+    }
 }
 
 TEST_CASE("resolve: users and groups become numbers") {
@@ -513,7 +542,8 @@ TEST_CASE("resolve: directories, outputs and credentials") {
                     "error: stderr = \"socket\" is for handlers: only they have a "
                     "connection\n"},
             {"stdout = \"socket\"",
-                    "error: \"socket\" is not a value of stdout [write \"log\", \"null\" or "
+                    "error: \"socket\" is not a value of stdout [write \"log\", \"pipe\", "
+                    "\"null\" or "
                     "\"file:/path\"]\n"},
             {"listen = \"tcp:22\"\nstdout = \"log\"",
                     "error: stdout means nothing for a handler [leave it out; it is for: "
@@ -722,6 +752,22 @@ TEST_CASE("resolve: a service's log, its sizes and its facts") {
     CHECK(sink_text(authpriv) == "syslog:authpriv");
 }
 
+TEST_CASE("resolve: a log file that superd-log rotates") {
+    const auto sink = [](const std::string& keys) {
+        const auto sinks =
+                good("listen = \"tcp:22\"\nlog = { file = \"/l/l\", " + keys + " }\n")
+                        .log.sinks;
+        REQUIRE(sinks.size() == 1);
+        REQUIRE(sinks[0].rotation);
+        return *sinks[0].rotation;
+    };
+    CHECK(sink("rotate_size = \"1M\"") ==
+            RotationPlan{1 << 20, std::nullopt, 10, std::nullopt, true});
+    CHECK(sink("rotate_age = \"24h\", keep = 0, compress = false") ==
+            RotationPlan{10 << 20, std::chrono::hours(24), 0, std::nullopt, false});
+    CHECK(sink("keep_size = \"1G\"").keep_size == std::uint64_t{1} << 30);
+}
+
 TEST_CASE("resolve: what a log cannot be") {
     const auto service = [](const std::string& lines) {
         return said(
@@ -736,6 +782,18 @@ TEST_CASE("resolve: what a log cannot be") {
     CHECK(service("log = { file = \"/l\", soft = \"2M\", hard = \"1M\" }") ==
             "error: hard is above 0, and soft is not above it\n");
     CHECK(service("log = { soft = \"2M\" }").starts_with("error: the log file has no name"));
+    CHECK(service("log = { file = \"/l/l\", soft = \"1M\", keep = 3 }") ==
+            "error: a file that is rotated does not fill up: write either soft and hard or "
+            "rotate_size\n");
+    CHECK(service("log = { file = \"/l/l\", rotate_size = \"4095\" }") ==
+            "error: rotate_size is at least 4K\n");
+    CHECK(service("log = { file = \"/l/l\", rotate_age = \"999ms\" }") ==
+            "error: rotate_age is at least 1s\n");
+    CHECK(service("log = { file = \"/l\", rotate_age = \"1h\" }") ==
+            "error: a file that is rotated lies in a directory below /\n");
+    CHECK(service("log = { file = \"/l/l\", keep = -1 }") ==
+            "error: keep is a number of files, 0 to 100000\n");
+    CHECK(service("log = { file = \"/l/l\", compress = 1 }").starts_with("error: compress"));
     CHECK(service("log = { file = \"/l\", size = 2 }")
                     .starts_with("error: a log file has no key \"size\""));
     CHECK(service("log_refused = [\"pid\"]") ==

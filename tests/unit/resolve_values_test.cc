@@ -56,30 +56,45 @@ TEST_CASE("values: numbers and bounds say their range, their unit or what they a
                     "2:16 error: \"-5s\" is not a duration [write a number and a unit, such as "
                     "\"250ms\" or \"1h30m\"]\n"},
             {"stop_timeout = \"5\"", "2:16 error: \"5\" has no unit [write \"5s\"]\n"},
-            {"stop_timeout = true", "2:16 error: stop_timeout is text, not true or false\n"},
+            {"stop_timeout = true",
+                    "2:16 error: stop_timeout is text, not true or false [it takes a duration "
+                    "like "
+                    "\"250ms\" or \"1h30m\", \"0s\" to \"1d\"]\n"},
             {"listen = \"tcp:22\"\nsend_buffer = -1", "3:15 error: send_buffer is negative\n"},
             {"listen = \"tcp:22\"\nsend_buffer = 0",
                     "3:15 error: send_buffer is out of range [from 1 to 2147483647]\n"},
             {"listen = \"tcp:22\"\nsend_buffer = \"3G\"",
                     "3:15 error: send_buffer is out of range [from 1 to 2147483647]\n"},
             {"listen = \"tcp:22\"\nsend_buffer = true",
-                    "3:15 error: send_buffer is text, not true or false\n"},
+                    "3:15 error: send_buffer is text, not true or false [it takes a size like "
+                    "\"512K\", \"1\" to \"2147483647\"]\n"},
             {"listen = \"tcp:22\"\nsend_buffer = \"9999999999G\"",
                     "3:15 error: send_buffer is out of range [from 1 to 2147483647]\n"},
-            {"umask = true", "2:9 error: umask is text, not true or false\n"},
+            {"umask = true",
+                    "2:9 error: umask is text, not true or false [it takes permissions like "
+                    "\"0660\"]\n"},
             {"listen = \"tcp:22\"\nrate = 0",
                     "3:8 error: rate = 0 would let nobody in [write \"unlimited\" for no "
                     "bound]\n"},
             {"listen = \"tcp:22\"\nrate = -1", "3:8 error: rate is negative\n"},
             {"listen = \"tcp:22\"\nrate = { limit = \"5/s\", bust = 1 }",
                     "3:25 error: unknown key \"bust\" in rate [did you mean \"burst\"?]\n"},
-            {"listen = \"tcp:22\"\nrate = []", "3:8 error: rate is text, not a list\n"},
+            {"listen = \"tcp:22\"\nrate = []",
+                    "3:8 error: rate is text, not a list [it takes a rate like \"50/s\", { "
+                    "limit, burst, pause } or \"unlimited\"]\n"},
             {"cpu_affinity = [1.5]",
-                    "2:17 error: cpu_affinity is text, not a number with a fraction\n"},
+                    "2:17 error: cpu_affinity is text, not a number with a fraction [it takes "
+                    "a list of numbers and ranges]\n"},
             {"ionice = \"realtime:-1\"",
                     "2:10 error: \"realtime:-1\" is not a disk priority [write \"idle\", "
                     "\"best-effort:0\" to \"best-effort:7\" or \"realtime:0\" to "
                     "\"realtime:7\"]\n"},
+            {"listen = \"udp:1\"\ncpu_max = \"1.5\"",
+                    "3:11 error: \"1.5\" is not a share of processors [write \"50%\", or "
+                    "\"200%\" for two of them]\n"},
+            {"listen = \"udp:1\"\ncpu_max = \"0%\"",
+                    "3:11 error: \"0%\" is not a share of processors [write \"50%\", or "
+                    "\"200%\" for two of them]\n"},
             {"ionice = 3", "2:10 error: ionice is text, not an integer [write \"3\"]\n"},
             {"rlimits = { nofil = 5 }",
                     "2:13 error: \"nofil\" is not a resource limit [did you mean "
@@ -133,7 +148,9 @@ TEST_CASE("values: words, paths, names and commands") {
             {"listen = \"tcp:22\"\ntcp_wrappers = \"a b\"",
                     "3:16 error: \"a b\" is not a name for hosts.allow [write true for the "
                     "program's own name]\n"},
-            {"exec = true", "2:8 error: exec is text, not true or false\n"},
+            {"exec = true",
+                    "2:8 error: exec is text, not true or false [it takes a program and its "
+                    "arguments, a list or text]\n"},
             {"runtime_directory = \"a/../b\"",
                     "2:21 error: \"a/../b\" is not a directory's name\n"},
             {"runtime_directory = \"\"", "2:21 error: \"\" is not a directory's name\n"},
@@ -164,24 +181,24 @@ TEST_CASE("values: places for output and log lines, and hours") {
                     "\"file:/var/log/x\"]\n"},
             {"stderr = \"syslog\"",
                     "2:10 error: \"syslog\" is not a value of stderr [write \"log\", "
-                    "\"socket\", \"null\" or \"file:/path\"]\n"},
+                    "\"pipe\", \"socket\", \"null\" or \"file:/path\"]\n"},
             {"stderr = \"file:rel\"",
                     "2:10 error: \"file:rel\" is not a value of stderr [write \"log\", "
-                    "\"socket\", \"null\" or \"file:/path\"]\n"},
+                    "\"pipe\", \"socket\", \"null\" or \"file:/path\"]\n"},
             {"stderr = \"file:\"",
                     "2:10 error: \"file:\" is not a value of stderr [write \"log\", "
-                    "\"socket\", \"null\" or \"file:/path\"]\n"},
+                    "\"pipe\", \"socket\", \"null\" or \"file:/path\"]\n"},
             {"log = \"x\"",
                     "2:7 error: \"x\" is not a place for the log [write \"stderr\", "
                     "\"syslog\", \"syslog:local4.info\", \"journal\", \"file:/path\" or { file "
-                    "= \"/path\", hard = \"10M\" }]\n"},
+                    "= \"/path\", rotate_size = \"10M\" }]\n"},
             {"log = { file = \"rel\" }",
                     "2:16 error: file must be an absolute path [write \"/rel\" with all its "
                     "folders]\n"},
             {"log = \"syslog:nosuch\"",
                     "2:7 error: \"syslog:nosuch\" is not a place for the log [write "
                     "\"stderr\", \"syslog\", \"syslog:local4.info\", \"journal\", "
-                    "\"file:/path\" or { file = \"/path\", hard = \"10M\" }]\n"},
+                    "\"file:/path\" or { file = \"/path\", rotate_size = \"10M\" }]\n"},
             {"log_admitted = [\"pid\", \"attempt\"]",
                     "2:24 error: \"attempt\" is not a value of log_admitted [write some of "
                     "\"pid\" \"host\" \"user\" \"exit\" \"duration\" \"traffic\"]\n"},
@@ -246,7 +263,7 @@ TEST_CASE("values: addresses of listeners, and what a relay can serve") {
                     "2:10 error: \"tcp\" is not an address [write \"tcp:PORT\"]\n"},
             {"listen = \"ftp:22\"",
                     "2:10 error: \"ftp\" is not a kind of address [the kinds are tcp tcp4 tcp6 "
-                    "udp udp4 udp6 unix unixgram seqpacket fifo vsock]\n"},
+                    "udp udp4 udp6 unix unixgram seqpacket fifo vsock mqueue netlink]\n"},
             {"listen = \"tcp:[::1:22\"",
                     "2:10 error: the ']' of the IPv6 address is missing\n"},
             {"listen = \"tcp:[]:22\"",

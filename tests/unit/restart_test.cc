@@ -220,3 +220,42 @@ TEST_CASE("restart: a failure of no policy's concern still counts for the next j
     CHECK(judge_end(plan, end_of(EndKind::clean), tally, at(0s)).event == LifeEvent::finish);
     CHECK(tally.failures == 0);
 }
+
+TEST_CASE("restart: what was stopped for nobody needed it rests until somebody does") {
+    for (const Restart restart : {Restart::no, Restart::on_failure, Restart::always}) {
+        LifePlan plan;
+        plan.restart = restart;
+        RestartTally tally{3, 0, 0};
+        const Verdict verdict = judge_end(plan, {.kind = EndKind::idle}, tally, Mono(1000s));
+        CHECK(verdict.event == LifeEvent::rest);
+        CHECK(tally.failures == 0);
+    }
+}
+
+TEST_CASE("restart: what is replaced has its successor at once, and that is no failure") {
+    for (const Restart restart : {Restart::no, Restart::on_failure, Restart::always}) {
+        LifePlan plan;
+        plan.restart = restart;
+        plan.restart_limit = Frequency{1, 10s};
+        RestartTally tally;
+        for (int i = 0; i < 3; ++i) {
+            const Verdict verdict =
+                    judge_end(plan, {.kind = EndKind::recycled}, tally, Mono(1000s));
+            CHECK(verdict.event == LifeEvent::retry);
+            CHECK(verdict.pause == 0s);
+        }
+        CHECK(tally.failures == 0);
+        const Verdict ordered = judge_end(
+                plan, {.kind = EndKind::recycled, .wanted = false}, tally, Mono(1000s));
+        CHECK(ordered.event == LifeEvent::rest);
+    }
+    CHECK((is_good_end(EndKind::recycled) && is_good_end(EndKind::idle)));
+    CHECK_FALSE(is_good_end(EndKind::unhealthy));
+}
+
+TEST_CASE("restart: a failed health check is superd's doing, and counts as a failure") {
+    CHECK(is_superds_doing(EndKind::unhealthy));
+    CHECK(restarts_after(Restart::on_failure, EndKind::unhealthy));
+    CHECK(restarts_after(Restart::on_abnormal, EndKind::unhealthy));
+    CHECK_FALSE(restarts_after(Restart::on_success, EndKind::unhealthy));
+}

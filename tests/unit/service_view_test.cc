@@ -262,6 +262,10 @@ TEST_CASE("view: what depends on a service may go on when all of it is ready") {
         made.plan.life.ready.kind = step.ready;
         made.service.plan = std::make_shared<const ServicePlan>(made.plan);
         made.service.instances.push_back(std::make_unique<Instance>());
+        for (const auto& instance : made.service.instances) {
+            instance->own = std::make_unique<LifeRecord>();
+            instance->record = instance->own.get();
+        }
         made.service.instances[0]->state = step.first;
         made.service.instances[1]->state = step.second;
         CAPTURE(life_state_name(step.first), life_state_name(step.second));

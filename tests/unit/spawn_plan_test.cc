@@ -214,3 +214,15 @@ TEST_CASE("spawn plan: a launch without all listeners has the names of its own")
     CHECK(part->argv == whole->argv);
     CHECK(part->fixed_environment == whole->fixed_environment);
 }
+
+TEST_CASE("spawn plan: a command beside the program is not in the program's pid namespace") {
+    ServicePlan service = service_of();
+    service.exec.sandbox.private_pids = true;
+    service.exec.sandbox.private_tmp = true;
+    const auto plan = make_spawn_plan(service, {});
+    CHECK(plan->sandbox.private_pids);
+    const auto command = with_command(plan, {"/bin/kill", "-HUP"});
+    CHECK_FALSE(command->sandbox.private_pids);
+    CHECK(command->sandbox.private_tmp);
+    CHECK(command->program == "/bin/kill");
+}

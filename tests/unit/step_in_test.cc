@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "sys/step_in.h"
 
+#include <unistd.h>
+
+#include "sys/kin.h"
+#include "sys/pid_namespace.h"
+
 #include "support/catch.h"
 
 using namespace superd;
@@ -24,7 +29,16 @@ TEST_CASE("step in: a call comes back from its text") {
 
 TEST_CASE("step in: what superd never says is no call") {
     for (const char* text : {"", "3", "3 0 0 1 1", "3 0 0 1 1 0 0", "2 0 0 1 1 0",
-                 "9999 0 0 1 1 0", "3 3 0 1 1 0", "3 0 7 1 1 0", "3 0 0 4294967296 1 0",
+                 "9999 0 0 1 1 0", "3 3 0 1 1 0", "3 0 99 1 1 0", "3 0 0 4294967296 1 0",
                  "3 0 0 1 1 -1", "3  0 0 1 1 0", "x 0 0 1 1 0", "3 0 0 1 1 4294967296"})
         CHECK_FALSE(StepInCall::parse(text));
+}
+
+TEST_CASE("pid namespace: only the first process of one watches over it") {
+    if (::getpid() != 1) CHECK(watch_over_namespace() == 2);
+}
+
+TEST_CASE("kin: outside of any other namespace a process has one number") {
+    CHECK(pid_inside(::getpid()) == ::getpid());
+    CHECK(pid_inside(0) == 0);
 }

@@ -33,9 +33,9 @@ struct Bench : Supervised {
     // "denied LINE: sentence", the line being that of superd.toml.
     [[nodiscard]] std::string explain(
             const std::string& name, const std::string& from, Wall at = Wall{}) const {
-        const auto peer = parse_endpoint(from);
-        REQUIRE(peer);
-        const auto said = supervisor->explain(name, *peer, at);
+        const auto asker = parse_asker(from);
+        REQUIRE(asker);
+        const auto said = supervisor->explain(name, *asker, at);
         if (!said) return "(none)";
         const auto colon = said->rule.rfind(':');
         const std::string line =
@@ -93,6 +93,8 @@ TEST_CASE("explain: who is asked about without a group is not in root's") {
     CHECK(bench.explain("u", "uid:1000").starts_with("not_allowed 5: "));
     CHECK(bench.explain("u", "uid:1000,gid:0").starts_with("admitted 5: "));
     CHECK(bench.explain("u", "uid:1000,gid:100").starts_with("not_allowed 5: "));
+    CHECK(bench.explain("u", "uid:1000,gid:100,groups:100+0").starts_with("admitted 5: "));
+    CHECK(bench.explain("u", "uid:1000,gid:100,groups:100+1").starts_with("not_allowed 5: "));
     CHECK(bench.explain("u", "uid:77").starts_with("admitted 5: "));
 }
 
@@ -164,10 +166,10 @@ TEST_CASE("why: each state names its cause, its place in the file, and what chan
                 service("off", std::string(handler) + "enabled = false\n") +
                 service("m", std::string(handler) + "start = \"manual\"\n") +
                 service("fails", "exec = [\"/nonexistent/program\"]\n"));
-    CHECK(bench.why_has("h", "h is listening, defined at "));
+    CHECK(bench.why_has("h", "h is listening.\nIt is defined at "));
     CHECK(bench.why_has("h", "superd.toml:1.\n"));
     CHECK(bench.why_has("h", "tcp:127.0.0.1:0 is listening.\n"));
-    CHECK(bench.why_has("off", "off is disabled: enabled = false, defined at "));
+    CHECK(bench.why_has("off", "off is disabled: enabled = false.\nIt is defined at "));
     CHECK(bench.why_has("off", "superctl enable it, or superctl start it for now.\n"));
     CHECK(bench.why_has("m", "m is stopped: start = \"manual\""));
     CHECK_FALSE(bench.why_has("m", "again"));  // nobody has stopped it

@@ -7,6 +7,11 @@ leave TEXT    the same, by a child in a session of its own
 reloads       RELOADING=1, with the time
 barrier       BARRIER=1 with a descriptor; PATH.barrier is made once that was closed
 flood COUNT   so many STATUS messages
+store NAME KIND LINES   FDSTORE=1 with a memfd that has the name in it, a listening socket, one end of a pipe whose
+              other end stays here, or 100 memfds; LINES as in say
+hang          closes the other ends of such pipes
+twice         FDSTORE=1 with a descriptor that was found at the start
+stored        to PATH.stored: what was found at the start, a line each: name, what it is, its contents
 write N       a newline to descriptor N
 listen PORT   on a TCP port of loopback, or a path
 environment   to PATH.environment, and the open descriptors to PATH.descriptors
@@ -19,11 +24,13 @@ import os
 import select
 import signal
 import socket
+import stat
 import sys
 import time
 
 path = sys.argv[1]
 listeners = []
+ends = []
 
 
 def send(text, ancillary=()):
@@ -72,6 +79,41 @@ def listen(where):
     listeners.append(out)
 
 
+def store(name, kind, lines):
+    if kind == "memfd":
+        fds = [os.memfd_create(name)]
+        os.write(fds[0], name.encode())
+    elif kind == "listen":
+        out = socket.create_server(("127.0.0.1", 0))
+        fds = [out.detach()]
+    elif kind == "pipe":
+        reader, writer = os.pipe()
+        ends.append(reader)
+        fds = [writer]
+    else:
+        fds = [os.memfd_create(name) for _ in range(100)]
+    hand_over(f"FDNAME={name}" + ("|" + lines if lines else ""), fds)
+    for fd in fds:
+        os.close(fd)
+
+
+def hand_over(lines, fds):
+    send("FDSTORE=1|" + lines, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))])
+
+
+def found():
+    names = os.environ.get("LISTEN_FDNAMES", "").split(":") if "LISTEN_FDS" in os.environ else []
+    assert len(names) == int(os.environ.get("LISTEN_FDS", "0")), names
+    assert not names or os.environ["LISTEN_PID"] == str(os.getpid())
+    for number, name in enumerate(names, 3):
+        if stat.S_ISSOCK(os.fstat(number).st_mode):
+            yield name, "socket", socket.socket(fileno=os.dup(number)).getsockname()[1]
+        elif stat.S_ISFIFO(os.fstat(number).st_mode):
+            yield name, "pipe", ""
+        else:
+            yield name, "file", os.pread(number, 100, 0).decode()
+
+
 def obey(line):
     word, _, rest = line.strip().partition(" ")
     if word == "say":
@@ -86,6 +128,15 @@ def obey(line):
     elif word == "flood":
         for i in range(int(rest)):
             send(f"STATUS=flood {i}")
+    elif word == "store":
+        store(*(rest.split(" ", 2) + [""])[:3])
+    elif word == "hang":
+        while ends:
+            os.close(ends.pop())
+    elif word == "twice":
+        hand_over("FDNAME=twice", [3])
+    elif word == "stored":
+        put(".stored", "".join(f"{name} {kind} {what}\n" for name, kind, what in found()))
     elif word == "write":
         os.write(int(rest), b"\n")
     elif word == "listen":
