@@ -201,7 +201,7 @@ def test_somebody_elses_queue():
 
 
 @needs_root
-@covers("listen.receive_buffer")
+@covers("receive_buffer")
 def test_netlink():
     """netlink: what the kernel tells a group starts a worker, which gets the socket"""
     listen = ', receive_buffer = "64K", pass_credentials = true'
