@@ -16,6 +16,14 @@ ASKED = {"WATCHDOG_USEC": str(int(PERIOD * 1e6))}
 HELLO = '[service.hello]\nlisten = "tcp:127.0.0.1:2000"\nexec = {}\nuser = "nobody"\n'
 
 
+def close_kept(control):
+    """superd gives its listeners to be kept; held here, they would answer for the next superd."""
+    for level, kind, data in control:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            for fd in struct.unpack(f"{len(data) // 4}i", data):
+                os.close(fd)
+
+
 class Pings:
     """What comes to NOTIFY_SOCKET, and from whom."""
 
@@ -29,6 +37,7 @@ class Pings:
         pids = set()
         while count > 0:
             text, control, _, _ = self.notify.recvmsg(4096, 256)
+            close_kept(control)
             if text != b"WATCHDOG=1\n":
                 continue
             count -= 1
@@ -55,14 +64,13 @@ def test_pings():
     text = HELLO.format(shell(script)) + 'pass_environment = ["WATCHDOG_USEC", "WATCHDOG_PID"]\n'
     # The pid stays over exec.
     named = ["/bin/sh", "-c", 'WATCHDOG_PID=$$ exec "$@"', "sh"]
-    with notify_socket() as notify:
-        pings = Pings(notify)
-        for prefix in ([], named):
-            begin = time.monotonic()
-            with Superd(text, env=ASKED, prefix=prefix, notify=notify) as d:
-                expect(pings.wait(5), {d.guard})
-                assert time.monotonic() - begin > PERIOD * 0.7, "four in a period, not more"
-                expect(ask(2000), b"usec= pid=\n")
+    for prefix in ([], named):
+        begin = time.monotonic()
+        # A socket of its own: a listener that lies in it unread would keep the port for itself.
+        with notify_socket() as notify, Superd(text, env=ASKED, prefix=prefix, notify=notify) as d:
+            expect(Pings(notify).wait(5), {d.guard})
+            assert time.monotonic() - begin > PERIOD * 0.7, "four in a period, not more"
+            expect(ask(2000), b"usec= pid=\n")
 
 
 @needs_root
