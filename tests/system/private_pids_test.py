@@ -73,6 +73,7 @@ def test_presets():
         expect(answer["pid"], 2)
         assert answer["tries"]["namespace:pid"] != os.readlink("/proc/self/ns/pid")
         assert answer["tries"]["write:/proc/sys/kernel/hostname"] in ("EROFS", "EACCES")
+        wait_until(lambda: not first_processes(), what="the end of the first process")
 
 
 @needs_root
