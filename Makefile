@@ -23,7 +23,7 @@ endif
 LIB_base    = result fd text signals units address host_name packet packet_socket
 LIB_config  = plan diagnostics tree toml_scan toml_explain toml file loader options options_render foreign netlink_families address_spec target_spec \
 	report values values_special values_limits values_life values_health values_when values_log values_warm values_sandbox capabilities system_calls system_call_groups sandbox_presets dynamic_users nss host environment_file written inherit networks resolve resolve_listeners \
-	resolve_admission resolve_identity resolve_process resolve_warm resolve_pool resolve_copies resolve_life resolve_sandbox resolve_when resolve_upkeep resolve_relay resolve_proxy resolve_daemon resolve_check resolve_log resolve_announce conflicts order_graph dependencies codec diff plan_json config \
+	resolve_admission resolve_identity resolve_process resolve_warm resolve_pool resolve_copies resolve_life resolve_sandbox resolve_when resolve_upkeep resolve_relay resolve_proxy resolve_tls tls_findings resolve_daemon resolve_check resolve_log resolve_announce conflicts order_graph dependencies codec diff plan_json config \
 	import import_host import_report import_settle import_share import_write \
 	import_hosts_access import_xinetd import_xinetd_scan import_xinetd_compat import_xinetd_read import_xinetd_values import_xinetd_map import_xinetd_run import_xinetd_admit \
 	import_inetd import_inetd_block import_inetd_fields import_inetd_program import_inetd_service import_inetd_text \
@@ -35,23 +35,26 @@ LIB_sys     = kin open_file sock_diag stillness http_reply http_client notify no
 	confine mounts namespaces pid_namespace landlock cgroup ident ident_client lookups resolve_channel resolve_server take_over \
 	announce_channel announce_server rpc_registry rpc_listing rpc_backend rpcbind \
 	avahi_services avahi_bus avahi_backend
-LIB_relay   = protocol channel wheel poller builtins conduit conversation talk asking preface access_list source_rates datagrams flows pump proxy_header proxy_reader proxy_preface sandbox relay
+LIB_relay   = protocol channel wheel poller builtins conduit conversation talk asking preface access_list source_rates datagrams flows pump proxy_header proxy_reader proxy_preface tls_pump profiles sandbox relay
+LIB_tls     = material context session check
 LIB_loop    = loop
-LIB_engine  = scaling own_programs records kept_listeners warm warming proxying descriptor_store exiting following arrivals idling recycling checkups watches heartbeat groups config_reader errand upgrader upgrading service doors directories outputs processes relays relay_processes supervisor accepting relaying relaying_datagrams living hearing commanding contact waiters workers ending reloading last_good orders status given_users recovering farewells \
+LIB_engine  = scaling own_programs records kept_listeners warm warming proxying tls_files securing descriptor_store exiting following arrivals idling recycling checkups watches heartbeat groups config_reader errand upgrader upgrading service doors directories outputs processes relays relay_processes supervisor accepting relaying relaying_datagrams living hearing commanding contact waiters workers ending reloading last_good orders status given_users recovering farewells \
 	resolver \
 	pools pooling rolling holding deny_list denying announcer announcing timers timing ordering lining_up upstreams target_names
 LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_import ctl_upgrade ctl_logs ctl_look ctl_sandbox ctl_tell ctl_try documents endpoint frame_gate install names object render server session switches wait_for \
 	ctl_deny
 
-LAYERS = base config policy log sys relay loop engine control
+LAYERS = base config policy log sys tls relay loop engine control
 LIB_SOURCES = $(foreach layer,$(LAYERS),$(patsubst %,src/$(layer)/%.cc,$(LIB_$(layer))))
 
 # program: its main, src/cmd/NAME.cc. superd goes to sbin, superctl to bin, others to libexec/superd.
-PROGRAMS = superd superctl superd-log superd-relay superd-resolve superd-exec superd-announce
+PROGRAMS = superd superctl superd-log superd-relay superd-tls superd-resolve superd-exec superd-announce
 PROGRAM_LIBS = $(UV_LIBS) $(TOML_LIBS) $(SYSTEMD_LIBS) $(SECCOMP_LIBS) $(FMT_LIBS) -lpthread
 # libtirpc is for superd-announce alone; -l is taken where something asks for it.
 $(BUILD)/superd-announce: PROGRAM_LIBS += $(TIRPC_LIBS)
 $(BUILD)/superd-log $(BUILD)/unit: PROGRAM_LIBS += $(ZLIB_LIBS)
+# OpenSSL is for those alone that speak TLS or look at certificates: never for superd itself.
+$(BUILD)/superd-relay $(BUILD)/superd-tls $(BUILD)/unit: PROGRAM_LIBS += $(OPENSSL_LIBS)
 
 # One protocol served in every way: contrib/zen/NAME.cc, one source each and nothing of src.
 ZEN = zen_handler zen_worker zen_single zen_threads zen_processes zen_loop zen_uv zen_coroutines zen_cores zen_ask zen_load
@@ -62,7 +65,7 @@ TEST_PROGRAMS = report fake_avahi silent
 
 UNIT_base    = packet fd text units address \
 	host_name
-UNIT_config  = manual diagnostics toml loader address_spec target_spec options foreign resolve resolve_relay resolve_proxy resolve_announce inheritance networks codec diff config import_hosts_access import_xinetd import_samples import_write \
+UNIT_config  = manual diagnostics toml loader address_spec target_spec options foreign resolve resolve_relay resolve_proxy resolve_tls resolve_announce inheritance networks codec diff config import_hosts_access import_xinetd import_samples import_write \
 	import_inetd import_inetd_samples import_systemd import_xinetd_report import_systemd_report import_inetd_report resolve_values dynamic_users resolve_life resolve_copies resolve_warm resolve_when resolve_upkeep order_graph resolve_sandbox system_calls every_option import_host
 UNIT_policy  = access_index warm idleness health pool rolling listen_environment admission backoff hours log_limiter rate sources environment spawn_plan exec_spec \
 	denials targets exit_when life restart notice calendar
@@ -95,7 +98,7 @@ PATHS = -DSUPERD_LIBEXECDIR='"$(HELPERS_DIR)"' -DSUPERD_SYSCONFDIR='"$(sysconfdi
 	-DSUPERD_LOCALSTATEDIR='"$(localstatedir)"' -DSUPERD_RUNSTATEDIR='"$(runstatedir)"'
 system_headers = $(patsubst -I%,-isystem %,$(1))
 ALL_CXXFLAGS = -std=c++20 -D_GNU_SOURCE -Isrc \
-	$(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(SYSTEMD_CFLAGS) $(TIRPC_CFLAGS) $(SECCOMP_CFLAGS) $(ZLIB_CFLAGS) $(FMT_CFLAGS)) \
+	$(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(SYSTEMD_CFLAGS) $(TIRPC_CFLAGS) $(SECCOMP_CFLAGS) $(ZLIB_CFLAGS) $(OPENSSL_CFLAGS) $(FMT_CFLAGS)) \
 	$(WARNINGS) $(HARDENING) $(ASSERTIONS) -MMD -MP $(CXXFLAGS) $(SANITIZE)
 ALL_LDFLAGS = $(LINK_HARDENING) $(SANITIZE) $(LDFLAGS)
 
@@ -386,7 +389,7 @@ unitdir = $(prefix)/lib/systemd/system
 sysusersdir = $(prefix)/lib/sysusers.d
 tmpfilesdir = $(prefix)/lib/tmpfiles.d
 exampledir = $(docdir)/examples
-MANUALS = man/superd.8 man/superctl.8 man/superd-relay.8 man/superd-announce.8 man/superd.toml.5 man/superd-import.7
+MANUALS = man/superd.8 man/superctl.8 man/superd-relay.8 man/superd-tls.8 man/superd-announce.8 man/superd.toml.5 man/superd-import.7
 
 # The option list of superd.toml(5), from the options table.
 .PHONY: manual
@@ -415,6 +418,7 @@ PLACED = etc/superd.service $(unitdir)/superd.service \
 	man/superd.8 $(mandir)/man8/superd.8 \
 	man/superctl.8 $(mandir)/man8/superctl.8 \
 	man/superd-relay.8 $(mandir)/man8/superd-relay.8 \
+	man/superd-tls.8 $(mandir)/man8/superd-tls.8 \
 	man/superd-announce.8 $(mandir)/man8/superd-announce.8 \
 	man/superd.toml.5 $(mandir)/man5/superd.toml.5 \
 	man/superd-import.7 $(mandir)/man7/superd-import.7

@@ -19,6 +19,7 @@
 #include "config.h"
 #include "relay/relay.h"
 #include "relay/sandbox.h"
+#include "tls/context.h"
 
 namespace {
 
@@ -78,6 +79,7 @@ int main(int argc, char** argv) {
                 stderr);
         return usage_error;
     }
+    superd::begin_openssl();
     ::tzset();  // daytime's; the zone's file is out of reach from here on
     const auto sandbox = superd::enter_sandbox(*options);
     if (!sandbox) {

@@ -67,17 +67,6 @@ int check_file(const DaemonOptions& options) {
     return 0;
 }
 
-// superd-log or its like beside this program (a build tree), else where it was installed to.
-std::string find_own_program(const std::string& name) {
-    std::array<char, 4096> self{};
-    const ssize_t length = ::readlink("/proc/self/exe", self.data(), self.size() - 1);
-    std::string path(self.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
-    path = path.substr(0, path.rfind('/')) + '/' + name;
-    if (::access(path.c_str(), X_OK) == 0) return path;
-    path = SUPERD_LIBEXECDIR "/" + name;
-    return ::access(path.c_str(), X_OK) == 0 ? path : "";
-}
-
 IdentityPlan own_identity(const char* name) {
     IdentityPlan identity;
     if (!is_root()) return identity;

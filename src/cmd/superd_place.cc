@@ -97,13 +97,24 @@ const Error no_plan{
 
 }  // namespace
 
+std::string find_own_program(const std::string& name) {
+    std::array<char, 4096> self{};
+    const ssize_t length = ::readlink("/proc/self/exe", self.data(), self.size() - 1);
+    std::string path(self.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+    path = path.substr(0, path.rfind('/')) + '/' + name;
+    if (::access(path.c_str(), X_OK) == 0) return path;
+    path = SUPERD_LIBEXECDIR "/" + name;
+    return ::access(path.c_str(), X_OK) == 0 ? path : "";
+}
+
 ReadOptions read_options_of(const DaemonOptions& options) {
     return {.path = options.file,
             .as = options.as,
             .copies = {},
             .dynamic_users = {},
             .root = is_root(),
-            .check_ownership = is_root()};
+            .check_ownership = is_root(),
+            .tls_program = find_own_program("superd-tls")};
 }
 
 // What a superd of another version kept may be a plan that this one cannot read; the files that

@@ -36,6 +36,9 @@ using PlaceOrStatus = tl::expected<Place, int>;
 // and the plan on 3. Prints one line; returns the exit status.
 [[nodiscard]] int check_state(const DaemonOptions& options);
 
+// superd-log or its like beside this program (a build tree), else where it was installed to.
+[[nodiscard]] std::string find_own_program(const std::string& name);
+
 [[nodiscard]] ReadOptions read_options_of(const DaemonOptions& options);
 
 // A plan from the copies of the files that the last

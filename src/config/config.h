@@ -34,6 +34,7 @@ struct ReadOptions {
     bool check_ownership =
             false;  // refuse files that others can write (superd as root; not for `--as`)
     std::vector<ScaledCopies> scaled{};
+    std::string tls_program{};  // superd-tls, which looks at certificates; empty: nobody does
 };
 
 // Copies of one service at most.

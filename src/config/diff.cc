@@ -213,6 +213,23 @@ ServiceDiff diff_service(const ServicePlan& from, const ServicePlan& to) {
     return diff;
 }
 
+const TlsPlan* find_tls(const Plan& plan, const std::string& name) {
+    for (const TlsPlan& one : plan.tls)
+        if (one.name == name) return &one;
+    return nullptr;
+}
+
+// What a profile says is said of each service that names it.
+void note_tls(ServiceDiff& diff, const Plan& from, const Plan& to, const ServicePlan& service) {
+    for (const ListenerPlan& listener : service.listeners) {
+        const TlsPlan* before = find_tls(from, listener.tls);
+        const TlsPlan* after = find_tls(to, listener.tls);
+        if (before == nullptr || after == nullptr || same(*before, *after)) continue;
+        note(diff.keys, "tls");
+        if (diff.change == Change::keep) diff.change = Change::in_place;
+    }
+}
+
 }  // namespace
 
 bool same_socket(const ListenerPlan& a, const ListenerPlan& b) {
@@ -237,7 +254,8 @@ std::vector<ServiceDiff> diff_plans(const Plan& from, const Plan& to) {
         } else if (old == from.services.end() || (*fresh)->name < (*old)->name) {
             diffs.push_back({(*fresh++)->name, Change::added, {}, false});
         } else {
-            diffs.push_back(diff_service(**old++, **fresh++));
+            diffs.push_back(diff_service(**old++, **fresh));
+            note_tls(diffs.back(), from, to, **fresh++);
         }
     }
     return diffs;

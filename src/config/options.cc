@@ -148,6 +148,9 @@ constexpr std::array table{
     Option{.key = "proxy_protocol", .type = T::proxy_protocol, .where = own | in_listener, .modes = for_connections,
         .kinds = tcp | kind(ListenerKind::unix_stream), .effect = Effect::at_once,
         .help = "Connections from the proxies in from begin with a header of the PROXY protocol, which superd reads: { from = [\"10.0.0.0/8\"], version = 1, 2 or \"any\", required = true, timeout = \"10s\" }; admission, environment and log are then about the client that it names, and with required nobody else may connect."},
+    Option{.key = "tls", .type = T::tls, .where = own | in_listener, .modes = for_handler | for_redirect,
+        .kinds = tcp | kind(ListenerKind::unix_stream) | kind(ListenerKind::vsock), .effect = Effect::at_once,
+        .help = "TLS, ended by superd: a handler starts when the handshake is complete, speaks in the clear on a socket pair and finds SSL_PROTOCOL and its like in its environment; the name of a [tls.NAME], or a table of the same keys."},
     Option{.key = "idle_timeout", .type = T::time_bound, .where = inherited,
         .modes = for_builtin | for_redirect, .effect = Effect::at_once,
         .default_text = R"("10m" for a builtin; for a redirect "unlimited", over UDP "1m")", .low = 10, .high = 30 * day_ms,
@@ -600,6 +603,33 @@ constexpr std::array table{
     Option{.key = "remove_on_stop", .type = T::boolean, .where = node, .modes = for_listeners,
         .kinds = paths | queue, .effect = Effect::at_once, .default_text = "true; false for a message queue",
         .systemd = "RemoveOnStop", .help = "Remove the socket, FIFO or message queue when it is closed; a queue with all that is in it."},
+
+    // ---- TLS profiles
+    Option{.key = "certificate", .type = T::path_list, .where = in_tls, .modes = for_all_modes, .effect = Effect::at_once,
+        .help = "Files in PEM with a certificate and the chain behind it; of several, such as one for ECDSA and one for RSA, the first that the client can use is taken."},
+    Option{.key = "key", .type = T::path_list, .where = in_tls, .modes = for_all_modes, .effect = Effect::at_once,
+        .help = "The private key of each certificate, in the same order: PEM without a password, in files that others cannot read."},
+    Option{.key = "min_version", .type = T::choice, .where = in_tls, .modes = for_all_modes, .effect = Effect::at_once,
+        .default_text = R"("1.2")", .words = "1.0 1.1 1.2 1.3",
+        .help = "The oldest version of TLS that is spoken; below 1.2 only with weak = true."},
+    Option{.key = "max_version", .type = T::choice, .where = in_tls, .modes = for_all_modes, .effect = Effect::at_once,
+        .default_text = R"("1.3")", .words = "1.0 1.1 1.2 1.3",
+        .help = "The newest version of TLS that is spoken."},
+    Option{.key = "ciphers", .type = T::tls_words, .where = in_tls, .modes = for_all_modes, .effect = Effect::at_once,
+        .default_text = "ECDHE with AES-GCM or ChaCha20",
+        .help = "The cipher suites of TLS 1.2 and older in the order of preference, in OpenSSL's names: all must have forward secrecy and authenticated encryption, unless weak = true."},
+    Option{.key = "ciphersuites", .type = T::tls_words, .where = in_tls, .modes = for_all_modes, .effect = Effect::at_once,
+        .default_text = "OpenSSL's",
+        .help = "The cipher suites of TLS 1.3 in the order of preference."},
+    Option{.key = "groups", .type = T::tls_words, .where = in_tls, .modes = for_all_modes, .effect = Effect::at_once,
+        .default_text = R"("X25519:P-256:X448:P-521:P-384")",
+        .help = "The groups for the exchange of keys, in the order of preference."},
+    Option{.key = "weak", .type = T::boolean, .where = in_tls, .modes = for_all_modes, .effect = Effect::at_once,
+        .default_text = "false",
+        .help = "Whether what is weak is meant: versions before TLS 1.2, cipher suites without forward secrecy or authenticated encryption, small keys."},
+    Option{.key = "handshake_timeout", .type = T::duration, .where = in_tls, .modes = for_all_modes, .effect = Effect::at_once,
+        .default_text = R"("10s")", .low = 100, .high = 3'600'000,
+        .help = "How long the whole handshake may take before the connection is closed."},
 };
 
 // clang-format on
@@ -629,11 +659,13 @@ const Option* find_option(std::string_view key, Scope scope) {
 }
 
 const Option* find_option(std::string_view name) {
-    constexpr std::string_view listen = "listen.", daemon = "superd.", service = "service.";
+    constexpr std::string_view listen = "listen.", daemon = "superd.", service = "service.",
+                               tls = "tls.";
     if (name.starts_with(listen)) return find_option(name.substr(listen.size()), in_listener);
     if (name.starts_with(daemon)) return find_option(name.substr(daemon.size()), in_superd);
     if (name.starts_with(service)) return find_option(name.substr(service.size()), in_service);
-    for (const Scope scope : {in_service, in_superd, in_listener})
+    if (name.starts_with(tls)) return find_option(name.substr(tls.size()), in_tls);
+    for (const Scope scope : {in_service, in_superd, in_listener, in_tls})
         if (const Option* option = find_option(name, scope)) return option;
     return nullptr;
 }
@@ -641,18 +673,19 @@ const Option* find_option(std::string_view name) {
 std::string option_name(const Option& option) {
     if (option.where == in_superd) return "superd." + std::string(option.key);
     if (option.where == in_listener) return "listen." + std::string(option.key);
+    if (option.where == in_tls) return "tls." + std::string(option.key);
     return std::string(option.key);
 }
 
 const std::vector<std::string_view>& option_keys(Scope scope) {
     static const auto made = [] {
-        std::array<std::vector<std::string_view>, 64> keys;
-        for (const unsigned one : {1u, 2u, 4u, 8u, 16u, 32u})
+        std::array<std::vector<std::string_view>, 128> keys;
+        for (const unsigned one : {1u, 2u, 4u, 8u, 16u, 32u, 64u})
             for (const Option& option : table)
                 if (option.where & one) keys[one].push_back(option.key);
         return keys;
     }();
-    return made[scope & 63u];
+    return made[scope & 127u];
 }
 
 bool is_list(ValueType type) {
@@ -661,6 +694,7 @@ bool is_list(ValueType type) {
         case T::targets:
         case T::access:
         case T::proxy_tlvs:
+        case T::tls_words:
         case T::hours:
         case T::path_list:
         case T::directories:

@@ -71,7 +71,9 @@ enum class ValueType : std::uint8_t {
     services,        // names of other services
     health,          // { tcp, every, timeout ... }
     proxy_protocol,  // { from, version, required, timeout }
-    proxy_tlvs       // send_proxy_tlvs
+    proxy_tlvs,      // send_proxy_tlvs
+    tls,             // a profile's name, or its table
+    tls_words        // a list in OpenSSL's words
 };
 
 // Where a key may stand, as bits.
@@ -81,7 +83,8 @@ enum Scope : std::uint8_t {
     in_profile = 4,
     in_service = 8,
     in_override = 16,
-    in_listener = 32
+    in_listener = 32,
+    in_tls = 64
 };
 
 // For which modes a key means something, as bits.

@@ -64,6 +64,8 @@ constexpr std::array type_names{TypeName{T::text, "text"},
         TypeName{T::services, "a list of services"},
         TypeName{T::proxy_protocol, "{ from, version, required, timeout }"},
         TypeName{T::proxy_tlvs, "a list of words"},
+        TypeName{T::tls, "a profile's name or a table of [tls.NAME]'s keys"},
+        TypeName{T::tls_words, "a list of OpenSSL's names"},
         TypeName{T::health,
                 "a table of exec, tcp, http or unix, and every, timeout, start_delay, "
                 "failures, successes, action"}};
@@ -76,7 +78,7 @@ struct ScopeName {
 constexpr std::array scope_names{ScopeName{in_superd, "[superd]"},
         ScopeName{in_defaults, "[defaults]"}, ScopeName{in_profile, "[profile.NAME]"},
         ScopeName{in_service, "[service.NAME]"}, ScopeName{in_override, "[override.NAME]"},
-        ScopeName{in_listener, "a listener's table"}};
+        ScopeName{in_listener, "a listener's table"}, ScopeName{in_tls, "[tls.NAME]"}};
 
 std::string quoted_words(std::string_view words) {
     std::string text;
@@ -140,7 +142,8 @@ constexpr std::array topics{Topic{"log", in_superd, "The daemon"},
         Topic{"description", in_service, "What a service is"},
         Topic{"allow", in_service, "Who may come in"}, Topic{"user", in_service, "Processes"},
         Topic{"sandbox", in_service, "What processes may not do"},
-        Topic{"address", in_listener, "Listeners"}};
+        Topic{"address", in_listener, "Listeners"},
+        Topic{"certificate", in_tls, "TLS profiles"}};
 
 void begin_topic(std::string& out, const Option& option) {
     for (const Topic& topic : topics) {

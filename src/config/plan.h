@@ -22,6 +22,7 @@
 #include "config/plan_listener.h"
 #include "config/plan_log.h"
 #include "config/plan_process.h"
+#include "config/plan_tls.h"
 #include "config/plan_upkeep.h"
 #include "config/plan_warm.h"
 #include "config/plan_when.h"
@@ -191,14 +192,15 @@ struct Plan {
             files;  // absolute paths, the main file first; Origin::file points here
     DaemonPlan daemon;
     std::vector<NetworkPlan> networks;
+    std::vector<TlsPlan> tls;                                  // by name, sorted
     std::vector<CopiesPlan> copies;                            // by name, sorted
     std::vector<std::shared_ptr<const ServicePlan>> services;  // by name, sorted
 
     template <class P = Plan>
     static constexpr auto fields() {
         return std::tuple{Field{"files", &P::files}, Field{"superd", &P::daemon},
-                Field{"networks", &P::networks}, Field{"copies", &P::copies},
-                Field{"services", &P::services}};
+                Field{"networks", &P::networks}, Field{"tls", &P::tls},
+                Field{"copies", &P::copies}, Field{"services", &P::services}};
     }
 
     // "/etc/superd.toml:31"; "built-in" where the line is 0.

@@ -76,6 +76,7 @@ struct ListenerPlan {
     std::vector<std::string> join;  // multicast groups "239.1.2.3" or "ff02::1%eth0"
     bool pass_credentials = false;
     std::optional<ProxyProtocolPlan> proxy_protocol;
+    std::string tls;  // a profile of Plan::tls; empty: none
 
     std::optional<std::uint32_t> max_messages, message_size;  // mqueue
 
@@ -108,7 +109,7 @@ struct ListenerPlan {
                 Field{"fast_open", &P::fast_open}, Field{"broadcast", &P::broadcast},
                 Field{"mptcp", &P::mptcp}, Field{"congestion", &P::congestion},
                 Field{"join", &P::join}, Field{"pass_credentials", &P::pass_credentials},
-                Field{"proxy_protocol", &P::proxy_protocol},
+                Field{"proxy_protocol", &P::proxy_protocol}, Field{"tls", &P::tls},
                 Field{"max_messages", &P::max_messages},
                 Field{"message_size", &P::message_size}, Field{"mode", &P::mode},
                 Field{"owner", &P::owner}, Field{"group", &P::group},

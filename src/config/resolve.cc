@@ -320,6 +320,7 @@ std::shared_ptr<const ServicePlan> resolve_service(
     resolve_upkeep(context, input, *plan);
     if (plan->mode == Mode::handler) resolve_prestart(context, input, *plan);
     resolve_log(context, input, *plan);
+    check_tls(context, input, *plan);
     return plan;
 }
 
@@ -436,6 +437,7 @@ Plan resolve_document(const Document& document, const ReadOptions& options, Name
             resolve_networks(config.networks, options.check_ownership, values, diagnostics);
     for (const WrittenNetwork& network : config.networks)
         context.networks.insert(network.name);
+    resolve_tls_profiles(context);
     plan.daemon = resolve_daemon(context);
     check_sections(context);
     context.dynamic_users.remember(options.dynamic_users);
@@ -459,6 +461,10 @@ Plan resolve_document(const Document& document, const ReadOptions& options, Name
     check_rpc_conflicts(plan.services, report);
     check_dependencies(plan.services, report);
     check_log_files(plan, report);
+    check_tls_files(context);
+    plan.tls = std::move(context.tls);
+    std::sort(plan.tls.begin(), plan.tls.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
     std::sort(plan.services.begin(), plan.services.end(),
             [](const auto& a, const auto& b) { return a->name < b->name; });
     return plan;

@@ -39,6 +39,10 @@ struct ResolveContext {
     std::map<std::string, CopiesPlan, std::less<>> copies{};  // services with replicas
     std::vector<std::unique_ptr<Node>> made{};  // values of copies, with %i put in
     DynamicUsers dynamic_users{};
+    std::vector<TlsPlan> tls{};  // profiles
+    std::map<const Node*, std::string> tls_tables{};  // profiles without a name: theirs here
+    // Where the values of a profile's keys stand.
+    std::map<std::string, std::map<std::string, std::vector<Place>>> tls_places{};
 
     // "KEY needs root: REASON", where superd will not be root. False then.
     bool privileged(const Place& at, const std::string& what, const std::string& reason);
@@ -117,6 +121,16 @@ void resolve_relay(ResolveContext& context, ServiceInput& input, ServicePlan& pl
 // What proxy_protocol cannot go together with. After listeners and admission.
 void check_proxy_protocol(
         ResolveContext& context, const ServiceInput& input, const ServicePlan& plan);
+// [tls.NAME], into context.tls.
+void resolve_tls_profiles(ResolveContext& context);
+// The name of the profile that `tls` means; empty where it is wrong. owner: what a table without
+// a name is called.
+[[nodiscard]] std::string read_tls(
+        ResolveContext& context, const Node& node, const std::string& owner);
+// What tls cannot go together with. After all else of the service.
+void check_tls(ResolveContext& context, const ServiceInput& input, const ServicePlan& plan);
+// What superd-tls says of the profiles' files and words.
+void check_tls_files(ResolveContext& context);
 // send_proxy and send_proxy_tlvs of a redirect.
 void resolve_send_proxy(ResolveContext& context, const ServiceInput& input, ServicePlan& plan);
 // rpc, mdns: what others are told of the service. After its listeners.

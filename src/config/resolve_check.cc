@@ -18,6 +18,7 @@ void check_item(ResolveContext& context, const Option& option, const Node& node)
             break;
         case T::hours: static_cast<void>(values.hours(node)); break;
         case T::path_list: static_cast<void>(values.path(node, option.key)); break;
+        case T::tls_words: static_cast<void>(values.text(node, option.key)); break;
         case T::directories: static_cast<void>(values.directory_name(node, option.key)); break;
         case T::variables: static_cast<void>(values.variable_name(node)); break;
         case T::groups: static_cast<void>(read_group(context, node, option.key)); break;

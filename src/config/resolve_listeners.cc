@@ -73,7 +73,7 @@ class ListenerResolver {
 public:
     ListenerResolver(
             ResolveContext& context, const ServiceInput& service, const ListenerInput& input)
-            : context_(context), input_(input) {
+            : context_(context), service_(service.section.name), input_(input) {
         layers_.add_for_listener(service.layers);
         layers_.add(input.settings, Layer::listener);
     }
@@ -86,6 +86,8 @@ public:
         take_tcp_options();
         take_queue_options();
         take_proxy_protocol();
+        if (const Written* written = layers_.last("tls"))
+            plan_.tls = read_tls(context_, *written->node, service_ + "/" + plan_.address);
         take_node_options();
         check_privileges();
         return std::move(plan_);
@@ -278,6 +280,7 @@ private:
     }
 
     ResolveContext& context_;
+    const std::string& service_;
     const ListenerInput& input_;
     Layers layers_;
     ListenerPlan plan_;

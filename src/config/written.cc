@@ -12,8 +12,8 @@ namespace superd {
 namespace {
 
 constexpr std::size_t max_name = 63;
-constexpr std::array<std::string_view, 7> top_tables{
-        "include", "superd", "networks", "defaults", "profile", "service", "override"};
+constexpr std::array<std::string_view, 8> top_tables{"include", "superd",
+        "networks", "tls", "defaults", "profile", "service", "override"};
 
 bool is_word(std::string_view text) {
     for (const char c : text) {
@@ -43,7 +43,7 @@ std::string_view about_the_same(
 }
 
 void unknown_key(const Member& member, Scope scope, const std::string& what, Report& report) {
-    for (const Scope other : {in_service, in_listener, in_superd})
+    for (const Scope other : {in_service, in_listener, in_superd, in_tls})
         if (const Option* option = find_option(member.key, other))
             return misplaced(member, *option, what, report);
     const std::string message = "unknown key " + quoted(member.key) + " in " + what;
@@ -99,7 +99,8 @@ private:
         if (member.key == "defaults")
             return gather_single(member, file, in_defaults, config_.defaults);
         if (member.key == "networks") return gather_networks(member);
-        if (member.key == "profile" || member.key == "service" || member.key == "override")
+        if (member.key == "profile" || member.key == "service" || member.key == "override" ||
+                member.key == "tls")
             return gather_named(member);
         unknown_top(member);
     }
@@ -187,6 +188,12 @@ private:
         };
         if (kind == "override") {
             config_.overrides[one.key].push_back(section(in_override));
+        } else if (kind == "tls") {
+            const auto [seen, fresh] = seen_tls_.try_emplace(one.key, one.at);
+            if (fresh)
+                config_.tls.push_back(section(in_tls));
+            else
+                defined_twice(section(in_tls), what, seen->second, {});
         } else if (kind == "profile") {
             const auto [seen, fresh] = config_.profiles.try_emplace(one.key);
             if (fresh)
@@ -240,7 +247,7 @@ private:
     const Document& document_;
     Report& report_;
     Config config_;
-    std::unordered_map<std::string, Place> seen_services_, seen_networks_;
+    std::unordered_map<std::string, Place> seen_services_, seen_networks_, seen_tls_;
 };
 
 }  // namespace

@@ -38,6 +38,7 @@ struct WrittenNetwork {
 struct Config {
     std::optional<Section> superd, defaults;
     std::vector<WrittenNetwork> networks;
+    std::vector<Section> tls;  // profiles, in the order read
     std::unordered_map<std::string, Section> profiles;
     std::vector<Section> services;                                    // in the order read
     std::unordered_map<std::string, std::vector<Section>> overrides;  // in the order read

@@ -44,7 +44,9 @@ void set_priority(int connection, std::uint32_t priority) {
 bool needs_relay(const ServicePlan& plan) {
     return is_relayed(plan.mode) ||
            std::any_of(plan.listeners.begin(), plan.listeners.end(),
-                   [](const ListenerPlan& one) { return one.proxy_protocol.has_value(); });
+                   [](const ListenerPlan& one) {
+                       return one.proxy_protocol.has_value() || !one.tls.empty();
+                   });
 }
 
 std::string still_there(const Service& service) {
@@ -221,8 +223,10 @@ void Supervisor::consider(
         return;
     }
     ProcessRecord& record = processes_.records().at(*index);
-    const bool relayed = by_proxy || is_relayed(service.plan->mode);
+    const bool relayed =
+            by_proxy || !listener.plan.tls.empty() || is_relayed(service.plan->mode);
     record.proxied = by_proxy ? ProxyStep::awaited : ProxyStep::none;
+    record.tls = listener.plan.tls.empty() ? TlsStep::none : TlsStep::awaited;
     record.kind = relayed ? ProcessKind::relayed : ProcessKind::handler;
     record.service = service.index;
     record.generation = static_cast<std::uint32_t>(
@@ -253,7 +257,10 @@ void Supervisor::consider(
 
 void Supervisor::start_conversation(
         Service& service, std::uint32_t index, Fd connection, PeerFacts facts) {
-    if (processes_.records().at(index).kind == ProcessKind::relayed)
+    const ProcessRecord& record = processes_.records().at(index);
+    if (securing_.is_due(service, record))
+        securing_.start(service, index, std::move(connection), false);
+    else if (record.kind == ProcessKind::relayed)
         start_relayed(service, index, std::move(connection));
     else
         start_handler(service, index, std::move(connection), std::move(facts));

@@ -22,7 +22,8 @@ const char* const reader_name = "the configuration's reader";
 
 std::vector<std::string> to_arguments(const ReadOptions& options) {
     std::vector<std::string> words{"file", options.path, options.as, options.root ? "root" : "",
-            options.check_ownership ? "owned" : "", options.copies, options.dynamic_users};
+            options.check_ownership ? "owned" : "", options.copies, options.dynamic_users,
+            options.tls_program};
     for (const ScaledCopies& one : options.scaled)
         words.insert(words.end(),
                 {one.name, std::to_string(one.written), std::to_string(one.count)});
@@ -34,7 +35,7 @@ std::uint32_t number_of(const std::string& text) {
     return number ? static_cast<std::uint32_t>(*number) : 0;
 }
 
-constexpr std::size_t own_words = 7;     // of to_arguments()
+constexpr std::size_t own_words = 8;     // of to_arguments()
 constexpr std::size_t scaled_words = 3;  // ... and of each that is scaled
 
 ReadOptions from_arguments(const std::vector<std::string>& a) {
@@ -45,6 +46,7 @@ ReadOptions from_arguments(const std::vector<std::string>& a) {
     options.check_ownership = !a[4].empty();
     options.copies = a[5];
     options.dynamic_users = a[6];
+    options.tls_program = a[7];
     for (std::size_t i = own_words; i + scaled_words <= a.size(); i += scaled_words)
         options.scaled.push_back({a[i], number_of(a[i + 1]), number_of(a[i + 2])});
     return options;

@@ -85,6 +85,9 @@ void Supervisor::log_start(const Service& service, std::uint32_t index) {
     ProcessRecord& record = processes_.records().at(index);
     record.flags = static_cast<std::uint8_t>(record.flags | record_started);
     ++service.record->started;
+    const std::string tls = securing_.told(index, "SSL_PROTOCOL"),
+                      cipher = securing_.told(index, "SSL_CIPHER"),
+                      sni = securing_.told(index, "SSL_TLS_SNI_SERVERNAME");
     outputs_.log().log(StartEvent{.service = service.name(),
             .connection = record.id,
             .pid = record.pid.load(std::memory_order_relaxed),
@@ -93,7 +96,10 @@ void Supervisor::log_start(const Service& service, std::uint32_t index) {
             .socket = address_of(service, record),
             .user = holding_.user_of(index),
             .facts = service.plan->log.admitted,
-            .via = proxying_.via(index)});
+            .via = proxying_.via(index),
+            .tls = tls,
+            .cipher = cipher,
+            .sni = sni});
 }
 
 void Supervisor::on_exec_report(std::uint32_t index, const ExecReport& report) {
@@ -291,11 +297,12 @@ void Supervisor::on_ended(std::uint32_t index, int status) {
 void Supervisor::forget_process(std::uint32_t index) {
     const ProcessRecord& record = processes_.records().at(index);
     Service& service = *by_index_[record.service];
+    const bool counts_on = securing_.hand_on(index);
     if (record.source != no_source) {
         SourceEntry& source = sources_.at(record.source);
         if (source.active > 0) --source.active;
     }
-    --service.active;
+    if (!counts_on) --service.active;
     if (is_resident(record.kind)) --service.residents;
     if (record.kind != ProcessKind::relayed) --live_;
     holding_.forget_user(index);
@@ -350,6 +357,8 @@ void Supervisor::signal_all(Service& service, int signal) {
 bool Supervisor::signal_one(std::uint32_t index, int signal) {
     if (processes_.records().at(index).kind != ProcessKind::relayed)
         return processes_.send_signal(index, signal);
+    // Its handler's end is its own.
+    if (processes_.records().at(index).partner != 0) return true;
     if (!end_parked(index)) relays_.end(index);
     return true;
 }

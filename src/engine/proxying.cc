@@ -201,7 +201,9 @@ void Proxying::go_on(Service& service, std::uint32_t index, const Decision& deci
     record.attempts = 0;
     record.started = to_nanoseconds(of.loop_.now());
     record.flags = waits ? record_held : 0;
-    record.kind = is_relayed(service.plan->mode) ? ProcessKind::relayed : ProcessKind::handler;
+    const bool relayed =
+            record.tls == TlsStep::awaited || is_relayed(service.plan->mode);
+    record.kind = relayed ? ProcessKind::relayed : ProcessKind::handler;
     std::atomic_signal_fence(std::memory_order_seq_cst);
     record.proxied = ProxyStep::known;
     if (record.source != no_source) ++of.sources_.at(record.source).active;

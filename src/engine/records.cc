@@ -65,6 +65,8 @@ std::optional<std::uint32_t> ProcessRecords::take() {
     record.relay = 0;
     record.target = 0;
     record.proxied = ProxyStep::none;
+    record.tls = TlsStep::none;
+    record.partner = 0;
     record.banner_sent = 0;
     record.deaths = 0;
     record.source = ~std::uint32_t{0};

@@ -30,6 +30,7 @@ void Supervisor::recover(std::shared_ptr<const Plan> plan, const Recovery& recov
             log_socket_path(options_.run_directory), plan_->daemon.admin_gid);
     doors_.set_denied(denying_.load());
     networks_ = make_network_tables(plan_->networks);
+    securing_.take_plan(*plan_);
     for (const auto& service : plan_->services)
         add_service(service);
     adopt_ghosts();
@@ -108,8 +109,10 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
             continue;
         }
         Service* service = own ? nullptr : by_index_[record.service];
-        const bool awaits = record.proxied == ProxyStep::awaited;
-        // Killed while it wrote down what a PROXY header said: the message is there still.
+        const bool awaits =
+                record.proxied == ProxyStep::awaited || record.tls == TlsStep::awaited;
+        // Killed while it wrote down what a PROXY header or a handshake said: the message is
+        // there still.
         if (awaits) record.kind = ProcessKind::relayed;
         const bool relayed = record.kind == ProcessKind::relayed;
         const bool starts = found.action == Recovered::start;
@@ -169,7 +172,7 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
         if (service != nullptr) {
             if (found.action == Recovered::running && missed_start(record))
                 log_start(*service, found.record);
-            ++service->active;
+            if (!securing_.is_counted_by_partner(found.record)) ++service->active;
             ++live_;
             if (is_resident(record.kind)) {
                 ++service->residents;
@@ -187,12 +190,15 @@ void Supervisor::adopt_processes(const Recovery& recovery) {
     }
     // Once all relays are known.
     relays_.end_orphans();
+    securing_.end_unanswered();
     for (const std::uint32_t index : to_relay) {
         ProcessRecord& record = processes_.records().at(index);
         Service& service = *by_index_[record.service];
         Fd connection(record.connection.load());
         if (record.proxied == ProxyStep::awaited)
             proxying_.start(service, index, std::move(connection), true);
+        else if (record.tls == TlsStep::awaited)
+            securing_.start(service, index, std::move(connection), true);
         else
             start_relayed(service, index, std::move(connection), true);
     }

@@ -28,7 +28,9 @@ bool may_repeat(const FromRelay& message) {
     return std::holds_alternative<EndedMessage>(message) ||
            std::holds_alternative<ReachedMessage>(message) ||
            std::holds_alternative<ProxiedMessage>(message) ||
-           std::holds_alternative<UnproxiedMessage>(message);
+           std::holds_alternative<UnproxiedMessage>(message) ||
+           std::holds_alternative<SecuredMessage>(message) ||
+           std::holds_alternative<UnsecuredMessage>(message);
 }
 
 }  // namespace
@@ -154,6 +156,16 @@ void Relays::handle(Relay& relay, const News& news) {
         forget_waiting(relay, unproxied->name.record);
         return prefaces_.on_unproxied(unproxied->name.record, *unproxied);
     }
+    if (const auto* secured = std::get_if<SecuredMessage>(&message)) {
+        if (awaits_handshake(relay, secured->name))
+            tls_.on_secured(secured->name.record, *secured);
+        return;
+    }
+    if (const auto* unsecured = std::get_if<UnsecuredMessage>(&message)) {
+        if (awaits_handshake(relay, unsecured->name))
+            tls_.on_unsecured(unsecured->name.record, *unsecured);
+        return;
+    }
     if (const auto* asked = std::get_if<AskedMessage>(&message)) {
         if (has_given(relay, asked->name)) sink_.on_asked(asked->name.record, *asked);
         return;
@@ -204,6 +216,11 @@ bool Relays::awaits_header(const Relay& relay, const ConnectionName& name) const
            record.id == name.id && record.relay == relay.number;
 }
 
+bool Relays::awaits_handshake(const Relay& relay, const ConnectionName& name) const {
+    return has_given(relay, name) &&
+           processes_.records().at(name.record).tls == TlsStep::awaited;
+}
+
 void Relays::forget_waiting(Relay& relay, std::uint32_t record) {
     std::erase_if(relay.waiting, [record](const Waiting& one) { return one.record == record; });
 }
@@ -238,6 +255,7 @@ void Relays::on_gone(Relay& relay) {
     relay.channel.reset();
     relay.theirs.reset();
     relay.writing = relay.answered = false;
+    relay.profiles.clear();
     auto waiting = std::exchange(relay.waiting, {});
     const Mono now = loop_.now();
     if (now - relay.started > backoff_ceiling) relay.failures = 0;
@@ -257,7 +275,7 @@ void Relays::on_gone(Relay& relay) {
         if (one.record == ~std::uint32_t{0}) continue;
         ProcessRecord& record = processes_.records().at(one.record);
         Relay* other = choose();
-        if (other == nullptr) {
+        if (other == nullptr || !give_profile(*other, one.profile)) {
             if (!one.keeps_client) record.connection.store(-1, std::memory_order_relaxed);
             one.descriptors.clear();
             sink_.on_relayed_ended(

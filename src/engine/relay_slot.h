@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct Relays::Waiting {
     std::vector<Fd> descriptors;
     std::uint32_t record = ~std::uint32_t{0};  // whose connection goes with it
     bool keeps_client = false;
+    std::uint32_t profile = 0;  // the relay must have that one before; 0: none
 };
 
 struct Relays::Relay {
@@ -34,6 +36,7 @@ struct Relays::Relay {
     Fd theirs;  // its end, until it has been started
     std::unique_ptr<Poll> poll;
     std::deque<Waiting> waiting;  // for the end of the turn, and room in the channel
+    std::set<std::uint32_t> profiles;  // that it was given
     Mono waiting_since{};
     Mono not_before{};
     Mono started{};

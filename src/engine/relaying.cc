@@ -120,6 +120,42 @@ void Supervisor::connect_relayed(
             std::move(connection), std::move(*upstream), {.again = again});
 }
 
+// As start_relayed() and connect_relayed(), with a client that its relay has already.
+void Supervisor::answer_secured(Service& service, std::uint32_t index) {
+    ProcessRecord& record = processes_.records().at(index);
+    const ServicePlan& plan = *service.plan;
+    record.flags = static_cast<std::uint8_t>(record.flags | record_started);
+    ++service.record->started;
+    const std::string tls = securing_.told(index, "SSL_PROTOCOL"),
+                      cipher = securing_.told(index, "SSL_CIPHER"),
+                      sni = securing_.told(index, "SSL_TLS_SNI_SERVERNAME");
+    outputs_.log().log(StartEvent{.service = service.name(),
+            .connection = record.id,
+            .peer = record.peer,
+            .local = record.local,
+            .socket = listener_address(service, record),
+            .user = holding_.user_of(index),
+            .facts = plan.log.admitted,
+            .via = proxying_.via(index),
+            .tls = tls,
+            .cipher = cipher,
+            .sni = sni});
+    auto upstream = open_upstream(service, index, 0);
+    if (!upstream) return relays_.end(index, RelayEnd::connect, upstream.error().code);
+    relays_.first_upstream(index, std::move(*upstream), upstream_facts(service, index),
+            proxying_.header_for(service, index));
+}
+
+void Supervisor::log_unanswered(const Service& service, std::uint32_t index, int error) {
+    const ProcessRecord& record = processes_.records().at(index);
+    outputs_.log().log(FailEvent{.service = service.name(),
+            .connection = record.id,
+            .peer = record.peer,
+            .stage = "tls",
+            .error = error,
+            .detail = "the connection is closed"});
+}
+
 // banner, then banner_admitted; both are small enough for the socket of a client that is there.
 bool Supervisor::greet(const Service& service, ProcessRecord& record, int connection) {
     if (!send_banner(service, record, connection)) return false;
@@ -138,13 +174,19 @@ void Supervisor::on_relayed_ended(std::uint32_t index, const EndedMessage& messa
     Service& service = *by_index_[record.service];
     if (record.proxied == ProxyStep::awaited)
         return proxying_.on_ended(service, index, message.end);
+    if (record.tls == TlsStep::awaited)
+        return securing_.on_ended(service, index, message.end);
     const bool handler = service.plan->mode == Mode::handler;
     if (handler && message.end == RelayEnd::handed_over) return take_back(service, index);
     // A copy that superd kept.
     if (const int kept = record.connection.exchange(-1); kept >= 0)
         processes_.spawner().close_later(kept);
-    ++service.record->exited;
-    log_relayed_end(service, record, message);
+    // A handler behind TLS has an EXIT line of its own.
+    const bool behind = handler && record.tls == TlsStep::known;
+    if (!behind) {
+        ++service.record->exited;
+        log_relayed_end(service, record, message);
+    }
     forget_process(index);
     processes_.records().give_back(index);
     if (service.active == 0) on_service_empty(service);

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 
+#include "base/packet_socket.h"
 #include "engine/relay_slot.h"
 
 namespace superd {
@@ -24,12 +25,13 @@ constexpr std::size_t messages_a_packet = 8;
 }  // namespace
 
 Relays::Relays(Loop& loop, Processes& processes, EventSink& log, RelaySink& sink,
-        PrefaceSink& prefaces, RelayOptions options)
+        PrefaceSink& prefaces, TlsSink& tls, RelayOptions options)
         : loop_(loop),
           processes_(processes),
           log_(log),
           sink_(sink),
           prefaces_(prefaces),
+          tls_(tls),
           options_(std::move(options)),
           ready_timer_(loop,
                   [this] {
@@ -95,12 +97,38 @@ void Relays::pump(
     give(record, encode_message(ToRelay{message}), std::move(descriptors), how);
 }
 
-void Relays::give(std::uint32_t index, Packet packet, std::vector<Fd> descriptors, Giving how) {
+void Relays::secure(
+        std::uint32_t record, const SecureMessage& message, Fd client, Giving how) {
+    std::vector<Fd> descriptors;
+    descriptors.push_back(std::move(client));
+    give(record, encode_message(ToRelay{message}), std::move(descriptors), how,
+            message.profile);
+}
+
+// Once for each relay, before the first connection that needs it.
+bool Relays::give_profile(Relay& relay, std::uint32_t profile) {
+    if (profile == 0 || relay.profiles.contains(profile)) return true;
+    auto descriptors = tls_.open_profile(profile);
+    if (descriptors.empty()) return false;
+    const auto keys = static_cast<std::uint8_t>(descriptors.size() - 1);
+    send(relay, encode_message(ToRelay{ProfileMessage{profile, keys}}), std::move(descriptors));
+    relay.profiles.insert(profile);
+    return true;
+}
+
+void Relays::drop_profile(std::uint32_t number) {
+    for (const auto& relay : relays_)
+        if (relay->profiles.erase(number) > 0)
+            send(*relay, encode_message(ToRelay{DropProfileMessage{number}}));
+}
+
+void Relays::give(std::uint32_t index, Packet packet, std::vector<Fd> descriptors, Giving how,
+        std::uint32_t profile) {
     ProcessRecord& record = processes_.records().at(index);
     const bool same =
             how.again && record.relay < relays_.size() && relays_[record.relay]->usable();
     Relay* relay = same ? relays_[record.relay].get() : choose();
-    if (relay == nullptr || !packet) {
+    if (relay == nullptr || !packet || !give_profile(*relay, profile)) {
         if (!how.keeps_client) record.connection.store(-1, std::memory_order_relaxed);
         descriptors.clear();
         sink_.on_relayed_ended(index,
@@ -111,7 +139,7 @@ void Relays::give(std::uint32_t index, Packet packet, std::vector<Fd> descriptor
     // to the same relay, which knows its number.
     record.relay = static_cast<std::uint8_t>(relay->number);
     relay->waiting.push_back(
-            {std::move(*packet), std::move(descriptors), index, how.keeps_client});
+            {std::move(*packet), std::move(descriptors), index, how.keeps_client, profile});
     if (relay->waiting.size() >= messages_a_packet && !relay->writing) flush(*relay);
 }
 
@@ -121,7 +149,19 @@ void Relays::next_upstream(std::uint32_t index, Fd upstream, const UpstreamFacts
     std::vector<Fd> descriptors;
     descriptors.push_back(std::move(upstream));
     send(*relays_[record.relay],
-            encode_message(ToRelay{UpstreamMessage{{index, record.id}, facts}}),
+            encode_message(ToRelay{UpstreamMessage{{index, record.id}, facts, {}}}),
+            std::move(descriptors));
+}
+
+void Relays::first_upstream(std::uint32_t index, Fd upstream, const UpstreamFacts& facts,
+        std::string header) {
+    const ProcessRecord& record = processes_.records().at(index);
+    if (record.relay >= relays_.size()) return;
+    std::vector<Fd> descriptors;
+    descriptors.push_back(std::move(upstream));
+    send(*relays_[record.relay],
+            encode_message(
+                    ToRelay{UpstreamMessage{{index, record.id}, facts, std::move(header)}}),
             std::move(descriptors));
 }
 
@@ -139,7 +179,7 @@ void Relays::end(std::uint32_t record, RelayEnd how, int error) {
 void Relays::send(Relay& relay, Packet packet, std::vector<Fd> descriptors) {
     if (!packet || !relay.usable()) return;
     relay.waiting.push_back(
-            {std::move(*packet), std::move(descriptors), ~std::uint32_t{0}, false});
+            {std::move(*packet), std::move(descriptors), ~std::uint32_t{0}, false, 0});
 }
 
 // As many of the first ones as go into one packet.
@@ -147,7 +187,7 @@ std::size_t Relays::collect(const Relay& relay, RelayPacket& packet) {
     packet.clear();
     std::size_t count = 0;
     for (const Waiting& one : relay.waiting) {
-        std::array<int, 2> numbers{};
+        std::array<int, packet_descriptor_limit> numbers{};
         for (std::size_t i = 0; i < one.descriptors.size(); ++i)
             numbers.at(i) = one.descriptors[i].get();
         if (!packet.add(one.message, {numbers.data(), one.descriptors.size()})) break;

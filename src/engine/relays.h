@@ -32,6 +32,9 @@ struct ServeMessage;
 struct PrefaceMessage;
 struct ProxiedMessage;
 struct UnproxiedMessage;
+struct SecureMessage;
+struct SecuredMessage;
+struct UnsecuredMessage;
 struct PumpMessage;
 struct UpstreamFacts;
 struct EndedMessage;
@@ -77,6 +80,16 @@ public:
     virtual void on_unproxied(std::uint32_t record, const UnproxiedMessage& message) = 0;
 };
 
+// News of handshakes; the record is a connection's whose `tls` is `awaited`. Loop thread.
+class TlsSink {
+public:
+    virtual ~TlsSink() = default;
+    virtual void on_secured(std::uint32_t record, const SecuredMessage& message) = 0;
+    virtual void on_unsecured(std::uint32_t record, const UnsecuredMessage& message) = 0;
+    // The descriptors of a ProfileMessage; none where the profile cannot be given.
+    [[nodiscard]] virtual std::vector<Fd> open_profile(std::uint32_t number) = 0;
+};
+
 struct RelayOptions {
     std::string program;  // absolute path; empty: there is none, nothing can be relayed
     // What its processes give up by themselves, as root: to become identity's user, in a root
@@ -90,7 +103,7 @@ struct RelayOptions {
 class Relays {
 public:
     Relays(Loop& loop, Processes& processes, EventSink& log, RelaySink& sink,
-            PrefaceSink& prefaces, RelayOptions options);
+            PrefaceSink& prefaces, TlsSink& tls, RelayOptions options);
     ~Relays();
     Relays(const Relays&) = delete;
     Relays& operator=(const Relays&) = delete;
@@ -112,6 +125,13 @@ public:
     void serve(std::uint32_t record, const ServeMessage& message, Fd client, Giving how);
     // The same for a PROXY header; on_relayed_ended() where the relay died over it.
     void preface(std::uint32_t record, const PrefaceMessage& message, Fd client, Giving how);
+    // The same for a handshake, by a profile that TlsSink can open.
+    void secure(std::uint32_t record, const SecureMessage& message, Fd client, Giving how);
+    // Who answers a client that a SecuredMessage spoke of.
+    void first_upstream(std::uint32_t record, Fd upstream, const UpstreamFacts& facts,
+            std::string header);
+    // No connection will be given with it any more.
+    void drop_profile(std::uint32_t number);
     // The same with an upstream, connected or connecting.
     void pump(std::uint32_t record, const PumpMessage& message, Fd client, Fd upstream,
             Giving how);
@@ -156,7 +176,10 @@ private:
     [[nodiscard]] bool start(Relay& relay);
     void launch(Relay& relay, std::uint32_t record);
     void watch(Relay& relay);
-    void give(std::uint32_t record, Packet packet, std::vector<Fd> descriptors, Giving how);
+    void give(std::uint32_t record, Packet packet, std::vector<Fd> descriptors, Giving how,
+            std::uint32_t profile = 0);
+    [[nodiscard]] bool give_profile(Relay& relay, std::uint32_t profile);
+    [[nodiscard]] bool awaits_handshake(const Relay& relay, const ConnectionName& name) const;
     void send(Relay& relay, Packet packet, std::vector<Fd> descriptors = {});
     [[nodiscard]] bool has_given(const Relay& relay, const ConnectionName& name) const;
     [[nodiscard]] bool awaits_header(const Relay& relay, const ConnectionName& name) const;
@@ -177,6 +200,7 @@ private:
     EventSink& log_;
     RelaySink& sink_;
     PrefaceSink& prefaces_;
+    TlsSink& tls_;
     const RelayOptions options_;
     std::vector<std::unique_ptr<Relay>> relays_;
     std::size_t next_ = 0;

@@ -279,6 +279,7 @@ void Supervisor::commit(std::shared_ptr<const Plan> next, Prepared& prepared,
     plan_ = std::move(next);
     lining_up_.take_plan(plan_);
     networks_ = make_network_tables(plan_->networks);
+    securing_.take_plan(*plan_);
     config_trouble_.clear();
     for (auto& [name, service] : services_) {
         doors_.forget(*service);

@@ -168,10 +168,13 @@ ServiceStatus Supervisor::status_of(const Service& service) const {
         if (process.service != service.index || is_own_program(process.kind)) return;
         // One that is about to end is nobody's any more.
         if (process.kind == ProcessKind::warm && process.connection.load() < 0) return;
+        // Its handler is listed.
+        if (process.kind == ProcessKind::relayed && process.partner != 0) return;
         const bool is_held = (process.flags & record_held) != 0;
         const bool awaits = process.proxied == ProxyStep::awaited;
         status.processes.push_back({process.pid.load(),
                 awaits    ? "preface"
+                : process.tls == TlsStep::awaited ? "handshake"
                 : is_held ? "held"
                           : std::string(kind_name(process.kind)),
                 process.id, process.peer, process.local, std::string(holding_.user_of(index)),

@@ -49,7 +49,8 @@ Supervisor::Supervisor(Loop& loop, State& state, SupervisorOptions options)
           idling_(loop, lives_, outputs_.log(), [this](Service& service) { changed(service); }),
           farewells_(loop),
           warming_(*this, options_.park_library),
-          relays_(loop, processes_, outputs_.log(), *this, proxying_, options_.relay),
+          relays_(loop, processes_, outputs_.log(), *this, proxying_, securing_,
+                  options_.relay),
           reader_(loop),
           network_watch_(loop, [this] { on_networks_changed(); }),
           signals_(loop, watched_signals(), [this](int signal) { on_signal(signal); }),
@@ -116,6 +117,7 @@ void Supervisor::start(std::shared_ptr<const Plan> plan, const std::string& trou
     own_programs_.start_log();
     doors_.set_denied(denying_.load());
     networks_ = make_network_tables(plan_->networks);
+    securing_.take_plan(*plan_);
     for (const auto& service : plan_->services)
         open_doors(add_service(service));
     doors_.finish_offer(services_);

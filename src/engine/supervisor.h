@@ -41,6 +41,7 @@
 #include "engine/pools.h"
 #include "engine/processes.h"
 #include "engine/proxying.h"
+#include "engine/securing.h"
 #include "engine/relays.h"
 #include "engine/resolver.h"
 #include "engine/service.h"
@@ -132,6 +133,7 @@ public:
 private:
     friend class Warming;
     friend class Proxying;
+    friend class Securing;
     friend class Holding;
     friend class LiningUp;
 
@@ -179,6 +181,10 @@ private:
     void start_handler(Service& service, std::uint32_t index, Fd connection, PeerFacts facts);
     void start_relayed(
             Service& service, std::uint32_t index, Fd connection, bool again = false);
+    // A redirect whose client has shaken hands.
+    void answer_secured(Service& service, std::uint32_t index);
+    // The handshake is complete, and there is nobody to answer.
+    void log_unanswered(const Service& service, std::uint32_t index, int error);
     void start_conversation(
             Service& service, std::uint32_t index, Fd connection, PeerFacts facts);
     void on_no_descriptors(Service& service, Listener& listener, int error);
@@ -371,6 +377,7 @@ private:
     Farewells farewells_;
     Warming warming_;
     Proxying proxying_{*this};
+    Securing securing_{*this};
     Relays relays_;
     std::map<std::uint32_t, std::uint32_t> watches_;  // number of a relay's socket: service
     std::uint32_t next_watch_ = 1;

@@ -29,6 +29,7 @@ struct StartEvent {
     std::string_view user{};    // what the peer's ident server said; empty: not asked, not yet
     std::uint8_t facts = all_facts;
     Endpoint via{};  // the proxy whose header named peer; family none: none
+    std::string_view tls{}, cipher{}, sni{};  // "TLSv1.3"; empty: none
 };
 
 // EXIT: a process has ended.

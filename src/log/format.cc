@@ -36,6 +36,9 @@ void put(Line& line, const StartEvent& event, Level level) {
     if (has(event, log_host)) line.endpoint("from", event.peer);
     if (has(event, log_host)) line.endpoint("via", event.via);
     put_local(line, event.local, event.socket);
+    line.value("tls", event.tls);
+    line.value("cipher", event.cipher);
+    line.value("sni", event.sni);
     if (has(event, log_user)) line.value("user", event.user);
 }
 

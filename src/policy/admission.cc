@@ -267,6 +267,7 @@ std::string objection_text(Refusal reason, const Situation& at) {
         case Refusal::stopping: return "the service is stopping";
         case Refusal::no_descriptors:
         case Refusal::preface:
+        case Refusal::tls_handshake:
         case Refusal::ident:
         case Refusal::tcp_wrappers:
         case Refusal::count: break;

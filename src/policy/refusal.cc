@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::array<std::string_view, refusal_count> names{"not_allowed", "denied", "hours",
         "max_connections", "max_per_source", "rate", "rate_per_source", "load", "max_processes",
-        "no_descriptors", "tcp_wrappers", "stopping", "ident", "preface"};
+        "no_descriptors", "tcp_wrappers", "stopping", "ident", "preface", "tls_handshake"};
 
 }  // namespace
 

@@ -23,6 +23,7 @@ enum class Refusal : std::uint8_t {
     stopping,
     ident,
     preface,
+    tls_handshake,
     count
 };
 inline constexpr std::size_t refusal_count = static_cast<std::size_t>(Refusal::count);

@@ -25,9 +25,12 @@ constexpr std::array connection_names =
                 "SO_COOKIE", "TCPLOCALIP", "TCPLOCALPORT", "TCPREMOTEHOST", "TCPREMOTEINFO",
                 "TCPREMOTEIP", "TCPREMOTEPORT", "UNIXLOCALGID", "UNIXLOCALPATH", "UNIXLOCALPID",
                 "UNIXLOCALUID", "UNIXREMOTEEGID", "UNIXREMOTEEUID", "UNIXREMOTEPID"});
-constexpr std::array<std::string_view, 8> proxied_names{"PROXY_IP", "PROXY_PORT",
-        "PROXY_UNIQUE_ID", "SSL_ALPN", "SSL_TLS_SNI_SERVERNAME", "SSL_PROTOCOL", "SSL_CIPHER",
-        "SSL_PEER_CERT_CN"};
+constexpr std::array proxied_names =
+        std::to_array<std::string_view>({"PROXY_IP", "PROXY_PORT", "PROXY_UNIQUE_ID",
+                "SSL_ALPN", "SSL_TLS_SNI_SERVERNAME", "SSL_PROTOCOL", "SSL_CIPHER",
+                "SSL_CIPHER_BITS", "SSL_COMPRESSION", "SSL_SESSION_REUSED", "SSL_PEER_CERT_CN",
+                "SSL_PEER_CERT_SUBJECT", "SSL_PEER_CERT_ISSUER", "SSL_PEER_CERT_HASH",
+                "SSL_PEER_CERT_SAN", "SSL_PEER_CERT_NOT_AFTER"});
 constexpr std::array listen_names =
         std::to_array<std::string_view>({"FDSTORE", "LISTEN_FDNAMES", "LISTEN_FDS",
                 "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"});
@@ -85,9 +88,11 @@ void add_own(Environment& out, const ServicePlan& service, const SpawnContext& c
         out["CREDENTIALS_DIRECTORY"] = context.credentials_prefix + "/" + service.name;
 }
 
-bool reads_proxy_headers(const ServicePlan& service) {
+bool hears_of_client(const ServicePlan& service) {
     return std::any_of(service.listeners.begin(), service.listeners.end(),
-            [](const ListenerPlan& listener) { return listener.proxy_protocol.has_value(); });
+            [](const ListenerPlan& listener) {
+                return listener.proxy_protocol.has_value() || !listener.tls.empty();
+            });
 }
 
 // Each step over the one before.
@@ -106,8 +111,8 @@ std::vector<std::string> make_environment(
             out.erase(std::string(name));
     for (const std::string_view name : listen_names)
         out.erase(std::string(name));
-    // What no header says of a client must not look as though one did.
-    if (reads_proxy_headers(service))
+    // What no header and no handshake says of a client must not look as though one did.
+    if (hears_of_client(service))
         for (const std::string_view name : proxied_names)
             out.erase(std::string(name));
     add_own(out, service, context);

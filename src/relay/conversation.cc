@@ -30,7 +30,7 @@ void Conversation::start() {
     on_start();
 }
 
-void Conversation::take_upstream(Fd, UpstreamFacts) {
+void Conversation::take_upstream(Fd, UpstreamFacts, std::string) {
     end(RelayEnd::refused);
 }
 

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <string>
 
 #include "relay/conduit.h"
 #include "relay/poller.h"
@@ -12,6 +14,7 @@
 namespace superd {
 
 class Conversation;
+class TlsContext;
 
 // What a conversation is told of and asks for; it outlives all of them.
 class ConversationOwner {
@@ -42,7 +45,8 @@ public:
     // Once, after construction.
     void start();
     // The next upstream to try; only a redirect has any.
-    virtual void take_upstream(Fd upstream, UpstreamFacts facts);
+    // header: to it, before anything else; empty: as before.
+    virtual void take_upstream(Fd upstream, UpstreamFacts facts, std::string header);
     // What superd says to a question; only those that ask have any use for it.
     virtual void take_answer(std::string text, AnswerThen then);
     // Ends it from outside; nothing where it has ended.
@@ -117,6 +121,9 @@ private:
 // The header of the PROXY protocol.
 [[nodiscard]] std::unique_ptr<Conversation> make_proxy_preface(
         ConversationOwner& owner, const PrefaceMessage& message, Fd client);
+// The other end of TLS.
+[[nodiscard]] std::unique_ptr<Conversation> make_tls_pump(ConversationOwner& owner,
+        const SecureMessage& message, Fd client, std::shared_ptr<const TlsContext> context);
 // The conversation of a builtin; null for one that is not a conversation.
 [[nodiscard]] std::unique_ptr<Conversation> make_builtin(
         ConversationOwner& owner, const ServeMessage& message, Fd client);

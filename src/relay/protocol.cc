@@ -83,6 +83,7 @@ template <class Coder>
 void code_fields(Coder& c, PacketField<Coder, UpstreamMessage>& m) {
     code_fields(c, m.name);
     code_fields(c, m.upstream);
+    c.text(m.header, relay_header_limit);
 }
 
 template <class Coder>
@@ -140,6 +141,28 @@ void code_fields(Coder& c, PacketField<Coder, PrefaceMessage>& m) {
     c.value(m.versions, std::uint8_t{proxy_any});
     c.value(m.time);
     c.require(m.versions != 0 && m.time > Nanoseconds::zero());
+}
+
+template <class Coder>
+void code_fields(Coder& c, PacketField<Coder, ProfileMessage>& m) {
+    c.value(m.number);
+    c.value(m.keys, std::uint8_t{relay_keys_limit});
+}
+
+template <class Coder>
+void code_fields(Coder& c, PacketField<Coder, DropProfileMessage>& m) {
+    c.value(m.number);
+}
+
+template <class Coder>
+void code_fields(Coder& c, PacketField<Coder, SecureMessage>& m) {
+    code_fields(c, m.name);
+    c.value(m.profile);
+    c.value(m.handshake);
+    c.value(m.idle);
+    c.value(m.connect);
+    c.value(m.client_tcp);
+    c.require(m.handshake > Nanoseconds::zero());
 }
 
 // ---- relay to superd
@@ -258,6 +281,40 @@ void code_fields(Coder& c, PacketField<Coder, UnproxiedMessage>& m) {
     c.require((m.fault == ProxyFault::none) == (m.error != 0));
 }
 
+template <class Coder>
+void code_fields(Coder& c, PacketField<Coder, TlsPeer>& peer) {
+    code_printable(c, peer.subject, tls_subject_limit);
+    code_printable(c, peer.issuer, tls_subject_limit);
+    code_printable(c, peer.hash, tls_name_limit);
+    code_printable(c, peer.names, tls_names_limit);
+    code_printable(c, peer.not_after, tls_word_limit);
+}
+
+template <class Coder>
+void code_fields(Coder& c, PacketField<Coder, TlsFacts>& facts) {
+    code_printable(c, facts.protocol, tls_word_limit);
+    code_printable(c, facts.cipher, tls_word_limit);
+    c.value(facts.bits);
+    c.value(facts.reused);
+    code_printable(c, facts.alpn, tls_word_limit);
+    code_printable(c, facts.server_name, tls_name_limit);
+    code_fields(c, facts.peer);
+    c.require(!facts.protocol.empty() && !facts.cipher.empty());
+}
+
+template <class Coder>
+void code_fields(Coder& c, PacketField<Coder, SecuredMessage>& m) {
+    code_fields(c, m.name);
+    code_fields(c, m.facts);
+}
+
+template <class Coder>
+void code_fields(Coder& c, PacketField<Coder, UnsecuredMessage>& m) {
+    code_fields(c, m.name);
+    c.value(m.error, largest_errno);
+    code_printable(c, m.reason, relay_reason_limit);
+}
+
 std::string_view relay_end_name(RelayEnd end) {
     switch (end) {
         case RelayEnd::finished: return "finished";
@@ -314,6 +371,12 @@ std::size_t descriptor_count(const ToRelay& message) {
         std::size_t operator()(const FlowRefusedMessage&) const { return 0; }
 
         std::size_t operator()(const UnwatchMessage&) const { return 0; }
+
+        std::size_t operator()(const ProfileMessage& m) const { return 1U + m.keys; }
+
+        std::size_t operator()(const DropProfileMessage&) const { return 0; }
+
+        std::size_t operator()(const SecureMessage&) const { return 1; }
     };
 
     return std::visit(Visitor{}, message);

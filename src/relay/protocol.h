@@ -24,10 +24,11 @@
 #include "config/plan.h"
 
 #include "relay/proxy_header.h"
+#include "tls/facts.h"
 
 namespace superd {
 
-inline constexpr std::uint32_t relay_protocol_version = 7;
+inline constexpr std::uint32_t relay_protocol_version = 8;
 inline constexpr std::size_t relay_packet_limit = 16 * 1024;
 inline constexpr std::size_t relay_message_limit = relay_packet_limit - 2;
 inline constexpr std::size_t relay_text_limit = 8 * 1024;
@@ -61,6 +62,8 @@ using WatchNumber = std::uint32_t;
 
 inline constexpr std::size_t relay_ports_limit = 256;
 inline constexpr std::size_t relay_name_limit = 256;
+inline constexpr std::size_t relay_reason_limit = 120;
+inline constexpr std::size_t relay_keys_limit = 15;  // of a TLS profile
 
 // ---- superd to relay
 
@@ -109,10 +112,12 @@ struct PumpMessage {
     bool operator==(const PumpMessage&) const = default;
 };
 
-// The next upstream to try (one descriptor), after an UnreachedMessage.
+// The next upstream to try (one descriptor), after an UnreachedMessage; the first one after a
+// SecuredMessage.
 struct UpstreamMessage {
     ConnectionName name;
     UpstreamFacts upstream{};
+    std::string header{};  // to it, before anything else; empty: what was said before
     bool operator==(const UpstreamMessage&) const = default;
 };
 
@@ -178,9 +183,36 @@ struct UnwatchMessage {
     bool operator==(const UnwatchMessage&) const = default;
 };
 
+// A TLS profile (a file with an encoded TlsMaterial, then one for each key).
+struct ProfileMessage {
+    std::uint32_t number = 0;
+    std::uint8_t keys = 0;
+    bool operator==(const ProfileMessage&) const = default;
+};
+
+// No connection will ask for it any more.
+struct DropProfileMessage {
+    std::uint32_t number = 0;
+    bool operator==(const DropProfileMessage&) const = default;
+};
+
+// Shake hands with the client (one descriptor), by a profile that was given before. A
+// SecuredMessage answers, and then an upstream is waited for; or an UnsecuredMessage, the last
+// of this connection.
+struct SecureMessage {
+    ConnectionName name;
+    std::uint32_t profile = 0;
+    Nanoseconds handshake{0};  // for all of it; never zero
+    Nanoseconds idle{0};       // zero: none
+    Nanoseconds connect{0};    // for an upstream to be connected; zero: none
+    bool client_tcp = false;
+    bool operator==(const SecureMessage&) const = default;
+};
+
 using ToRelay = std::variant<GreetMessage, ServeMessage, PumpMessage, UpstreamMessage,
         EndMessage, AnswerMessage, WatchMessage, ForwardMessage, FlowMessage,
-        FlowRefusedMessage, UnwatchMessage, PrefaceMessage>;
+        FlowRefusedMessage, UnwatchMessage, PrefaceMessage, ProfileMessage, DropProfileMessage,
+        SecureMessage>;
 
 // ---- relay to superd
 
@@ -272,9 +304,24 @@ struct UnproxiedMessage {
     bool operator==(const UnproxiedMessage&) const = default;
 };
 
+// The handshake is complete; nothing that the client says is read before an upstream is there.
+struct SecuredMessage {
+    ConnectionName name;
+    TlsFacts facts;
+    bool operator==(const SecuredMessage&) const = default;
+};
+
+// ... or it has failed.
+struct UnsecuredMessage {
+    ConnectionName name;
+    std::int32_t error = 0;  // errno of the client's socket; 0: `reason`
+    std::string reason;      // "no shared cipher"
+    bool operator==(const UnsecuredMessage&) const = default;
+};
+
 using FromRelay = std::variant<ReadyMessage, EndedMessage, UnreachedMessage, AskedMessage,
         IdentMessage, SensedMessage, CountsMessage, FlowAskedMessage, ReachedMessage,
-        ProxiedMessage, UnproxiedMessage>;
+        ProxiedMessage, UnproxiedMessage, SecuredMessage, UnsecuredMessage>;
 
 // Nothing where a field is out of its bounds.
 [[nodiscard]] std::optional<std::string> encode_message(const ToRelay& message);

@@ -36,8 +36,9 @@ public:
 
     [[nodiscard]] std::uint64_t sent() const override { return down_.written(); }
 
-    void take_upstream(Fd upstream, UpstreamFacts facts) override {
+    void take_upstream(Fd upstream, UpstreamFacts facts, std::string header) override {
         forget_upstream();
+        if (!header.empty()) header_ = std::move(header);
         upstream_.fd = std::move(upstream);
         take_facts(facts);
         begin_connect();

@@ -79,6 +79,7 @@ void Relay::take(const GreetMessage& message, std::vector<Fd>&) {
     if (message.version != relay_protocol_version) draining_ = true;
     services_.clear();
     forwards_.clear();
+    profiles_.clear();
 }
 
 void Relay::take(const ServeMessage& message, std::vector<Fd>& descriptors) {
@@ -103,7 +104,8 @@ void Relay::take(const PumpMessage& message, std::vector<Fd>& descriptors) {
 
 void Relay::take(const UpstreamMessage& message, std::vector<Fd>& descriptors) {
     if (Conversation* conversation = find(message.name))
-        conversation->take_upstream(std::move(descriptors[0]), message.upstream);
+        conversation->take_upstream(
+                std::move(descriptors[0]), message.upstream, message.header);
 }
 
 void Relay::take(const EndMessage& message, std::vector<Fd>&) {
@@ -116,6 +118,25 @@ void Relay::take(const EndMessage& message, std::vector<Fd>&) {
 void Relay::take(const AnswerMessage& message, std::vector<Fd>&) {
     if (Conversation* conversation = find(message.name))
         conversation->take_answer(message.text, message.then);
+}
+
+// ---- TLS
+
+void Relay::take(const ProfileMessage& message, std::vector<Fd>& descriptors) {
+    profiles_.take(message.number, descriptors);
+}
+
+void Relay::take(const DropProfileMessage& message, std::vector<Fd>&) {
+    profiles_.drop(message.number);
+}
+
+void Relay::take(const SecureMessage& message, std::vector<Fd>& descriptors) {
+    if (is_known(message.name)) return;
+    std::string error;
+    auto context = profiles_.find(message.profile, error);
+    if (!context)
+        return tell(UnsecuredMessage{message.name, 0, error.substr(0, relay_reason_limit)});
+    begin(make_tls_pump(*this, message, std::move(descriptors[0]), std::move(context)));
 }
 
 // ---- datagrams

@@ -15,6 +15,7 @@
 #include "relay/datagrams.h"
 #include "relay/flows.h"
 #include "relay/poller.h"
+#include "relay/profiles.h"
 
 namespace superd {
 
@@ -60,6 +61,9 @@ private:
     void take(const FlowMessage& message, std::vector<Fd>& descriptors);
     void take(const FlowRefusedMessage& message, std::vector<Fd>&);
     void take(const UnwatchMessage& message, std::vector<Fd>&);
+    void take(const ProfileMessage& message, std::vector<Fd>& descriptors);
+    void take(const DropProfileMessage& message, std::vector<Fd>&);
+    void take(const SecureMessage& message, std::vector<Fd>& descriptors);
     void begin(std::unique_ptr<Conversation> conversation);
     [[nodiscard]] bool is_known(const ConnectionName& name);
     [[nodiscard]] Conversation* find(const ConnectionName& name);
@@ -82,6 +86,8 @@ private:
     DatagramBuffers buffers_;
     std::unordered_map<WatchNumber, std::unique_ptr<DatagramService>> services_;
     std::unordered_map<WatchNumber, std::unique_ptr<DatagramForward>> forwards_;
+
+    TlsProfiles profiles_;
 
     struct CountTimer final : WheelTimer {
         explicit CountTimer(Relay& its) : relay(its) {}

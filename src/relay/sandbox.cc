@@ -103,7 +103,7 @@ constexpr std::uint32_t architecture = 0;
 
 // What serving connections takes. There is no socket, connect, bind, open, clone, exec, ptrace,
 // kill or ioctl among them.
-constexpr std::array allowed{SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_recvfrom,
+constexpr std::array allowed{SYS_read, SYS_pread64, SYS_write, SYS_readv, SYS_writev, SYS_recvfrom,
         SYS_recvmsg, SYS_recvmmsg, SYS_sendto, SYS_sendmsg, SYS_sendmmsg, SYS_splice, SYS_pipe2,
         SYS_close, SYS_shutdown, SYS_getsockopt, SYS_setsockopt, SYS_getsockname,
         SYS_getpeername, SYS_fcntl, SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_pwait,

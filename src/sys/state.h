@@ -62,6 +62,10 @@ enum class RecordState : std::uint32_t { free, accepted, left, running };
 // they are the header's, and ProxiedRecord has the rest.
 enum class ProxyStep : std::uint8_t { none, awaited, known };
 
+// awaited: a relay does the handshake. known: it is complete, and ProxiedRecord has what it came
+// to.
+enum class TlsStep : std::uint8_t { none, awaited, known };
+
 // One process, from the moment its connection was accepted until it was reaped.
 struct ProcessRecord {
     std::atomic<RecordState> state;
@@ -78,6 +82,9 @@ struct ProcessRecord {
     std::uint8_t deaths;        // superds that died with it in hand; at 8 it is closed too
     std::uint8_t target;        // redirected: the number of the target it goes to
     ProxyStep proxied;          // its client is, or will be, who a PROXY header names
+    TlsStep tls;                // its client speaks TLS
+    std::uint32_t partner;      // the other record of one connection, and 1: a handler's that a
+                                // relay speaks TLS for, or that relayed connection's; 0: none
     std::uint32_t service;      // index in services()
     std::uint32_t generation;   // plan sequence it was started from
     std::uint32_t listener;     // index into the service's listeners; worker, daemon: the
@@ -90,11 +97,11 @@ struct ProcessRecord {
     Endpoint peer, local;
 };
 
-// What a PROXY header has said beside the client, at the place of the connection's record;
+// What a PROXY header has said beside the client, or a handshake, at the place of the connection's record;
 // there only where that one's `proxied` is `known`.
 struct ProxiedRecord {
-    Endpoint proxy;        // whose header it was; `uid` and the like as for any peer
-    char variables[1280];  // "SSL_PROTOCOL=TLSv1.3", each ended by a newline, all by NUL
+    Endpoint proxy;        // whose header it was; family none: there was no header
+    char variables[4096];  // "SSL_PROTOCOL=TLSv1.3", each ended by a newline, all by NUL
 };
 
 // What idle_stop has come to: its workers are held still for a last look, or they are stopped.

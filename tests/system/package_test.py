@@ -38,11 +38,12 @@ def test_install():
         found = files_below(root)
         for path in ("opt/x/sbin/superd", "opt/x/bin/superctl", "opt/x/libexec/superd/superd-log",
                      "opt/x/libexec/superd/superd-exec", "opt/x/libexec/superd/superd-announce",
-                     "opt/x/libexec/superd/libsuperd-park.so",
+                     "opt/x/libexec/superd/libsuperd-park.so", "opt/x/libexec/superd/superd-tls",
                      "opt/x/libexec/superd/zen/zen_handler", "etc/superd.toml",
                      "opt/x/lib/systemd/system/superd.service", "opt/x/lib/sysusers.d/superd.conf",
                      "opt/x/lib/tmpfiles.d/superd.conf", "opt/x/share/man/man8/superd.8",
                      "opt/x/share/man/man8/superctl.8", "opt/x/share/man/man8/superd-announce.8",
+                     "opt/x/share/man/man8/superd-tls.8",
                      "opt/x/share/man/man5/superd.toml.5",
                      "opt/x/share/man/man7/superd-import.7", "opt/x/share/doc/superd/from-xinetd",
                      "opt/x/share/doc/superd/examples/fail2ban/filter.d/superd.conf",

@@ -13,7 +13,7 @@ import struct
 import tempfile
 
 from clients import connect, read_all, talk
-from harness import Superd, descendants, expect, expect_in, processes, read_text, wait_until
+from harness import Superd, descendants, executable, expect, expect_in, processes, read_text, wait_until
 from registry import build, covers, needs_root, pitfall, skip, timeout
 
 
@@ -24,7 +24,7 @@ def builtin(name, word, listen, lines=""):
 def relays(d):
     """The pids of the superd-relay processes of this superd."""
     path = os.path.join(build(), "superd-relay")
-    return [pid for pid, _, _ in descendants(d.guard) if os.readlink(f"/proc/{pid}/exe") == path]
+    return [pid for pid, _, _ in descendants(d.guard) if executable(pid) == path]
 
 
 def sanitized():

@@ -12,7 +12,8 @@ from registry import build, needs_root, timeout
 from reload_test import inode
 from without_root_test import superd as superd_without_root
 
-HELPERS = ("superd-log", "superd-resolve", "superd-announce", "superd-exec", "superd-relay")
+HELPERS = ("superd-log", "superd-resolve", "superd-announce", "superd-exec", "superd-relay",
+           "superd-tls")
 
 
 def says(client, line):

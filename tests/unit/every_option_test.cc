@@ -72,6 +72,8 @@ const Row rows[] = {
         {"proxy_protocol", stream, "",
                 "proxy_protocol = { from = \"10.0.0.0/8\", version = 2, required = true }",
                 R"("version":2)"},
+        {"tls", stream, "", "tls = { certificate = \"/a.pem\", key = \"/a.key\" }",
+                R"("tls":"s/tcp:22")"},
         {"idle_timeout", builtin, "", "idle_timeout = \"unlimited\"", R"("idle_timeout":null)"},
         {"restart", datagrams, "", "restart = \"always\"", R"("restart":"always")"},
         {"restart_delay", datagrams, "", "restart_delay = \"2s\"", R"("restart_delay":"2s")"},

@@ -16,7 +16,7 @@ const std::vector<ToRelay> to_relay{GreetMessage{}, GreetMessage{7},
         ServeMessage{{3, 0x18f2}, Builtin::echo, 10min},
         ServeMessage{{0xffffffff, ~std::uint64_t{0}}, Builtin::sensor, 0ns},
         PumpMessage{{3, 0x18f2}, 10min, 3s, "PROXY UNKNOWN\r\n", true, {true, true}},
-        PumpMessage{}, UpstreamMessage{{3, 0x18f2}, {true, false}},
+        PumpMessage{}, UpstreamMessage{{3, 0x18f2}, {true, false}, {}},
         EndMessage{{3, 0x18f2}, RelayEnd::connect, ECONNREFUSED},
         PrefaceMessage{{3, 0x18f2}, proxy_v2, 10s}};
 const std::vector<ToRelay> more_to_relay{
@@ -25,7 +25,9 @@ const std::vector<ToRelay> more_to_relay{
         WatchMessage{7, Builtin::echo, RatePlan{{50, 1s}, 100, 10s, {}}, std::nullopt,
                 {7, 19, 2007}},
         WatchMessage{8, Builtin::time, std::nullopt, RatePlan{{5, 1s}, 5, 0s, {}}, {}},
-        FlowMessage{7, 1, {3, 4}, 1min}, FlowRefusedMessage{7, 1}, UnwatchMessage{7}};
+        FlowMessage{7, 1, {3, 4}, 1min}, FlowRefusedMessage{7, 1}, UnwatchMessage{7},
+        ProfileMessage{7, 2}, DropProfileMessage{7}, SecureMessage{{3, 4}, 7, 10s, 0s, 3s, true},
+        UpstreamMessage{{3, 4}, {false, false}, "PROXY UNKNOWN\r\n"}};
 
 Endpoint test_peer() {
     Endpoint peer;
@@ -54,7 +56,19 @@ ProxyFacts test_facts() {
             .tls = tls};
 }
 
-const std::vector<FromRelay> from_relay{ProxiedMessage{{3, 4}, test_facts()},
+TlsFacts test_tls() {
+    return {.protocol = "TLSv1.3",
+            .cipher = "TLS_AES_128_GCM_SHA256",
+            .bits = 128,
+            .reused = true,
+            .alpn = "h2",
+            .server_name = "mail.example.org",
+            .peer = {"CN=anna", "CN=ca", "SHA256:00", "DNS:a", "2027-01-31T12:00:00Z"}};
+}
+
+const std::vector<FromRelay> from_relay{SecuredMessage{{3, 4}, test_tls()},
+        UnsecuredMessage{{3, 4}, 0, "no shared cipher"},
+        UnsecuredMessage{{3, 4}, ECONNRESET, ""},ProxiedMessage{{3, 4}, test_facts()},
         ProxiedMessage{{3, 4}, {.version = 1}},
         ProxiedMessage{{3, 4}, {.version = 2, .local = true}},
         UnproxiedMessage{{3, 4}, ProxyFault::silent, 0},
@@ -130,6 +144,12 @@ TEST_CASE("relay protocol: what a lying relay or superd could not mean is refuse
     CHECK_FALSE(encode_message(ToRelay{PrefaceMessage{{1, 2}, 0, 1s}}));
     CHECK_FALSE(encode_message(ToRelay{PrefaceMessage{{1, 2}, proxy_any, 0s}}));
     CHECK_FALSE(encode_message(FromRelay{UnproxiedMessage{{1, 2}, ProxyFault::none, 0}}));
+    CHECK_FALSE(encode_message(ToRelay{ProfileMessage{1, 16}}));
+    CHECK_FALSE(encode_message(ToRelay{SecureMessage{{1, 2}, 7, 0s, 0s, 0s, true}}));
+    CHECK_FALSE(encode_message(FromRelay{SecuredMessage{{1, 2}, {}}}));
+    TlsFacts tls = test_tls();
+    tls.peer.subject = "CN=x\nSSL_PROTOCOL=y";
+    CHECK_FALSE(encode_message(FromRelay{SecuredMessage{{1, 2}, tls}}));
     ProxyFacts facts = test_facts();
     facts.authority = "mail\nSSL_PROTOCOL=x";
     CHECK_FALSE(encode_message(FromRelay{ProxiedMessage{{1, 2}, facts}}));

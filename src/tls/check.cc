@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: MIT
+#include "tls/check.h"
+
+#include <ctime>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <sys/stat.h>
+
+#include "tls/context.h"
+#include "tls/material.h"
+#include "tls/openssl.h"
+
+namespace superd {
+
+namespace {
+
+constexpr int fewest_cipher_bits = 128;
+constexpr int fewest_security_bits = 112;  // RSA of 2048 bits; what NIST SP 800-57 asks for
+constexpr std::size_t keys_shown = 3;
+
+int no_password(char*, int, int, void*) {
+    return -1;
+}
+
+// One profile.
+class Checker {
+public:
+    Checker(const TlsPlan& plan, std::uint32_t number, std::vector<TlsFinding>& findings)
+            : plan_(plan), number_(number), findings_(findings) {}
+
+    void check() {
+        check_words();
+        for (std::uint32_t i = 0; i < plan_.certificates.size(); ++i)
+            check_pair(i);
+    }
+
+private:
+    void say(Severity severity, const char* key, std::uint32_t item, std::string message,
+            std::string suggestion = {}) {
+        findings_.push_back(
+                {number_, key, item, severity, std::move(message), std::move(suggestion)});
+    }
+
+    void error(const char* key, std::uint32_t item, std::string message,
+            std::string suggestion = {}) {
+        say(Severity::error, key, item, std::move(message), std::move(suggestion));
+    }
+
+    // Weak is an error, unless it is meant.
+    void weak(const char* key, std::uint32_t item, const std::string& message,
+            const std::string& suggestion) {
+        if (!plan_.weak) error(key, item, message, suggestion + ", or weak = true");
+    }
+
+    // ---- versions, ciphers, groups
+
+    void check_words() {
+        const OwnContext context(SSL_CTX_new(TLS_server_method()));
+        std::string key, text;
+        if (!context || !apply_tls_plan(context.get(), plan_, key, text)) {
+            const bool version = key.ends_with("_version");
+            return error(key.c_str(), 0,
+                    key + " cannot be used: " + (text.empty() ? "OpenSSL does not know it" : text),
+                    version ? "write \"1.2\" or \"1.3\""
+                            : "openssl ciphers and openssl list have the names");
+        }
+        if (plan_.min_version < TlsVersion::tls12)
+            weak("min_version", 0, "TLS before 1.2 is broken", "write min_version = \"1.2\"");
+        check_ciphers();
+    }
+
+    void check_ciphers() {
+        std::string bad;
+        std::size_t count = 0;
+        for (const TlsCipher& cipher : tls_ciphers(plan_)) {
+            const bool good = cipher.forward_secrecy && cipher.authenticated &&
+                              cipher.bits >= fewest_cipher_bits;
+            if (good || ++count > keys_shown) continue;
+            bad += (bad.empty() ? "" : ", ") + cipher.name;
+        }
+        if (count > keys_shown) bad += " and " + std::to_string(count - keys_shown) + " more";
+        if (count > 0)
+            weak("ciphers", 0,
+                    bad + (count == 1 ? " is" : " are") +
+                            " without forward secrecy, authenticated encryption or 128 bits",
+                    "write suites like \"ECDHE-ECDSA-AES128-GCM-SHA256\"");
+    }
+
+    // ---- a certificate and its key
+
+    void check_pair(std::uint32_t item) {
+        const OwnCertificate certificate = read_certificate(item);
+        if (certificate) check_certificate(*certificate, item);
+        const OwnKey key = item < plan_.keys.size() ? read_key(item) : nullptr;
+        if (!certificate || !key) return;
+        if (X509_check_private_key(certificate.get(), key.get()) != 1)
+            error("key", item,
+                    plan_.keys[item] + " is not the key of " + plan_.certificates[item],
+                    "key has one file for each of certificate, in the same order");
+        ERR_clear_error();
+    }
+
+    std::optional<std::string> read_file(const char* key, std::uint32_t item,
+            const std::string& path, bool secret) {
+        const auto file = open_tls_file(path);
+        if (!file) {
+            const bool kind = file.error().code == EINVAL;
+            error(key, item,
+                    kind ? path + " is no regular file"
+                         : path + " cannot be read: " + errno_text(file.error().code));
+            return std::nullopt;
+        }
+        if (secret) check_mode(file->get(), item, path);
+        auto bytes = read_tls_file(file->get(), path);
+        if (bytes) return std::move(*bytes);
+        error(key, item, path + " cannot be read: " + errno_text(bytes.error().code));
+        return std::nullopt;
+    }
+
+    void check_mode(int file, std::uint32_t item, const std::string& path) {
+        struct stat facts {};
+
+        if (::fstat(file, &facts) == 0 && (facts.st_mode & 07) != 0)
+            say(Severity::warning, "key", item, path + " can be read by everybody",
+                    "chmod o= " + path);
+    }
+
+    OwnCertificate read_certificate(std::uint32_t item) {
+        const std::string& path = plan_.certificates[item];
+        const auto pem = read_file("certificate", item, path, false);
+        if (!pem) return nullptr;
+        const OwnBio source = read_from(*pem);
+        OwnCertificate certificate(
+                PEM_read_bio_X509(source.get(), nullptr, no_password, nullptr));
+        if (!certificate) {
+            error("certificate", item, path + " holds no certificate in PEM",
+                    "it begins with -----BEGIN CERTIFICATE-----");
+            ERR_clear_error();
+            return nullptr;
+        }
+        while (const OwnCertificate next{
+                PEM_read_bio_X509(source.get(), nullptr, no_password, nullptr)}) {
+        }
+        const unsigned long end = ERR_peek_last_error();
+        ERR_clear_error();
+        if (ERR_GET_LIB(end) != ERR_LIB_PEM || ERR_GET_REASON(end) != PEM_R_NO_START_LINE)
+            error("certificate", item, path + " is broken behind its first certificate");
+        return certificate;
+    }
+
+    void check_certificate(const X509& certificate, std::uint32_t item) {
+        const std::string& path = plan_.certificates[item];
+        const ASN1_TIME* end = X509_get0_notAfter(&certificate);
+        if (X509_cmp_current_time(end) < 0)
+            say(Severity::warning, "certificate", item, path + " has expired",
+                    "clients will refuse it");
+        else if (X509_cmp_current_time(X509_get0_notBefore(&certificate)) > 0)
+            say(Severity::warning, "certificate", item, path + " is not valid yet");
+        const EVP_PKEY* key = X509_get0_pubkey(&certificate);
+        const int bits = key == nullptr ? 0 : EVP_PKEY_get_security_bits(key);
+        if (bits < fewest_security_bits)
+            weak("certificate", item,
+                    path + " has a key of " +
+                            std::to_string(key == nullptr ? 0 : EVP_PKEY_get_bits(key)) + " bits",
+                    "make one of 2048 bits, or for ECDSA");
+        int digest_bits = 0;
+        if (X509_get_signature_info(const_cast<X509*>(&certificate), nullptr, nullptr,
+                    &digest_bits, nullptr) == 1 &&
+                digest_bits < 80)
+            weak("certificate", item, path + " is signed with a broken digest",
+                    "have it signed with SHA-256");
+        ERR_clear_error();
+    }
+
+    OwnKey read_key(std::uint32_t item) {
+        const std::string& path = plan_.keys[item];
+        auto pem = read_file("key", item, path, true);
+        if (!pem) return nullptr;
+        const OwnBio source = read_from(*pem);
+        OwnKey key(PEM_read_bio_PrivateKey(source.get(), nullptr, no_password, nullptr));
+        if (!key)
+            error("key", item,
+                    path + (pem->find("ENCRYPTED") != std::string::npos
+                                           ? " needs a password, which nobody can type here"
+                                           : " holds no private key in PEM"),
+                    "openssl pkey -in FILE -out FILE writes one without");
+        ERR_clear_error();
+        OPENSSL_cleanse(pem->data(), pem->size());
+        return key;
+    }
+
+    const TlsPlan& plan_;
+    const std::uint32_t number_;
+    std::vector<TlsFinding>& findings_;
+};
+
+bool has_forward_secrecy(const SSL_CIPHER* cipher) {
+    const int exchange = SSL_CIPHER_get_kx_nid(cipher);
+    return exchange == NID_kx_ecdhe || exchange == NID_kx_dhe || exchange == NID_kx_any;
+}
+
+}  // namespace
+
+std::vector<TlsFinding> check_tls_profiles(const std::vector<TlsPlan>& profiles) {
+    begin_openssl();
+    std::vector<TlsFinding> findings;
+    for (std::uint32_t i = 0; i < profiles.size(); ++i)
+        Checker(profiles[i], i, findings).check();
+    return findings;
+}
+
+std::vector<TlsCipher> tls_ciphers(const TlsPlan& plan) {
+    begin_openssl();
+    const OwnContext context(SSL_CTX_new(TLS_server_method()));
+    std::string key, error;
+    if (!context || !apply_tls_plan(context.get(), plan, key, error)) return {};
+    const OwnSsl ssl(SSL_new(context.get()));
+    STACK_OF(SSL_CIPHER)* all = SSL_get1_supported_ciphers(ssl.get());
+    std::vector<TlsCipher> list;
+    for (int i = 0; i < sk_SSL_CIPHER_num(all); ++i) {
+        const SSL_CIPHER* cipher = sk_SSL_CIPHER_value(all, i);
+        list.push_back({SSL_CIPHER_get_name(cipher), SSL_CIPHER_get_version(cipher),
+                SSL_CIPHER_get_bits(cipher, nullptr), has_forward_secrecy(cipher),
+                SSL_CIPHER_is_aead(cipher) == 1});
+    }
+    sk_SSL_CIPHER_free(all);
+    return list;
+}
+
+}  // namespace superd
