@@ -36,9 +36,9 @@ LIB_sys     = kin open_file sock_diag stillness http_reply http_client notify no
 	announce_channel announce_server rpc_registry rpc_listing rpc_backend rpcbind \
 	avahi_services avahi_bus avahi_backend
 LIB_relay   = protocol channel wheel poller builtins conduit conversation talk asking preface access_list source_rates datagrams flows pump proxy_header proxy_reader proxy_preface tls_pump profiles sandbox relay
-LIB_tls     = material context session check
+LIB_tls     = material context session check key_server remote_key
 LIB_loop    = loop
-LIB_engine  = scaling own_programs records kept_listeners warm warming proxying tls_files securing descriptor_store exiting following arrivals idling recycling checkups watches heartbeat groups config_reader errand upgrader upgrading service doors directories outputs processes relays relay_processes supervisor accepting relaying relaying_datagrams living hearing commanding contact waiters workers ending reloading last_good orders status given_users recovering farewells \
+LIB_engine  = scaling own_programs records kept_listeners warm warming proxying tls_files securing descriptor_store exiting following arrivals idling recycling checkups watches heartbeat groups config_reader errand upgrader upgrading service doors directories outputs processes relays relay_processes relay_keys supervisor accepting relaying relaying_datagrams living hearing commanding contact waiters workers ending reloading last_good orders status given_users recovering farewells \
 	resolver \
 	pools pooling rolling holding deny_list denying announcer announcing timers timing ordering lining_up upstreams target_names
 LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_import ctl_upgrade ctl_logs ctl_look ctl_sandbox ctl_tell ctl_try documents endpoint frame_gate install names object render server session switches wait_for \
@@ -48,13 +48,13 @@ LAYERS = base config policy log sys tls relay loop engine control
 LIB_SOURCES = $(foreach layer,$(LAYERS),$(patsubst %,src/$(layer)/%.cc,$(LIB_$(layer))))
 
 # program: its main, src/cmd/NAME.cc. superd goes to sbin, superctl to bin, others to libexec/superd.
-PROGRAMS = superd superctl superd-log superd-relay superd-tls superd-resolve superd-exec superd-announce
+PROGRAMS = superd superctl superd-log superd-relay superd-key superd-tls superd-resolve superd-exec superd-announce
 PROGRAM_LIBS = $(UV_LIBS) $(TOML_LIBS) $(SYSTEMD_LIBS) $(SECCOMP_LIBS) $(FMT_LIBS) -lpthread
 # libtirpc is for superd-announce alone; -l is taken where something asks for it.
 $(BUILD)/superd-announce: PROGRAM_LIBS += $(TIRPC_LIBS)
 $(BUILD)/superd-log $(BUILD)/unit: PROGRAM_LIBS += $(ZLIB_LIBS)
 # OpenSSL is for those alone that speak TLS or look at certificates: never for superd itself.
-$(BUILD)/superd-relay $(BUILD)/superd-tls $(BUILD)/unit: PROGRAM_LIBS += $(OPENSSL_LIBS)
+$(BUILD)/superd-relay $(BUILD)/superd-key $(BUILD)/superd-tls $(BUILD)/unit: PROGRAM_LIBS += $(OPENSSL_LIBS)
 
 # One protocol served in every way: contrib/zen/NAME.cc, one source each and nothing of src.
 ZEN = zen_handler zen_worker zen_single zen_threads zen_processes zen_loop zen_uv zen_coroutines zen_cores zen_ask zen_load
@@ -73,6 +73,7 @@ UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines l
 UNIT_sys     = message_queue warm_recovery accept sock_diag http_reply client_queue listen_socket probe renew_listener repair guard launch_queue reaper recovery spawner state state_text handover closer client_filter step_in cgroup \
 	ident resolve_channel resolve_server take_over announce_channel rpc_backend rpc_listing avahi_services notify notify_listener
 UNIT_relay   = relay_protocol wheel relay relay_asking relay_datagrams relay_flows sandbox proxy_header proxy_reader relay_proxy preface access_list
+UNIT_tls     = key_server
 UNIT_loop    = loop
 UNIT_engine  = kept_listeners scaling descriptor_store living arrivals watches heartbeat config_reader directories doors records service_view supervisor supervisor_relay supervisor_view reloading farewells \
 	resolver target_names deny_list announcer timers ordering
@@ -268,18 +269,19 @@ soak: all
 # ---- fuzz: libFuzzer targets tests/fuzz/NAME.cc, built with clang and the layers they need
 
 FUZZERS = toml_fuzz address_fuzz log_fuzz codec_fuzz relay_fuzz import_xinetd_fuzz \
-	resolve_fuzz import_inetd_fuzz import_systemd_fuzz notice_fuzz http_fuzz proxy_fuzz
+	resolve_fuzz import_inetd_fuzz import_systemd_fuzz notice_fuzz http_fuzz proxy_fuzz key_fuzz
 FUZZ_LIB = $(LIB_base:%=src/base/%.cc) \
 	$(patsubst %,src/sys/%.cc,http_reply ident resolve_channel announce_channel) \
 	$(patsubst %,src/log/%.cc,archive channel format json line_forms lines reader xinetd) \
 	src/policy/notice.cc \
+	$(patsubst %,src/tls/%.cc,material context key_server remote_key) \
 	$(patsubst %,src/relay/%.cc,protocol preface proxy_header proxy_reader) \
 	$(patsubst %,src/config/%.cc,$(filter-out import_host config loader diff,$(LIB_config)))
 FUZZ_CXX ?= $(firstword $(foreach name,clang++-16 clang++-14 clang++,$(shell command -v $(name))) clang++-16)
 FUZZ_SECONDS ?= 10
 FUZZ_SEED ?= 1
 FUZZ_CXXFLAGS = -std=c++20 -D_GNU_SOURCE -Isrc -Itests \
-	$(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(SECCOMP_CFLAGS) $(ZLIB_CFLAGS) $(FMT_CFLAGS)) \
+	$(call system_headers,$(UV_CFLAGS) $(TOML_CFLAGS) $(SECCOMP_CFLAGS) $(ZLIB_CFLAGS) $(OPENSSL_CFLAGS) $(FMT_CFLAGS)) \
 	-O1 -g -MMD -MP -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined
 FUZZ_FILES = $(FUZZERS:%=$(BUILD)/fuzz/%)
 FUZZ_OBJECTS = $(FUZZ_LIB:src/%.cc=$(BUILD)/obj/fuzz/lib/%.o)
@@ -297,7 +299,7 @@ $(BUILD)/obj/fuzz/%.o: tests/fuzz/%.cc $(FLAGS_FILE)
 $(FUZZ_FILES): $(BUILD)/fuzz/%: $(BUILD)/obj/fuzz/%.o $(FUZZ_OBJECTS)
 	@mkdir -p $(@D)
 	$(call say,LD)
-	$(Q)$(FUZZ_CXX) -fsanitize=fuzzer,address,undefined -o $@ $^ $(TOML_LIBS) $(SECCOMP_LIBS) $(FMT_LIBS) -lpthread
+	$(Q)$(FUZZ_CXX) -fsanitize=fuzzer,address,undefined -o $@ $^ $(TOML_LIBS) $(SECCOMP_LIBS) $(OPENSSL_LIBS) $(FMT_LIBS) -lpthread
 
 .PHONY: fuzz fuzz-short fuzz-build
 fuzz-build: $(FUZZ_FILES)
@@ -389,7 +391,7 @@ unitdir = $(prefix)/lib/systemd/system
 sysusersdir = $(prefix)/lib/sysusers.d
 tmpfilesdir = $(prefix)/lib/tmpfiles.d
 exampledir = $(docdir)/examples
-MANUALS = man/superd.8 man/superctl.8 man/superd-relay.8 man/superd-tls.8 man/superd-announce.8 man/superd.toml.5 man/superd-import.7
+MANUALS = man/superd.8 man/superctl.8 man/superd-relay.8 man/superd-key.8 man/superd-tls.8 man/superd-announce.8 man/superd.toml.5 man/superd-import.7
 
 # The option list of superd.toml(5), from the options table.
 .PHONY: manual
@@ -418,6 +420,7 @@ PLACED = etc/superd.service $(unitdir)/superd.service \
 	man/superd.8 $(mandir)/man8/superd.8 \
 	man/superctl.8 $(mandir)/man8/superctl.8 \
 	man/superd-relay.8 $(mandir)/man8/superd-relay.8 \
+	man/superd-key.8 $(mandir)/man8/superd-key.8 \
 	man/superd-tls.8 $(mandir)/man8/superd-tls.8 \
 	man/superd-announce.8 $(mandir)/man8/superd-announce.8 \
 	man/superd.toml.5 $(mandir)/man5/superd.toml.5 \

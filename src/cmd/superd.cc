@@ -116,6 +116,8 @@ SupervisorOptions supervisor_options(const DaemonOptions& options, const Starter
     result.relay.program = find_own_program("superd-relay");
     result.relay.identity = own_identity("superd-relay");
     result.relay.root = options.run + "/empty";
+    result.relay.key_program = find_own_program("superd-key");
+    result.relay.key_identity = own_identity("superd-key");
     result.relay.standard_error = options.background ? -1 : 2;
     result.relay.count = processors();
     result.log_stderr = options.background ? -1 : 2;

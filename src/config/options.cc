@@ -630,6 +630,9 @@ constexpr std::array table{
     Option{.key = "handshake_timeout", .type = T::duration, .where = in_tls, .modes = for_all_modes, .effect = Effect::at_once,
         .default_text = R"("10s")", .low = 100, .high = 3'600'000,
         .help = "How long the whole handshake may take before the connection is closed."},
+    Option{.key = "key_process", .type = T::boolean, .where = in_tls, .modes = for_all_modes, .effect = Effect::at_once,
+        .default_text = "true",
+        .help = "Whether a process of its own, superd-key, holds the private keys and signs for superd-relay, which then has none; false is faster with ECDSA."},
 };
 
 // clang-format on

@@ -26,6 +26,7 @@ struct TlsPlan {
     std::string ciphers, ciphersuites, groups;
     bool weak = false;  // what is weaker than the built-in choice is meant
     Nanoseconds handshake_timeout{std::chrono::seconds(10)};
+    bool key_process = true;  // superd-key signs, and the relay has no key
 
     bool operator==(const TlsPlan&) const = default;
 
@@ -36,7 +37,8 @@ struct TlsPlan {
                 Field{"min_version", &P::min_version}, Field{"max_version", &P::max_version},
                 Field{"ciphers", &P::ciphers}, Field{"ciphersuites", &P::ciphersuites},
                 Field{"groups", &P::groups}, Field{"weak", &P::weak},
-                Field{"handshake_timeout", &P::handshake_timeout}};
+                Field{"handshake_timeout", &P::handshake_timeout},
+                Field{"key_process", &P::key_process}};
     }
 };
 

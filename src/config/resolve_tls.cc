@@ -53,6 +53,8 @@ private:
         if (key == "ciphersuites") take_words(setting, plan_.ciphersuites);
         if (key == "groups") take_words(setting, plan_.groups);
         if (key == "weak") plan_.weak = context_.values.boolean(*setting.node, key).value_or(false);
+        if (key == "key_process")
+            plan_.key_process = context_.values.boolean(*setting.node, key).value_or(true);
         if (key == "handshake_timeout")
             plan_.handshake_timeout =
                     context_.values.duration(*setting.node, *setting.option)

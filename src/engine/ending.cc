@@ -49,6 +49,7 @@ void Supervisor::on_started(std::uint32_t index) {
         announcements_.of_record(record.listener).on_started();
         return;
     }
+    if (record.kind == ProcessKind::key) return relays_.on_key_started(index);
     if (is_own_program(record.kind)) {
         own_programs_.on_started(index);
         return;
@@ -167,6 +168,12 @@ void Supervisor::on_launch_failed(std::uint32_t index, const LaunchResult& resul
         relays_.on_launch_failed(index, result);
         return;
     }
+    if (record.kind == ProcessKind::key) {
+        outputs_.log().log(FailEvent{.service = "superd-key",
+                .stage = stage_name(result.stage),
+                .error = result.error});
+        return relays_.on_key_ended(index);
+    }
     if (is_own_program(record.kind)) {
         own_programs_.on_launch_failed(index, result);
         if (record.kind == ProcessKind::announce)
@@ -238,6 +245,7 @@ void Supervisor::on_ended(std::uint32_t index, int status) {
     const ProcessRecord& record = processes_.records().at(index);
     if (record.kind == ProcessKind::log) own_programs_.on_ended(index);
     if (record.kind == ProcessKind::relay) relays_.on_ended(index);
+    if (record.kind == ProcessKind::key) relays_.on_key_ended(index);
     if (record.kind == ProcessKind::announce)
         announcements_.of_record(record.listener).on_ended();
     if (is_own_program(record.kind)) return;

@@ -59,27 +59,30 @@ bool Relays::start(Relay& relay) {
     }
     relay.record = *index;
     relay.started = loop_.now();
-    launch(relay, *index);
+    ProcessRecord& record = processes_.records().at(*index);
+    record.connection.store(relay.channel.get(), std::memory_order_relaxed);
+    launch(ProcessKind::relay, *index, relay, relay.theirs.get());
     watch(relay);
     send(relay, encode_message(ToRelay{GreetMessage{}}));
     return true;
 }
 
-void Relays::launch(Relay& relay, std::uint32_t index) {
+void Relays::launch(
+        ProcessKind kind, std::uint32_t index, const Relay& relay, int theirs) {
+    const bool keys = kind == ProcessKind::key;
+    const IdentityPlan& identity = keys ? options_.key_identity : options_.identity;
     ProcessRecord& record = processes_.records().at(index);
-    record.kind = ProcessKind::relay;
+    record.kind = kind;
     record.service = ~std::uint32_t{0};
     record.listener = relay.number;
     record.started = to_nanoseconds(loop_.now());
-    record.connection.store(relay.channel.get(), std::memory_order_relaxed);
     record.state.store(RecordState::accepted, std::memory_order_release);
     auto plan = std::make_shared<SpawnPlan>();
-    plan->service = "superd-relay";
-    plan->program = options_.program;
-    plan->argv = {"superd-relay"};
-    if (options_.identity.change) {
-        plan->argv.push_back(
-                fmt::format("--user={}:{}", options_.identity.uid, options_.identity.gid));
+    plan->service = keys ? "superd-key" : "superd-relay";
+    plan->program = keys ? options_.key_program : options_.program;
+    plan->argv = {plan->service};
+    if (identity.change) {
+        plan->argv.push_back(fmt::format("--user={}:{}", identity.uid, identity.gid));
         plan->argv.push_back("--root=" + options_.root);
     }
     plan->fixed_environment = {"PATH=/usr/bin:/bin"};
@@ -89,7 +92,7 @@ void Relays::launch(Relay& relay, std::uint32_t index) {
     launch.record = index;
     launch.service = ~std::uint32_t{0};
     launch.plan = std::move(plan);
-    launch.listeners = {relay.theirs.get()};
+    launch.listeners = {theirs};
     launch.listeners_blocking = false;
     launch.standard_error = options_.standard_error;
     launch.standard_output = options_.standard_error;
@@ -256,6 +259,10 @@ void Relays::on_gone(Relay& relay) {
     relay.theirs.reset();
     relay.writing = relay.answered = false;
     relay.profiles.clear();
+    // Its superd-key ends by itself.
+    relay.key_record = ~std::uint32_t{0};
+    relay.key_channel.reset();
+    relay.key_theirs.reset();
     auto waiting = std::exchange(relay.waiting, {});
     const Mono now = loop_.now();
     if (now - relay.started > backoff_ceiling) relay.failures = 0;

@@ -37,6 +37,11 @@ struct Relays::Relay {
     std::unique_ptr<Poll> poll;
     std::deque<Waiting> waiting;  // for the end of the turn, and room in the channel
     std::set<std::uint32_t> profiles;  // that it was given
+    // Its superd-key, where it has one.
+    std::uint32_t key_record = ~std::uint32_t{0};
+    Fd key_channel, key_theirs;
+    Mono key_not_before{};
+    std::uint32_t key_failures = 0;
     Mono waiting_since{};
     Mono not_before{};
     Mono started{};

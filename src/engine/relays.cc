@@ -105,23 +105,6 @@ void Relays::secure(
             message.profile);
 }
 
-// Once for each relay, before the first connection that needs it.
-bool Relays::give_profile(Relay& relay, std::uint32_t profile) {
-    if (profile == 0 || relay.profiles.contains(profile)) return true;
-    auto descriptors = tls_.open_profile(profile);
-    if (descriptors.empty()) return false;
-    const auto keys = static_cast<std::uint8_t>(descriptors.size() - 1);
-    send(relay, encode_message(ToRelay{ProfileMessage{profile, keys}}), std::move(descriptors));
-    relay.profiles.insert(profile);
-    return true;
-}
-
-void Relays::drop_profile(std::uint32_t number) {
-    for (const auto& relay : relays_)
-        if (relay->profiles.erase(number) > 0)
-            send(*relay, encode_message(ToRelay{DropProfileMessage{number}}));
-}
-
 void Relays::give(std::uint32_t index, Packet packet, std::vector<Fd> descriptors, Giving how,
         std::uint32_t profile) {
     ProcessRecord& record = processes_.records().at(index);

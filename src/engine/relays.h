@@ -86,8 +86,14 @@ public:
     virtual ~TlsSink() = default;
     virtual void on_secured(std::uint32_t record, const SecuredMessage& message) = 0;
     virtual void on_unsecured(std::uint32_t record, const UnsecuredMessage& message) = 0;
-    // The descriptors of a ProfileMessage; none where the profile cannot be given.
-    [[nodiscard]] virtual std::vector<Fd> open_profile(std::uint32_t number) = 0;
+    struct Profile {
+        Fd material;           // an encoded TlsMaterial
+        std::vector<Fd> keys;  // their files
+        bool key_process = true;
+    };
+
+    // Nothing where it cannot be given.
+    [[nodiscard]] virtual std::optional<Profile> open_profile(std::uint32_t number) = 0;
 };
 
 struct RelayOptions {
@@ -96,6 +102,8 @@ struct RelayOptions {
     // folder that is empty. Without root neither.
     IdentityPlan identity;
     std::string root;
+    std::string key_program;  // the same of superd-key, one beside each relay that needs it
+    IdentityPlan key_identity{};
     int standard_error = 2;  // a loan; -1: /dev/null
     unsigned count = 1;      // processes at most: one a processor
 };
@@ -150,6 +158,10 @@ public:
     void answer_flow(std::uint32_t watch, const FlowMessage& message, Fd upstream);
     void answer_flow(std::uint32_t watch, const FlowRefusedMessage& message);
 
+    // ---- news of superd-key, by its record
+    void on_key_started(std::uint32_t record);
+    void on_key_ended(std::uint32_t record);
+
     // ---- news of the relay processes themselves, by their records
     void on_started(std::uint32_t record);
     void on_launch_failed(std::uint32_t record, const LaunchResult& result);
@@ -174,11 +186,15 @@ private:
     [[nodiscard]] Relay* of_watch(std::uint32_t watch) const;
     [[nodiscard]] Relay* of_process(std::uint32_t record);
     [[nodiscard]] bool start(Relay& relay);
-    void launch(Relay& relay, std::uint32_t record);
+    // One of superd's own programs with theirs, a loan, as descriptor 0.
+    void launch(ProcessKind kind, std::uint32_t record, const Relay& relay, int theirs);
     void watch(Relay& relay);
     void give(std::uint32_t record, Packet packet, std::vector<Fd> descriptors, Giving how,
             std::uint32_t profile = 0);
     [[nodiscard]] bool give_profile(Relay& relay, std::uint32_t profile);
+    [[nodiscard]] bool start_key(Relay& relay);
+    [[nodiscard]] bool hold_keys(Relay& relay, std::uint32_t first, std::vector<Fd> keys);
+    static void drop_keys(const Relay& relay, std::uint32_t profile);
     [[nodiscard]] bool awaits_handshake(const Relay& relay, const ConnectionName& name) const;
     void send(Relay& relay, Packet packet, std::vector<Fd> descriptors = {});
     [[nodiscard]] bool has_given(const Relay& relay, const ConnectionName& name) const;

@@ -62,12 +62,13 @@ void Securing::take_plan(const Plan& plan) {
         of.relays_.drop_profile(number);
 }
 
-std::vector<Fd> Securing::open_profile(std::uint32_t number) {
+std::optional<TlsSink::Profile> Securing::open_profile(std::uint32_t number) {
     auto files = files_.open(number);
-    if (files) return std::move(*files);
+    if (files)
+        return Profile{std::move(files->material), std::move(files->keys), files->key_process};
     supervisor_.outputs_.log().log(
             NoticeEvent{.level = Level::error, .text = "TLS: " + files.error().text()});
-    return {};
+    return std::nullopt;
 }
 
 // ---- the handshake

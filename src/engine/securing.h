@@ -51,7 +51,7 @@ public:
     // ---- of relays
     void on_secured(std::uint32_t index, const SecuredMessage& message) override;
     void on_unsecured(std::uint32_t index, const UnsecuredMessage& message) override;
-    [[nodiscard]] std::vector<Fd> open_profile(std::uint32_t number) override;
+    [[nodiscard]] std::optional<Profile> open_profile(std::uint32_t number) override;
 
 private:
     void start_behind(Service& service, std::uint32_t index);

@@ -58,6 +58,7 @@ std::string_view kind_name(ProcessKind kind) {
         case ProcessKind::command: return "command";
         case ProcessKind::warm: return "parked";
         case ProcessKind::relay:
+        case ProcessKind::key:
         case ProcessKind::log:
         case ProcessKind::resolve:
         case ProcessKind::announce: break;

@@ -46,18 +46,19 @@ const TlsFiles::Entry* TlsFiles::find(std::string_view name) const {
     return found == entries_.end() ? nullptr : &found->second;
 }
 
-Result<std::vector<Fd>> TlsFiles::open(std::uint32_t number) const {
+Result<TlsFiles::Opened> TlsFiles::open(std::uint32_t number) const {
     const auto found = std::find_if(entries_.begin(), entries_.end(),
             [number](const auto& one) { return one.second.number == number; });
     if (found == entries_.end()) return fail(ENOENT, "open", "TLS profile");
     const Entry& entry = found->second;
-    std::vector<Fd> files;
-    files.emplace_back(::fcntl(entry.material.get(), F_DUPFD_CLOEXEC, 3));
-    if (!files.back()) return fail("copy", entry.plan.name);
+    Opened files;
+    files.key_process = entry.plan.key_process;
+    files.material.reset(::fcntl(entry.material.get(), F_DUPFD_CLOEXEC, 3));
+    if (!files.material) return fail("copy", entry.plan.name);
     for (const std::string& path : entry.plan.keys) {
         auto key = open_tls_file(path);
         if (!key) return tl::unexpected(key.error());
-        files.push_back(std::move(*key));
+        files.keys.push_back(std::move(*key));
     }
     return files;
 }

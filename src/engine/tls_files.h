@@ -32,8 +32,13 @@ public:
 
     // Null where there is no such profile that could be read.
     [[nodiscard]] const Entry* find(std::string_view name) const;
-    // A copy of the material, then each key's file, opened anew.
-    [[nodiscard]] Result<std::vector<Fd>> open(std::uint32_t number) const;
+    struct Opened {
+        Fd material;           // a copy
+        std::vector<Fd> keys;  // their files, opened anew
+        bool key_process = true;
+    };
+
+    [[nodiscard]] Result<Opened> open(std::uint32_t number) const;
 
 private:
     [[nodiscard]] Result<Entry> read(const TlsPlan& plan);

@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "tls/remote_key.h"
+
 namespace superd {
 
 namespace {
@@ -13,7 +15,12 @@ void wipe(std::string& secret) {
 
 }  // namespace
 
-void TlsProfiles::take(std::uint32_t number, const std::vector<Fd>& descriptors) {
+void TlsProfiles::take_channel(Fd channel) {
+    channel_ = std::make_shared<const KeyChannel>(std::move(channel));
+}
+
+void TlsProfiles::take(
+        std::uint32_t number, std::uint32_t first_key, const std::vector<Fd>& descriptors) {
     Known& known = known_[number];
     known = {};
     const auto bytes = read_tls_file(descriptors.front().get(), "profile");
@@ -22,11 +29,12 @@ void TlsProfiles::take(std::uint32_t number, const std::vector<Fd>& descriptors)
         known.error = "the profile cannot be read";
         return;
     }
-    std::vector<std::string> keys;
+    TlsContext::Keys keys{.pem = {}, .channel = {}, .first = first_key};
+    if (descriptors.size() == 1) keys.channel = channel_;
     for (std::size_t i = 1; i < descriptors.size(); ++i)
-        keys.push_back(read_tls_file(descriptors[i].get(), "key").value_or(""));
+        keys.pem.push_back(read_tls_file(descriptors[i].get(), "key").value_or(""));
     known.context = TlsContext::make(*material, keys, known.error);
-    for (std::string& key : keys)
+    for (std::string& key : keys.pem)
         wipe(key);
 }
 

@@ -15,8 +15,11 @@ namespace superd {
 
 class TlsProfiles {
 public:
-    // descriptors: a file with an encoded TlsMaterial, then one for each of its keys.
-    void take(std::uint32_t number, const std::vector<Fd>& descriptors);
+    // The way to superd-key, for profiles that come after it.
+    void take_channel(Fd channel);
+    // descriptors: a file with an encoded TlsMaterial, then one for each of its keys; without
+    // any superd-key has them, from first_key on.
+    void take(std::uint32_t number, std::uint32_t first_key, const std::vector<Fd>& descriptors);
     void drop(std::uint32_t number) { known_.erase(number); }
 
     void clear() { known_.clear(); }
@@ -32,6 +35,7 @@ private:
     };
 
     std::unordered_map<std::uint32_t, Known> known_;
+    std::shared_ptr<const KeyChannel> channel_;
 };
 
 }  // namespace superd

@@ -147,7 +147,12 @@ template <class Coder>
 void code_fields(Coder& c, PacketField<Coder, ProfileMessage>& m) {
     c.value(m.number);
     c.value(m.keys, std::uint8_t{relay_keys_limit});
+    c.value(m.first_key);
+    c.require(m.keys == 0 || m.first_key == 0);
 }
+
+template <class Coder>
+void code_fields(Coder&, PacketField<Coder, KeysMessage>&) {}
 
 template <class Coder>
 void code_fields(Coder& c, PacketField<Coder, DropProfileMessage>& m) {
@@ -373,6 +378,8 @@ std::size_t descriptor_count(const ToRelay& message) {
         std::size_t operator()(const UnwatchMessage&) const { return 0; }
 
         std::size_t operator()(const ProfileMessage& m) const { return 1U + m.keys; }
+
+        std::size_t operator()(const KeysMessage&) const { return 1; }
 
         std::size_t operator()(const DropProfileMessage&) const { return 0; }
 

@@ -183,10 +183,16 @@ struct UnwatchMessage {
     bool operator==(const UnwatchMessage&) const = default;
 };
 
+// The way to superd-key (one descriptor), for profiles that come after it.
+struct KeysMessage {
+    bool operator==(const KeysMessage&) const = default;
+};
+
 // A TLS profile (a file with an encoded TlsMaterial, then one for each key).
 struct ProfileMessage {
     std::uint32_t number = 0;
-    std::uint8_t keys = 0;
+    std::uint8_t keys = 0;        // 0: superd-key has them ...
+    std::uint32_t first_key = 0;  // ... from that number on
     bool operator==(const ProfileMessage&) const = default;
 };
 
@@ -212,7 +218,7 @@ struct SecureMessage {
 using ToRelay = std::variant<GreetMessage, ServeMessage, PumpMessage, UpstreamMessage,
         EndMessage, AnswerMessage, WatchMessage, ForwardMessage, FlowMessage,
         FlowRefusedMessage, UnwatchMessage, PrefaceMessage, ProfileMessage, DropProfileMessage,
-        SecureMessage>;
+        SecureMessage, KeysMessage>;
 
 // ---- relay to superd
 

@@ -123,7 +123,11 @@ void Relay::take(const AnswerMessage& message, std::vector<Fd>&) {
 // ---- TLS
 
 void Relay::take(const ProfileMessage& message, std::vector<Fd>& descriptors) {
-    profiles_.take(message.number, descriptors);
+    profiles_.take(message.number, message.first_key, descriptors);
+}
+
+void Relay::take(const KeysMessage&, std::vector<Fd>& descriptors) {
+    profiles_.take_channel(std::move(descriptors[0]));
 }
 
 void Relay::take(const DropProfileMessage& message, std::vector<Fd>&) {

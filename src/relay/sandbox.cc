@@ -107,6 +107,10 @@ constexpr std::array allowed{SYS_read, SYS_pread64, SYS_write, SYS_readv, SYS_wr
         SYS_recvmsg, SYS_recvmmsg, SYS_sendto, SYS_sendmsg, SYS_sendmmsg, SYS_splice, SYS_pipe2,
         SYS_close, SYS_shutdown, SYS_getsockopt, SYS_setsockopt, SYS_getsockname,
         SYS_getpeername, SYS_fcntl, SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_pwait,
+#ifdef SYS_poll
+        SYS_poll,
+#endif
+        SYS_ppoll,
 #ifdef SYS_epoll_wait
         SYS_epoll_wait,
 #endif
@@ -182,6 +186,8 @@ Result<std::uint32_t> enter_sandbox(const SandboxOptions& options) {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail("prctl", "NO_NEW_PRIVS");
     holds |= sandbox_no_new_privileges;
     if (!sanitized && enter_landlock()) holds |= sandbox_landlock;
+    if (options.closed && ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return fail("prctl", "DUMPABLE");
     if (enter_seccomp()) holds |= sandbox_seccomp;
     return holds;
 }

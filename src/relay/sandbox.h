@@ -21,6 +21,7 @@ struct SandboxOptions {
     };
 
     std::optional<User> user;  // to become; needs root
+    bool closed = false;       // nobody of the same user may look into its memory
     std::string root;          // a folder that is empty and root's; needs root; empty: none
 };
 

@@ -39,12 +39,14 @@ enum class ProcessKind : std::uint8_t {
     relay,
     announce,
     command,  // of a daemon's or worker's life, beside its program; `listener` as the program's
-    warm      // a handler that was started ahead and has no connection yet
+    warm,     // a handler that was started ahead and has no connection yet
+    key       // a superd-key; `listener` is the number of its relay
 };
 
 // superd-log and its like: of no service, and not counted as processes.
 constexpr bool is_own_program(ProcessKind kind) {
-    return kind >= ProcessKind::log && kind < ProcessKind::command;
+    return (kind >= ProcessKind::log && kind < ProcessKind::command) ||
+           kind == ProcessKind::key;
 }
 
 // superd's end of the channel to it stays in its record, so that the next superd has it too.

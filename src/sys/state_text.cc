@@ -361,7 +361,7 @@ Result<void> check_bounds(const State& state) {
             header.stored_high > state.stored().size())
         return fail(0, "it has more records than this superd holds");
     for (const ProcessRecord& record : state.processes().first(header.process_high)) {
-        if (record.state.load() > RecordState::running || record.kind > ProcessKind::warm)
+        if (record.state.load() > RecordState::running || record.kind > ProcessKind::key)
             return fail(0, "a process of a kind or state that this superd does not know");
         const bool of_service = !is_own_program(record.kind);
         if ((of_service && record.service >= state.services().size()) ||

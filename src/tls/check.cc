@@ -74,6 +74,9 @@ private:
         std::string bad;
         std::size_t count = 0;
         for (const TlsCipher& cipher : tls_ciphers(plan_)) {
+            if (plan_.weak && plan_.key_process && cipher.deciphers)
+                return error("ciphers", 0, cipher.name + " has the server decipher with its key",
+                        "leave it out, or write key_process = false");
             const bool good = cipher.forward_secrecy && cipher.authenticated &&
                               cipher.bits >= fewest_cipher_bits;
             if (good || ++count > keys_shown) continue;
@@ -149,6 +152,15 @@ private:
         return certificate;
     }
 
+    // superd-key signs with no others.
+    void check_kind(const EVP_PKEY* key, std::uint32_t item) {
+        const int kind = key == nullptr ? EVP_PKEY_NONE : EVP_PKEY_get_base_id(key);
+        if (plan_.key_process && kind != EVP_PKEY_RSA && kind != EVP_PKEY_EC)
+            error("certificate", item,
+                    plan_.certificates[item] + " is for neither RSA nor ECDSA",
+                    "write key_process = false for others");
+    }
+
     void check_certificate(const X509& certificate, std::uint32_t item) {
         const std::string& path = plan_.certificates[item];
         const ASN1_TIME* end = X509_get0_notAfter(&certificate);
@@ -158,6 +170,7 @@ private:
         else if (X509_cmp_current_time(X509_get0_notBefore(&certificate)) > 0)
             say(Severity::warning, "certificate", item, path + " is not valid yet");
         const EVP_PKEY* key = X509_get0_pubkey(&certificate);
+        check_kind(key, item);
         const int bits = key == nullptr ? 0 : EVP_PKEY_get_security_bits(key);
         if (bits < fewest_security_bits)
             weak("certificate", item,
@@ -222,7 +235,8 @@ std::vector<TlsCipher> tls_ciphers(const TlsPlan& plan) {
         const SSL_CIPHER* cipher = sk_SSL_CIPHER_value(all, i);
         list.push_back({SSL_CIPHER_get_name(cipher), SSL_CIPHER_get_version(cipher),
                 SSL_CIPHER_get_bits(cipher, nullptr), has_forward_secrecy(cipher),
-                SSL_CIPHER_is_aead(cipher) == 1});
+                SSL_CIPHER_is_aead(cipher) == 1,
+                SSL_CIPHER_get_kx_nid(cipher) == NID_kx_rsa});
     }
     sk_SSL_CIPHER_free(all);
     return list;

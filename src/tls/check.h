@@ -17,6 +17,7 @@ struct TlsCipher {
     std::string name, version;  // "TLS_AES_128_GCM_SHA256", "TLSv1.3"
     int bits = 0;
     bool forward_secrecy = false, authenticated = false;  // AEAD
+    bool deciphers = false;  // the server, with its private key: nothing that superd-key does
 };
 
 // Those in force, in the order of preference; empty where the lists are wrong.

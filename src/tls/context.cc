@@ -9,6 +9,7 @@
 
 #include "tls/defaults.h"
 #include "tls/openssl.h"
+#include "tls/remote_key.h"
 
 namespace superd {
 
@@ -37,9 +38,17 @@ bool use_chain(SSL_CTX* context, std::string_view pem) {
     return true;
 }
 
-bool use_key(SSL_CTX* context, std::string_view pem) {
-    const OwnBio source = read_from(pem);
-    const OwnKey key(PEM_read_bio_PrivateKey(source.get(), nullptr, no_password, nullptr));
+// The number-th; after its certificate.
+bool use_key(SSL_CTX* context, const TlsContext::Keys& keys, std::size_t number) {
+    OwnKey key;
+    if (keys.channel) {
+        const X509* certificate = SSL_CTX_get0_certificate(context);
+        key.reset(make_remote_key(X509_get0_pubkey(certificate), *keys.channel,
+                keys.first + static_cast<std::uint32_t>(number)));
+    } else if (number < keys.pem.size()) {
+        const OwnBio source = read_from(keys.pem[number]);
+        key.reset(PEM_read_bio_PrivateKey(source.get(), nullptr, no_password, nullptr));
+    }
     return key && SSL_CTX_use_PrivateKey(context, key.get()) == 1 &&
            SSL_CTX_check_private_key(context) == 1;
 }
@@ -98,15 +107,14 @@ bool apply_tls_plan(
 }
 
 std::shared_ptr<const TlsContext> TlsContext::make(const TlsMaterial& material,
-        const std::vector<std::string>& keys, std::string& error) {
+        const Keys& keys, std::string& error) {
     begin_openssl();
     ERR_clear_error();
     OwnContext context(SSL_CTX_new(TLS_server_method()));
     std::string key;
     if (!context || !apply_tls_plan(context.get(), material.plan, key, error)) return nullptr;
     for (std::size_t i = 0; i < material.chains.size(); ++i) {
-        if (i < keys.size() && use_chain(context.get(), material.chains[i]) &&
-                use_key(context.get(), keys[i]))
+        if (use_chain(context.get(), material.chains[i]) && use_key(context.get(), keys, i))
             continue;
         error = take_openssl_error();
         return nullptr;
@@ -117,7 +125,7 @@ std::shared_ptr<const TlsContext> TlsContext::make(const TlsMaterial& material,
             std::min<std::size_t>(name.size(), SSL_MAX_SID_CTX_LENGTH));
     SSL_CTX_set_session_id_context(
             context.get(), reinterpret_cast<const unsigned char*>(name.data()), size);
-    return std::shared_ptr<const TlsContext>(new TlsContext(context.release()));
+    return std::shared_ptr<const TlsContext>(new TlsContext(context.release(), keys.channel));
 }
 
 TlsContext::~TlsContext() {

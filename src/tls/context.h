@@ -13,6 +13,8 @@ struct ssl_ctx_st;
 
 namespace superd {
 
+class KeyChannel;
+
 // Once in a process, before its sandbox: OpenSSL reads no file of its own afterwards, and none
 // of the system's configuration at all.
 void begin_openssl();
@@ -20,10 +22,16 @@ void begin_openssl();
 // One context may be made and used by one thread.
 class TlsContext {
 public:
-    // keys: PEM, one for each of material.chains. Nothing, with `error` set, where it cannot be
-    // used; the keys' bytes are the caller's to wipe.
+    struct Keys {
+        std::vector<std::string> pem;  // one for each of material.chains; wiped by the caller
+        // ... or superd-key has them, from that number on. It lives as long as the context.
+        std::shared_ptr<const KeyChannel> channel{};
+        std::uint32_t first = 0;
+    };
+
+    // Nothing, with `error` set, where it cannot be used.
     [[nodiscard]] static std::shared_ptr<const TlsContext> make(const TlsMaterial& material,
-            const std::vector<std::string>& keys, std::string& error);
+            const Keys& keys, std::string& error);
 
     ~TlsContext();
     TlsContext(const TlsContext&) = delete;
@@ -33,8 +41,10 @@ public:
     [[nodiscard]] ssl_ctx_st* get() const { return context_; }
 
 private:
-    explicit TlsContext(ssl_ctx_st* context) : context_(context) {}
+    TlsContext(ssl_ctx_st* context, std::shared_ptr<const KeyChannel> channel)
+            : channel_(std::move(channel)), context_(context) {}
 
+    const std::shared_ptr<const KeyChannel> channel_;  // for longer than context_
     ssl_ctx_st* const context_;
 };
 

@@ -347,7 +347,7 @@ class Superd:
     def children(self):
         """(pid, command line) of the processes that services run; superd's own are left out."""
         own = {os.path.join(build(), name) for name in ("superd", "superd-log", "superd-exec", "superd-resolve",
-                                                      "superd-relay", "superd-announce")}
+                                                      "superd-relay", "superd-announce", "superd-key")}
         return [(pid, command) for pid, _, command in descendants(self.guard)
                 if executable(pid) not in own]
 

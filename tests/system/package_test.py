@@ -39,6 +39,7 @@ def test_install():
         for path in ("opt/x/sbin/superd", "opt/x/bin/superctl", "opt/x/libexec/superd/superd-log",
                      "opt/x/libexec/superd/superd-exec", "opt/x/libexec/superd/superd-announce",
                      "opt/x/libexec/superd/libsuperd-park.so", "opt/x/libexec/superd/superd-tls",
+                     "opt/x/libexec/superd/superd-key", "opt/x/share/man/man8/superd-key.8",
                      "opt/x/libexec/superd/zen/zen_handler", "etc/superd.toml",
                      "opt/x/lib/systemd/system/superd.service", "opt/x/lib/sysusers.d/superd.conf",
                      "opt/x/lib/tmpfiles.d/superd.conf", "opt/x/share/man/man8/superd.8",

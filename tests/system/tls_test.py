@@ -11,7 +11,7 @@ import threading
 
 from clients import connect, read_all
 from crash_test import kill_superd
-from harness import Superd, expect, expect_in, gone, run, wait_until
+from harness import Superd, descendants, executable, expect, expect_in, run, wait_until
 from proxy_headers import version_2
 from registry import build, covers, needs_peer, needs_root, timeout
 from relay_test import Upstream, redirect, relays
@@ -218,11 +218,13 @@ def test_weak():
         expect(result.code, 1, repr(result))
         expect_in(words, result.err)
         expect_in("/srv/check.toml:4:", result.err, "where it stands")
-        expect(check(profile(paths, lines + "\nweak = true") + handler()).code, 0)
+        expect(check(profile(paths, lines + "\nweak = true\nkey_process = false") + handler()).code, 0)
     result = check(profile(small) + handler())
     expect_in("has a key of 1024 bits", result.err)
     expect(result.code, 1)
-    weak = 'weak = true\nmin_version = "1.0"\nciphers = "ALL:@SECLEVEL=0"'
+    result = check(profile(paths, 'weak = true\nciphers = "AES128-SHA"') + handler())
+    expect_in("has the server decipher with its key", result.err)
+    weak = 'weak = true\nkey_process = false\nmin_version = "1.0"\nciphers = "ALL:@SECLEVEL=0"'
     with Superd(profile(paths, weak) + handler(TELL)) as d:
         made = context(version=ssl.TLSVersion.TLSv1, set_ciphers="ALL:@SECLEVEL=0")
         expect(told(d.port("s"), made)["SSL_PROTOCOL"], "TLSv1")
@@ -383,6 +385,104 @@ def test_nobody_reads_the_key():
             assert os.stat(f"/proc/{pid}").st_uid != 0
             names = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
             expect([name for name in names if "tls" in name], [])
+
+
+def secret_of(paths):
+    """The private number of a key for ECDSA, as it lies in memory."""
+    text = openssl("pkey", "-in", paths[1], "-text", "-noout").decode()
+    digits = re.search(r"priv:\n((?:\s+[0-9a-f:]+\n)+)", text).group(1)
+    return bytes.fromhex(re.sub(r"[\s:]", "", digits))[-32:]
+
+
+def has_in_memory(pid, secret):
+    """Whether the process has the bytes anywhere, in either order."""
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            words = line.split()
+            if not words[1].startswith("rw"):
+                continue
+            start, end = (int(part, 16) for part in words[0].split("-"))
+            try:
+                memory.seek(start)
+                content = memory.read(end - start)
+            except (OSError, ValueError, OverflowError):
+                continue
+            if secret in content or secret[::-1] in content:
+                return True
+    return False
+
+
+def running(d, name):
+    path = os.path.join(build(), name)
+    return [pid for pid, _, _ in descendants(d.guard) if executable(pid) == path]
+
+
+def greet(port, text=b"x", made=None):
+    with connect_tls(port, made) as client:
+        client.sendall(text)
+        expect(client.recv(len(text)), text)
+
+
+@needs_root
+@covers("tls.key_process")
+def test_key_process():
+    """superd-key alone has the key in its memory, which nobody may look into; without it the relay has"""
+    paths = certificate()
+    secret = secret_of(paths)
+    with Superd(profile(paths) + handler()) as d:
+        greet(d.port("s"))
+        (relay,), (key,) = relays(d), running(d, "superd-key")
+        assert has_in_memory(key, secret), "the test does not see what it looks for"
+        for pid in [relay, *d.superd_pids()]:
+            assert not has_in_memory(pid, secret), executable(pid)
+        assert os.stat(f"/proc/{key}/mem").st_uid == 0, "it can be looked into"
+        with open(f"/proc/{key}/status", encoding="ascii") as status:
+            said = dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line)
+        assert said["Uid"].split()[1] != "0"
+        expect((said["CapEff"].strip("0"), said["Seccomp"], said["NoNewPrivs"]), ("", "2", "1"))
+        with open(f"/proc/{key}/limits", encoding="ascii") as limits:
+            core = next(line for line in limits if line.startswith("Max core"))
+        expect(core.split()[4:6], ["0", "0"])
+    with Superd(profile(paths, "key_process = false") + handler()) as d:
+        greet(d.port("s"))
+        expect(running(d, "superd-key"), [])
+        assert has_in_memory(relays(d)[0], secret)
+
+
+@needs_root
+def test_keys_of_rsa():
+    """superd-key signs for RSA as well, with either padding"""
+    paths = certificate("rsa", "rsa")
+    with Superd(profile(paths) + handler()) as d:
+        expect_in("Peer signature type: RSA-PSS", s_client(d.port("s")))
+        expect_in("Peer signature type: RSA\n", s_client(d.port("s"), "-tls1_2", "-sigalgs", "RSA+SHA384"))
+
+
+@needs_root
+def test_key_process_dies():
+    """With superd-key handshakes fail and connections go on; the next one is started by itself"""
+    with Superd(profile(certificate()) + handler()) as d:
+        with connect_tls(d.port("s")) as client:
+            client.sendall(b"x")
+            expect(client.recv(1), b"x")
+            (key,) = running(d, "superd-key")
+            os.kill(key, signal.SIGKILL)
+            d.wait_log(r"superd-key 0 has died")
+            client.sendall(b"y")
+            expect(client.recv(1), b"y")
+
+        def served():
+            try:
+                greet(d.port("s"))
+            except OSError:
+                return False
+            return True
+        wait_until(served, what="another superd-key")
+        assert running(d, "superd-key") != [key]
+        for pid in relays(d):
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: running(d, "superd-key") == [], what="its end with its relay's")
+        wait_until(served, what="another relay")
 
 
 @needs_root

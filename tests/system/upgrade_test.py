@@ -13,7 +13,7 @@ from reload_test import inode
 from without_root_test import superd as superd_without_root
 
 HELPERS = ("superd-log", "superd-resolve", "superd-announce", "superd-exec", "superd-relay",
-           "superd-tls")
+           "superd-tls", "superd-key")
 
 
 def says(client, line):
