@@ -12,6 +12,8 @@
 
 namespace superd {
 
+// Whether clients show a certificate.
+enum class ClientCertificate : std::uint8_t { none, optional, required };
 enum class TlsVersion : std::uint8_t { tls10, tls11, tls12, tls13 };
 
 // A profile, as it is written. What its files hold is looked at by superd-tls, which has
@@ -21,6 +23,12 @@ struct TlsPlan {
     Origin origin;
     std::vector<std::string> certificates;  // PEM, each with its chain; never empty
     std::vector<std::string> keys;          // PEM, one for each certificate in its order
+    std::string certificate_directory;      // pairs NAME.pem and NAME.key beside them; empty: none
+    std::vector<std::string> ocsp;          // DER, one for each certificate; empty: none
+    std::vector<std::string> alpn;          // in the order of preference
+    ClientCertificate client_certificate = ClientCertificate::none;
+    std::string client_ca, client_crl;      // PEM
+    std::vector<std::string> client_names;  // empty: any that client_ca has signed
     TlsVersion min_version = TlsVersion::tls12, max_version = TlsVersion::tls13;
     // In OpenSSL's words, with colons between; empty: the built-in choice (tls/defaults.h).
     std::string ciphers, ciphersuites, groups;
@@ -34,7 +42,11 @@ struct TlsPlan {
     static constexpr auto fields() {
         return std::tuple{Field{"name", &P::name}, Field{"origin", &P::origin},
                 Field{"certificate", &P::certificates}, Field{"key", &P::keys},
-                Field{"min_version", &P::min_version}, Field{"max_version", &P::max_version},
+                Field{"certificate_directory", &P::certificate_directory},
+                Field{"ocsp", &P::ocsp}, Field{"alpn", &P::alpn},
+                Field{"client_certificate", &P::client_certificate},
+                Field{"client_ca", &P::client_ca}, Field{"client_crl", &P::client_crl},
+                Field{"client_names", &P::client_names}, Field{"min_version", &P::min_version}, Field{"max_version", &P::max_version},
                 Field{"ciphers", &P::ciphers}, Field{"ciphersuites", &P::ciphersuites},
                 Field{"groups", &P::groups}, Field{"weak", &P::weak},
                 Field{"handshake_timeout", &P::handshake_timeout},

@@ -15,6 +15,9 @@ namespace superd {
 
 namespace {
 
+constexpr std::size_t most_protocol = 64;  // tls_word_limit: what a relay may tell of it
+constexpr std::size_t most_name = 253;
+
 constexpr std::string_view form =
         R"(write a profile's name, or { certificate = "/path", key = "/path" })";
 
@@ -47,6 +50,15 @@ private:
         context_.tls_places[plan_.name][std::string(key)] = {setting.node->at};
         if (key == "certificate") take_paths(setting, plan_.certificates);
         if (key == "key") take_paths(setting, plan_.keys);
+        if (key == "ocsp") take_paths(setting, plan_.ocsp);
+        if (key == "certificate_directory") take_path(setting, plan_.certificate_directory);
+        if (key == "client_ca") take_path(setting, plan_.client_ca);
+        if (key == "client_crl") take_path(setting, plan_.client_crl);
+        if (key == "alpn") take_list(setting, plan_.alpn, most_protocol);
+        if (key == "client_names") take_list(setting, plan_.client_names, most_name);
+        if (key == "client_certificate")
+            if (const auto word = context_.values.choice(*setting.node, *setting.option))
+                plan_.client_certificate = static_cast<ClientCertificate>(*word);
         if (key == "min_version") take_version(setting, plan_.min_version);
         if (key == "max_version") take_version(setting, plan_.max_version);
         if (key == "ciphers") take_words(setting, plan_.ciphers);
@@ -80,6 +92,25 @@ private:
                 into.push_back(std::move(*path));
     }
 
+    void take_path(const Setting& setting, std::string& into) {
+        if (auto path = context_.values.path(*setting.node, setting.option->key))
+            into = std::move(*path);
+    }
+
+    void take_list(
+            const Setting& setting, std::vector<std::string>& into, std::size_t longest) {
+        for (const Node* item : items(setting)) {
+            const std::string* word = context_.values.text(*item, setting.option->key);
+            if (word == nullptr) continue;
+            if (word->empty() || word->size() > longest)
+                context_.report.error(item->at, std::string(setting.option->key) +
+                                                        " has a word of " +
+                                                        std::to_string(word->size()) + " bytes");
+            else
+                into.push_back(*word);
+        }
+    }
+
     void take_version(const Setting& setting, TlsVersion& into) {
         if (const auto word = context_.values.choice(*setting.node, *setting.option))
             into = static_cast<TlsVersion>(*word);
@@ -108,8 +139,24 @@ private:
                             (certificates == 1 ? "" : "s") + " and " + std::to_string(keys) +
                             " key" + (keys == 1 ? "" : "s"),
                     "key has one file for each of certificate, in the same order");
+        if (!plan_.ocsp.empty() && plan_.ocsp.size() != certificates)
+            context_.report.error(at_, "ocsp has not one file for each of certificate");
+        check_client();
         if (plan_.min_version > plan_.max_version)
             context_.report.error(at_, "min_version is above max_version", "swap them");
+    }
+
+    // A rule about clients that is not enforced is none.
+    void check_client() {
+        const bool asks = plan_.client_certificate != ClientCertificate::none;
+        const bool rules = !plan_.client_ca.empty() || !plan_.client_crl.empty() ||
+                           !plan_.client_names.empty();
+        if (asks && plan_.client_ca.empty())
+            context_.report.error(at_, "clients' certificates need a client_ca to be checked by",
+                    R"(write client_ca = "/path/to/ca.pem")");
+        if (!asks && rules)
+            context_.report.error(at_, "no client is asked for a certificate",
+                    R"(write client_certificate = "required", or "optional")");
     }
 
     ResolveContext& context_;

@@ -2,6 +2,7 @@
 #include "engine/config_reader.h"
 
 #include <csignal>
+#include <set>
 #include <span>
 #include <utility>
 
@@ -12,6 +13,7 @@
 
 #include "base/text.h"
 #include "config/codec.h"
+#include "config/tls_findings.h"
 #include "engine/errand.h"
 
 namespace superd {
@@ -103,6 +105,30 @@ Result<ReadResult> result_of(const Errand& child) {
                            reader_name, answer->failure, answer->failure.empty() ? "" : "; "));
 }
 
+// False: nobody could be asked.
+bool keep_good_profiles(const std::string& program, ReadResult& result) {
+    std::string error;
+    std::vector<TlsPlan>& profiles = result.plan->tls;
+    const auto findings = ask_tls_program(program, profiles, error);
+    if (!findings) return false;
+    std::set<std::string> broken;
+    for (const TlsFinding& found : *findings) {
+        if (found.severity != Severity::error || found.profile >= profiles.size()) continue;
+        const std::string& name = profiles[found.profile].name;
+        broken.insert(name);
+        result.diagnostics.add({.severity = Severity::error,
+                .at = {},
+                .message = "TLS profile " + name + ": " + found.message +
+                           "; the one before stays",
+                .suggestion = {},
+                .source_line = {},
+                .other = {}});
+    }
+    std::erase_if(
+            profiles, [&](const TlsPlan& profile) { return broken.contains(profile.name); });
+    return true;
+}
+
 }  // namespace
 
 struct ConfigReader::Running {
@@ -125,6 +151,11 @@ void ConfigReader::read(std::function<ReadOptions()> options, Callback callback)
 
 void ConfigReader::reread_networks(int plan_fd, Callback callback) {
     submit({[] { return std::vector<std::string>{"networks"}; }, plan_fd, std::move(callback)});
+}
+
+void ConfigReader::recheck_tls(int plan_fd, const std::string& program, Callback callback) {
+    submit({[program] { return std::vector<std::string>{"tls", program}; }, plan_fd,
+            std::move(callback)});
 }
 
 void ConfigReader::submit(Request request) {
@@ -176,6 +207,10 @@ int run_config_reader(const std::vector<std::string>& arguments) {
         if (bytes) result.plan = decode_plan(*bytes);
         if (!result.plan) return 1;
         result.plan->networks = reread_networks(*result.plan, result.diagnostics);
+    } else if (arguments.size() == 2 && arguments[0] == "tls") {
+        auto bytes = read_whole(0, "the plan");
+        if (bytes) result.plan = decode_plan(*bytes);
+        if (!result.plan || !keep_good_profiles(arguments[1], result)) return 1;
     } else {
         return 2;
     }

@@ -29,6 +29,9 @@ public:
     void read(std::function<ReadOptions()> options, Callback callback);
     // plan_fd: a loan, the committed plan's memory file. The result's plan has fresh networks.
     void reread_networks(int plan_fd, Callback callback);
+    // The files of the plan's TLS profiles: the answer's plan has those that are good, its
+    // diagnostics what is wrong with the others.
+    void recheck_tls(int plan_fd, const std::string& program, Callback callback);
 
     [[nodiscard]] bool busy() const { return running_ != nullptr || !queue_.empty(); }
 

@@ -60,6 +60,36 @@ void Securing::take_plan(const Plan& plan) {
     });
     for (const std::uint32_t number : dropped)
         of.relays_.drop_profile(number);
+    if (!watch_ && plan.tls.empty()) return;
+    if (!watch_) watch_ = std::make_unique<FileWatch>(of.loop_, [this] { on_files_changed(); });
+    watch_->watch(files_.paths());
+}
+
+// They are looked at as when a file is read, by another process: what is wrong is said, and the
+// profile stays as it was.
+void Securing::on_files_changed() {
+    Supervisor& of = supervisor_;
+    const StateHeader& header = of.state_.header();
+    const std::uint64_t sequence = header.plan_sequence.load();
+    const auto then = [this, sequence](Result<ReadResult> read) {
+        Supervisor& owner = supervisor_;
+        // A reload has read them all.
+        if (owner.state_.header().plan_sequence.load() != sequence) return;
+        const auto say = [&owner](Level level, const std::string& text) {
+            owner.outputs_.log().log(NoticeEvent{.level = level, .text = text});
+        };
+        if (!read || !read->plan)
+            return say(Level::error, "TLS: changed files could not be looked at");
+        for (const Diagnostic& trouble : read->diagnostics.all())
+            say(Level::error, trouble.message);
+        const auto dropped = files_.refresh(read->plan->tls,
+                [&say](const std::string& text) { say(Level::notice, text); });
+        for (const std::uint32_t number : dropped)
+            owner.relays_.drop_profile(number);
+        watch_->watch(files_.paths());
+    };
+    of.reader_.recheck_tls(
+            header.plan_fd[sequence & 1], of.options_.read.tls_program, then);
 }
 
 std::optional<TlsSink::Profile> Securing::open_profile(std::uint32_t number) {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include "engine/relays.h"
 #include "engine/service.h"
 #include "engine/tls_files.h"
+#include "engine/watches.h"
 #include "policy/admission.h"
 
 namespace superd {
@@ -32,6 +34,8 @@ public:
 
     // After the plan has changed.
     void take_plan(const Plan& plan);
+    // One of the profiles' files may have changed.
+    void on_files_changed();
     // Whether the handshake with its client is still to be done.
     [[nodiscard]] bool is_due(const Service& service, const ProcessRecord& record) const;
 
@@ -63,6 +67,7 @@ private:
 
     Supervisor& supervisor_;
     TlsFiles files_;
+    std::unique_ptr<FileWatch> watch_;
 };
 
 }  // namespace superd

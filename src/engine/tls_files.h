@@ -23,12 +23,20 @@ public:
         std::uint32_t number = 0;
         TlsPlan plan;
         Fd material;  // an encoded TlsMaterial (tls/material.h)
+        std::vector<std::string> keys, paths;  // of its keys, and of all its files
+        std::string state;  // of all its files: another one where any has changed
     };
 
     // What cannot be read is said, and what was there before stays in force. Gives back the
     // numbers that are not in force any more.
     std::vector<std::uint32_t> take_plan(
             const Plan& plan, const std::function<void(const std::string&)>& say);
+
+    // The files of these profiles may have changed, and are good. Gives back the numbers that
+    // are not in force any more.
+    std::vector<std::uint32_t> refresh(const std::vector<TlsPlan>& profiles,
+            const std::function<void(const std::string&)>& say);
+    [[nodiscard]] std::vector<std::string> paths() const;
 
     // Null where there is no such profile that could be read.
     [[nodiscard]] const Entry* find(std::string_view name) const;

@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include <openssl/err.h>
+#include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <sys/stat.h>
 
@@ -18,6 +19,7 @@ namespace {
 constexpr int fewest_cipher_bits = 128;
 constexpr int fewest_security_bits = 112;  // RSA of 2048 bits; what NIST SP 800-57 asks for
 constexpr std::size_t keys_shown = 3;
+constexpr std::size_t keys_at_once = 15;  // relay_keys_limit
 
 int no_password(char*, int, int, void*) {
     return -1;
@@ -32,12 +34,81 @@ public:
     void check() {
         check_words();
         for (std::uint32_t i = 0; i < plan_.certificates.size(); ++i)
-            check_pair(i);
+            check_pair({plan_.certificates[i],
+                               i < plan_.keys.size() ? plan_.keys[i] : std::string()},
+                    i);
+        check_directory();
+        // The rest is what a relay would find: it is made as there.
+        if (clean_) check_whole();
     }
 
 private:
+    void check_directory() {
+        if (plan_.certificate_directory.empty()) return;
+        const auto pairs = list_tls_pairs(plan_.certificate_directory);
+        in_directory_ = true;
+        if (!pairs)
+            error("", 0, plan_.certificate_directory + " cannot be read: " +
+                                 errno_text(pairs.error().code));
+        else if (pairs->size() + plan_.certificates.size() > tls_certificates_limit)
+            error("", 0, plan_.certificate_directory + " has more than " +
+                                 std::to_string(tls_certificates_limit) + " certificates");
+        else
+            for (const TlsPair& pair : *pairs)
+                check_pair(pair, 0);
+        in_directory_ = false;
+    }
+
+    void check_whole() {
+        const auto material = read_tls_material(plan_);
+        if (!material)
+            return error(key_of(material.error().subject), 0,
+                    material.error().subject + " cannot be read: " +
+                            errno_text(material.error().code));
+        if (!plan_.key_process && material->keys.size() > keys_at_once)
+            return error("key_process", 0,
+                    "without superd-key a profile may have " + std::to_string(keys_at_once) +
+                            " keys");
+        TlsContext::Keys keys;
+        for (const std::string& path : material->keys) {
+            const auto file = open_tls_file(path);
+            keys.pem.push_back(file ? read_tls_file(file->get(), path).value_or("") : "");
+        }
+        std::string text;
+        if (!TlsContext::make(*material, keys, text))
+            error(text.starts_with("client_crl")  ? "client_crl"
+                  : text.starts_with("client_ca") ? "client_ca"
+                                                  : "certificate",
+                    0, "the profile cannot be used: " + text);
+        for (std::string& key : keys.pem)
+            OPENSSL_cleanse(key.data(), key.size());
+        check_responses(*material);
+    }
+
+    const char* key_of(const std::string& path) const {
+        if (path == plan_.client_ca) return "client_ca";
+        return path == plan_.client_crl ? "client_crl" : "ocsp";
+    }
+
+    void check_responses(const TlsMaterial& material) {
+        for (std::uint32_t i = 0; i < material.ocsp.size(); ++i) {
+            const OwnBio source = read_from(material.ocsp[i]);
+            OCSP_RESPONSE* response = d2i_OCSP_RESPONSE_bio(source.get(), nullptr);
+            const bool good =
+                    response != nullptr && OCSP_response_status(response) ==
+                                                   OCSP_RESPONSE_STATUS_SUCCESSFUL;
+            OCSP_RESPONSE_free(response);
+            ERR_clear_error();
+            if (!good)
+                error("ocsp", i, plan_.ocsp[i] + " holds no response of an OCSP server in DER",
+                        "openssl ocsp -respout FILE writes one");
+        }
+    }
+
     void say(Severity severity, const char* key, std::uint32_t item, std::string message,
             std::string suggestion = {}) {
+        if (severity == Severity::error) clean_ = false;
+        if (in_directory_) key = "certificate_directory";
         findings_.push_back(
                 {number_, key, item, severity, std::move(message), std::move(suggestion)});
     }
@@ -92,14 +163,14 @@ private:
 
     // ---- a certificate and its key
 
-    void check_pair(std::uint32_t item) {
-        const OwnCertificate certificate = read_certificate(item);
-        if (certificate) check_certificate(*certificate, item);
-        const OwnKey key = item < plan_.keys.size() ? read_key(item) : nullptr;
+    void check_pair(const TlsPair& pair, std::uint32_t item) {
+        const OwnCertificate certificate = read_certificate(pair.certificate, item);
+        if (certificate) check_certificate(*certificate, pair.certificate, item);
+        const OwnKey key = pair.key.empty() ? nullptr : read_key(pair.key, item);
         if (!certificate || !key) return;
         if (X509_check_private_key(certificate.get(), key.get()) != 1)
             error("key", item,
-                    plan_.keys[item] + " is not the key of " + plan_.certificates[item],
+                    pair.key + " is not the key of " + pair.certificate,
                     "key has one file for each of certificate, in the same order");
         ERR_clear_error();
     }
@@ -129,8 +200,7 @@ private:
                     "chmod o= " + path);
     }
 
-    OwnCertificate read_certificate(std::uint32_t item) {
-        const std::string& path = plan_.certificates[item];
+    OwnCertificate read_certificate(const std::string& path, std::uint32_t item) {
         const auto pem = read_file("certificate", item, path, false);
         if (!pem) return nullptr;
         const OwnBio source = read_from(*pem);
@@ -153,16 +223,16 @@ private:
     }
 
     // superd-key signs with no others.
-    void check_kind(const EVP_PKEY* key, std::uint32_t item) {
+    void check_kind(const EVP_PKEY* key, const std::string& path, std::uint32_t item) {
         const int kind = key == nullptr ? EVP_PKEY_NONE : EVP_PKEY_get_base_id(key);
         if (plan_.key_process && kind != EVP_PKEY_RSA && kind != EVP_PKEY_EC)
             error("certificate", item,
-                    plan_.certificates[item] + " is for neither RSA nor ECDSA",
+                    path + " is for neither RSA nor ECDSA",
                     "write key_process = false for others");
     }
 
-    void check_certificate(const X509& certificate, std::uint32_t item) {
-        const std::string& path = plan_.certificates[item];
+    void check_certificate(
+            const X509& certificate, const std::string& path, std::uint32_t item) {
         const ASN1_TIME* end = X509_get0_notAfter(&certificate);
         if (X509_cmp_current_time(end) < 0)
             say(Severity::warning, "certificate", item, path + " has expired",
@@ -170,7 +240,7 @@ private:
         else if (X509_cmp_current_time(X509_get0_notBefore(&certificate)) > 0)
             say(Severity::warning, "certificate", item, path + " is not valid yet");
         const EVP_PKEY* key = X509_get0_pubkey(&certificate);
-        check_kind(key, item);
+        check_kind(key, path, item);
         const int bits = key == nullptr ? 0 : EVP_PKEY_get_security_bits(key);
         if (bits < fewest_security_bits)
             weak("certificate", item,
@@ -186,8 +256,7 @@ private:
         ERR_clear_error();
     }
 
-    OwnKey read_key(std::uint32_t item) {
-        const std::string& path = plan_.keys[item];
+    OwnKey read_key(const std::string& path, std::uint32_t item) {
         auto pem = read_file("key", item, path, true);
         if (!pem) return nullptr;
         const OwnBio source = read_from(*pem);
@@ -204,6 +273,7 @@ private:
     }
 
     const TlsPlan& plan_;
+    bool clean_ = true, in_directory_ = false;
     const std::uint32_t number_;
     std::vector<TlsFinding>& findings_;
 };

@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
+#include "tls/context_parts.h"
 #include "tls/defaults.h"
 #include "tls/openssl.h"
 #include "tls/remote_key.h"
@@ -106,30 +107,53 @@ bool apply_tls_plan(
            done("groups", SSL_CTX_set1_groups_list(context, groups.c_str()));
 }
 
-std::shared_ptr<const TlsContext> TlsContext::make(const TlsMaterial& material,
-        const Keys& keys, std::string& error) {
-    begin_openssl();
-    ERR_clear_error();
+
+namespace {
+
+// The context of what is wrong, or null.
+OwnContext make_plain(const TlsPlan& plan, std::string& error) {
     OwnContext context(SSL_CTX_new(TLS_server_method()));
     std::string key;
-    if (!context || !apply_tls_plan(context.get(), material.plan, key, error)) return nullptr;
-    for (std::size_t i = 0; i < material.chains.size(); ++i) {
-        if (use_chain(context.get(), material.chains[i]) && use_key(context.get(), keys, i))
-            continue;
-        error = take_openssl_error();
-        return nullptr;
-    }
-    // Sessions of one profile mean nothing to another one.
-    const std::string& name = material.plan.name;
-    const auto size = static_cast<unsigned>(
-            std::min<std::size_t>(name.size(), SSL_MAX_SID_CTX_LENGTH));
-    SSL_CTX_set_session_id_context(
-            context.get(), reinterpret_cast<const unsigned char*>(name.data()), size);
-    return std::shared_ptr<const TlsContext>(new TlsContext(context.release(), keys.channel));
+    if (!context || !apply_tls_plan(context.get(), plan, key, error)) return nullptr;
+    return context;
 }
 
-TlsContext::~TlsContext() {
-    SSL_CTX_free(context_);
+bool add_pair(SSL_CTX* context, const TlsMaterial& material, const TlsContext::Keys& keys,
+        std::size_t number, std::string& error) {
+    if (use_chain(context, material.chains[number]) && use_key(context, keys, number))
+        return true;
+    error = take_openssl_error();
+    return false;
+}
+
+}  // namespace
+
+std::shared_ptr<const TlsContext> TlsContext::make(
+        const TlsMaterial& material, const Keys& keys, std::string& error) {
+    begin_openssl();
+    ERR_clear_error();
+    auto parts = std::make_unique<Parts>();
+    parts->channel = keys.channel;
+    parts->main = make_plain(material.plan, error);
+    if (!parts->main) return nullptr;
+    const std::size_t own = material.plan.certificates.size();
+    for (std::size_t i = 0; i < std::min(own, material.chains.size()); ++i)
+        if (!add_pair(parts->main.get(), material, keys, i, error)) return nullptr;
+    for (std::size_t i = own; i < material.chains.size(); ++i) {
+        OwnContext other = make_plain(material.plan, error);
+        if (!other || !add_pair(other.get(), material, keys, i, error)) return nullptr;
+        parts->add_named(std::move(other));
+    }
+    if (!parts->apply(material, error)) return nullptr;
+    return std::shared_ptr<const TlsContext>(new TlsContext(std::move(parts)));
+}
+
+TlsContext::TlsContext(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+TlsContext::~TlsContext() = default;
+
+SSL_CTX* TlsContext::get() const {
+    return parts_->main.get();
 }
 
 }  // namespace superd

@@ -10,6 +10,7 @@
 #include "tls/material.h"
 
 struct ssl_ctx_st;
+struct ssl_st;
 
 namespace superd {
 
@@ -38,14 +39,14 @@ public:
     TlsContext& operator=(const TlsContext&) = delete;
 
     // A loan.
-    [[nodiscard]] ssl_ctx_st* get() const { return context_; }
+    [[nodiscard]] ssl_ctx_st* get() const;
+
+    struct Parts;
 
 private:
-    TlsContext(ssl_ctx_st* context, std::shared_ptr<const KeyChannel> channel)
-            : channel_(std::move(channel)), context_(context) {}
+    explicit TlsContext(std::unique_ptr<Parts> parts);
 
-    const std::shared_ptr<const KeyChannel> channel_;  // for longer than context_
-    ssl_ctx_st* const context_;
+    const std::unique_ptr<Parts> parts_;
 };
 
 // Versions, ciphers, groups and options of a plan, without its certificates. False with `error`

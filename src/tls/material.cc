@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "tls/material.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <utility>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,6 +18,12 @@ namespace {
 
 constexpr std::string_view magic = "SUPERDTM";
 constexpr std::uint64_t print = codec::fingerprint<TlsMaterial>(1);
+
+Result<std::string> read_path(const std::string& path) {
+    const auto file = open_tls_file(path);
+    if (!file) return tl::unexpected(file.error());
+    return read_tls_file(file->get(), path);
+}
 
 }  // namespace
 
@@ -44,14 +53,68 @@ Result<std::string> read_tls_file(int fd, const std::string& path) {
     }
 }
 
+Result<std::vector<TlsPair>> list_tls_pairs(const std::string& directory) {
+    DIR* const listing = ::opendir(directory.c_str());
+    if (listing == nullptr) return fail("open", directory);
+    std::vector<TlsPair> pairs;
+    while (const dirent* entry = ::readdir(listing)) {
+        const std::string_view name = entry->d_name;
+        if (!name.ends_with(".pem") || name.starts_with('.')) continue;
+        const std::string path = directory + "/" + std::string(name);
+        pairs.push_back({path, path.substr(0, path.size() - 4) + ".key"});
+    }
+    ::closedir(listing);
+    std::sort(pairs.begin(), pairs.end(), [](const TlsPair& a, const TlsPair& b) {
+        return a.certificate < b.certificate;
+    });
+    return pairs;
+}
+
+std::vector<std::string> tls_file_paths(const TlsMaterial& material) {
+    std::vector<std::string> paths = material.plan.certificates;
+    paths.insert(paths.end(), material.keys.begin(), material.keys.end());
+    for (std::size_t i = material.plan.keys.size(); i < material.keys.size(); ++i)
+        paths.push_back(material.keys[i].substr(0, material.keys[i].size() - 4) + ".pem");
+    paths.insert(paths.end(), material.plan.ocsp.begin(), material.plan.ocsp.end());
+    for (const std::string& path : {material.plan.client_ca, material.plan.client_crl})
+        if (!path.empty()) paths.push_back(path);
+    return paths;
+}
+
 Result<TlsMaterial> read_tls_material(const TlsPlan& plan) {
-    TlsMaterial material{.plan = plan, .chains = {}};
-    for (const std::string& path : plan.certificates) {
-        const auto file = open_tls_file(path);
-        if (!file) return tl::unexpected(file.error());
-        auto chain = read_tls_file(file->get(), path);
-        if (!chain) return tl::unexpected(chain.error());
-        material.chains.push_back(std::move(*chain));
+    TlsMaterial material;
+    material.plan = plan;
+    material.keys = plan.keys;
+    std::vector<std::string> certificates = plan.certificates;
+    if (!plan.certificate_directory.empty()) {
+        auto pairs = list_tls_pairs(plan.certificate_directory);
+        if (!pairs) return tl::unexpected(pairs.error());
+        for (TlsPair& pair : *pairs) {
+            certificates.push_back(std::move(pair.certificate));
+            material.keys.push_back(std::move(pair.key));
+        }
+    }
+    if (certificates.size() > tls_certificates_limit)
+        return fail(E2BIG, "read", plan.certificate_directory);
+    const auto read_all = [](const std::vector<std::string>& paths,
+                                  std::vector<std::string>& into) -> Result<void> {
+        for (const std::string& path : paths) {
+            auto bytes = read_path(path);
+            if (!bytes) return tl::unexpected(bytes.error());
+            into.push_back(std::move(*bytes));
+        }
+        return {};
+    };
+    if (auto done = read_all(certificates, material.chains); !done)
+        return tl::unexpected(done.error());
+    if (auto done = read_all(plan.ocsp, material.ocsp); !done)
+        return tl::unexpected(done.error());
+    for (const auto& [path, into] : {std::pair{&plan.client_ca, &material.client_ca},
+                 std::pair{&plan.client_crl, &material.client_crl}}) {
+        if (path->empty()) continue;
+        auto bytes = read_path(*path);
+        if (!bytes) return tl::unexpected(bytes.error());
+        *into = std::move(*bytes);
     }
     return material;
 }

@@ -19,19 +19,36 @@ namespace superd {
 // Of one file: a chain of certificates.
 inline constexpr std::size_t tls_file_limit = 1024 * 1024;
 // Certificates of one profile.
-inline constexpr std::size_t tls_certificates_limit = 16;
+inline constexpr std::size_t tls_certificates_limit = 128;
 
 struct TlsMaterial {
     TlsPlan plan;
-    std::vector<std::string> chains;  // what the files of plan.certificates hold
+    // What the files of plan.certificates hold, then those of its certificate_directory.
+    std::vector<std::string> chains;
+    std::vector<std::string> keys;  // paths, one for each of chains
+    std::vector<std::string> ocsp;
+    std::string client_ca, client_crl;
 
     bool operator==(const TlsMaterial&) const = default;
 
     template <class P = TlsMaterial>
     static constexpr auto fields() {
-        return std::tuple{Field{"plan", &P::plan}, Field{"chains", &P::chains}};
+        return std::tuple{Field{"plan", &P::plan}, Field{"chains", &P::chains},
+                Field{"keys", &P::keys}, Field{"ocsp", &P::ocsp},
+                Field{"client_ca", &P::client_ca}, Field{"client_crl", &P::client_crl}};
     }
 };
+
+// A certificate and its key, by their paths.
+struct TlsPair {
+    std::string certificate, key;
+};
+
+// Those of the folder, by name: NAME.pem and NAME.key.
+[[nodiscard]] Result<std::vector<TlsPair>> list_tls_pairs(const std::string& directory);
+
+// Every file of a profile, for those who watch for changes.
+[[nodiscard]] std::vector<std::string> tls_file_paths(const TlsMaterial& material);
 
 // Errors name the file.
 [[nodiscard]] Result<TlsMaterial> read_tls_material(const TlsPlan& plan);

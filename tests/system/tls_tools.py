@@ -38,6 +38,56 @@ def certificate(name="server", kind="ecdsa", host="localhost", days=30):
     return paths
 
 
+class Authority:
+    """Signs certificates, revokes them, and says so: a folder for `openssl ca`."""
+
+    def __init__(self, name="ca"):
+        self.folder = os.path.join(FOLDER, name)
+        os.makedirs(self.folder, exist_ok=True)
+        self.path, self.key = self._at("ca.pem"), self._at("ca.key")
+        openssl("req", "-x509", "-newkey", *kind_words("ecdsa"), "-nodes", "-keyout", self.key, "-out", self.path,
+                "-days", "30", "-subj", "/CN=" + name)
+        for file, text in (("index.txt", ""), ("serial", "1000\n"), ("crlnumber", "01\n"), ("index.txt.attr", "")):
+            with open(self._at(file), "w", encoding="ascii") as out:
+                out.write(text)
+        self.config = self._at("ca.cnf")
+        with open(self.config, "w", encoding="ascii") as out:
+            out.write(f"[ca]\ndefault_ca=c\n[c]\ndir={self.folder}\ndatabase=$dir/index.txt\nserial=$dir/serial\n"
+                      "crlnumber=$dir/crlnumber\ndefault_md=sha256\npolicy=p\ndefault_crl_days=30\ndefault_days=30\n"
+                      "new_certs_dir=$dir\ncopy_extensions=copy\nunique_subject=no\n[p]\ncommonName=supplied\n")
+
+    def _at(self, name):
+        return os.path.join(self.folder, name)
+
+    def _ca(self, *words):
+        return openssl("ca", "-config", self.config, "-batch", "-cert", self.path, "-keyfile", self.key, *words)
+
+    def issue(self, name, names="DNS:localhost", kind="ecdsa", folder=None):
+        """(certificate, key) as paths."""
+        base = os.path.join(folder or self.folder, name)
+        openssl("req", "-newkey", *kind_words(kind), "-nodes", "-keyout", base + ".key", "-out", base + ".csr",
+                "-subj", "/CN=" + name, *(["-addext", "subjectAltName=" + names] if names else []))
+        self._ca("-in", base + ".csr", "-out", base + ".pem", "-notext")
+        os.remove(base + ".csr")
+        os.chmod(base + ".key", 0o600)
+        return base + ".pem", base + ".key"
+
+    def revoke(self, pair):
+        self._ca("-revoke", pair[0])
+
+    def revoked(self):
+        """The path of a fresh list."""
+        self._ca("-gencrl", "-out", self._at("crl.pem"))
+        return self._at("crl.pem")
+
+    def response(self, pair):
+        """The path of what an OCSP server says of the certificate."""
+        path = pair[0][:-4] + ".der"
+        openssl("ocsp", "-index", self._at("index.txt"), "-CA", self.path, "-rsigner", self.path, "-rkey", self.key,
+                "-issuer", self.path, "-cert", pair[0], "-respout", path, "-ndays", "3")
+        return path
+
+
 def profile(paths, lines="", name="t"):
     """[tls.NAME] with that certificate."""
     return f'[tls.{name}]\ncertificate = "{paths[0]}"\nkey = "{paths[1]}"\n{lines}\n'
