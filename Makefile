@@ -36,7 +36,7 @@ LIB_sys     = kin open_file sock_diag stillness http_reply http_client notify no
 	announce_channel announce_server rpc_registry rpc_listing rpc_backend rpcbind \
 	avahi_services avahi_bus avahi_backend
 LIB_relay   = protocol channel wheel poller builtins conduit conversation talk asking preface access_list source_rates datagrams flows pump proxy_header proxy_reader proxy_preface tls_pump profiles sandbox relay
-LIB_tls     = material context context_parts names session check key_server remote_key
+LIB_tls     = material context context_parts names tickets session check key_server remote_key
 LIB_loop    = loop
 LIB_engine  = scaling own_programs records kept_listeners warm warming proxying tls_files securing descriptor_store exiting following arrivals idling recycling checkups watches heartbeat groups config_reader errand upgrader upgrading service doors directories outputs processes relays relay_processes relay_keys supervisor accepting relaying relaying_datagrams living hearing commanding contact waiters workers ending reloading last_good orders status given_users recovering farewells \
 	resolver \
@@ -274,7 +274,7 @@ FUZZ_LIB = $(LIB_base:%=src/base/%.cc) \
 	$(patsubst %,src/sys/%.cc,http_reply ident resolve_channel announce_channel) \
 	$(patsubst %,src/log/%.cc,archive channel format json line_forms lines reader xinetd) \
 	src/policy/notice.cc \
-	$(patsubst %,src/tls/%.cc,material context context_parts names key_server remote_key) \
+	$(patsubst %,src/tls/%.cc,material context context_parts names tickets key_server remote_key) \
 	$(patsubst %,src/relay/%.cc,protocol preface proxy_header proxy_reader) \
 	$(patsubst %,src/config/%.cc,$(filter-out import_host config loader diff,$(LIB_config)))
 FUZZ_CXX ?= $(firstword $(foreach name,clang++-16 clang++-14 clang++,$(shell command -v $(name))) clang++-16)

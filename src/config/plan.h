@@ -168,6 +168,7 @@ struct DaemonPlan {
     BrokenFile broken_file = BrokenFile::last_good;
     std::string dump_file;  // empty: the log
     Nanoseconds name_lookup_timeout{std::chrono::seconds(2)};
+    Nanoseconds tls_ticket_rotation{std::chrono::hours(3)};
     Nanoseconds name_refresh{std::chrono::seconds(60)};  // of the names that redirects go to
 
     // "never", "all-stopped", "any-failed", or the service whose end is superd's.
@@ -183,6 +184,7 @@ struct DaemonPlan {
                 Field{"max_processes", &P::max_processes},
                 Field{"broken_file", &P::broken_file}, Field{"dump_file", &P::dump_file},
                 Field{"name_lookup_timeout", &P::name_lookup_timeout},
+                Field{"tls_ticket_rotation", &P::tls_ticket_rotation},
                 Field{"name_refresh", &P::name_refresh}, Field{"exit_when", &P::exit_when}};
     }
 };

@@ -52,6 +52,8 @@ DaemonPlan resolve_daemon(ResolveContext& context) {
                 Values::origin(layers.last("max_processes")->node->at)};
     plan.name_lookup_timeout = duration_of(context, layers, "name_lookup_timeout")
                                        .value_or(plan.name_lookup_timeout);
+    plan.tls_ticket_rotation = duration_of(context, layers, "tls_ticket_rotation")
+                                       .value_or(plan.tls_ticket_rotation);
     plan.name_refresh =
             duration_of(context, layers, "name_refresh").value_or(plan.name_refresh);
     take_exit_when(context, layers, plan);

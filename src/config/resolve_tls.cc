@@ -65,6 +65,9 @@ private:
         if (key == "ciphersuites") take_words(setting, plan_.ciphersuites);
         if (key == "groups") take_words(setting, plan_.groups);
         if (key == "weak") plan_.weak = context_.values.boolean(*setting.node, key).value_or(false);
+        if (key == "session_tickets")
+            plan_.session_tickets =
+                    context_.values.boolean(*setting.node, key).value_or(true);
         if (key == "key_process")
             plan_.key_process = context_.values.boolean(*setting.node, key).value_or(true);
         if (key == "handshake_timeout")

@@ -48,9 +48,17 @@ bool Relays::give_profile(Relay& relay, std::uint32_t profile) {
         for (Fd& key : opened->keys)
             descriptors.push_back(std::move(key));
     }
+    if (relay.profiles.empty()) send(relay, encode_message(ToRelay{TicketsMessage{tickets_}}));
     send(relay, encode_message(ToRelay{message}), std::move(descriptors));
     relay.profiles.insert(profile);
     return true;
+}
+
+void Relays::set_tickets(std::vector<std::string> keys) {
+    tickets_ = std::move(keys);
+    for (const auto& relay : relays_)
+        if (!relay->profiles.empty())
+            send(*relay, encode_message(ToRelay{TicketsMessage{tickets_}}));
 }
 
 void Relays::drop_profile(std::uint32_t number) {

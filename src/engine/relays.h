@@ -138,6 +138,8 @@ public:
     // Who answers a client that a SecuredMessage spoke of.
     void first_upstream(std::uint32_t record, Fd upstream, const UpstreamFacts& facts,
             std::string header);
+    // What tickets are sealed with, the newest first: for all relays that have profiles.
+    void set_tickets(std::vector<std::string> keys);
     // No connection will be given with it any more.
     void drop_profile(std::uint32_t number);
     // The same with an upstream, connected or connecting.
@@ -218,6 +220,7 @@ private:
     PrefaceSink& prefaces_;
     TlsSink& tls_;
     const RelayOptions options_;
+    std::vector<std::string> tickets_;
     std::vector<std::unique_ptr<Relay>> relays_;
     std::size_t next_ = 0;
     std::map<std::uint32_t, unsigned> watches_;  // by number: the relay that has it

@@ -5,11 +5,13 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "base/text.h"
 #include "engine/supervisor.h"
 #include "sys/accept.h"
+#include "tls/tickets.h"
 
 #include "relay/protocol.h"
 
@@ -61,8 +63,24 @@ void Securing::take_plan(const Plan& plan) {
     for (const std::uint32_t number : dropped)
         of.relays_.drop_profile(number);
     if (!watch_ && plan.tls.empty()) return;
+    if (!rotation_) {
+        rotation_ = std::make_unique<Timer>(of.loop_, [this] { rotate_tickets(); });
+        rotate_tickets();
+    }
+    rotation_->start(plan.daemon.tls_ticket_rotation);
     if (!watch_) watch_ = std::make_unique<FileWatch>(of.loop_, [this] { on_files_changed(); });
     watch_->watch(files_.paths());
+}
+
+// The key before still opens: a ticket is good for one to two rotations.
+void Securing::rotate_tickets() {
+    Supervisor& of = supervisor_;
+    std::string key(ticket_key_size, '\0');
+    if (::getrandom(key.data(), key.size(), 0) != static_cast<ssize_t>(key.size())) return;
+    tickets_.insert(tickets_.begin(), std::move(key));
+    if (tickets_.size() > 2) tickets_.resize(2);
+    of.relays_.set_tickets(tickets_);
+    rotation_->start(of.plan_->daemon.tls_ticket_rotation);
 }
 
 // They are looked at as when a file is read, by another process: what is wrong is said, and the

@@ -58,6 +58,7 @@ public:
     [[nodiscard]] std::optional<Profile> open_profile(std::uint32_t number) override;
 
 private:
+    void rotate_tickets();
     void start_behind(Service& service, std::uint32_t index);
     [[nodiscard]] std::optional<std::uint32_t> make_partner(
             std::uint32_t index, const Fd& connection);
@@ -68,6 +69,8 @@ private:
     Supervisor& supervisor_;
     TlsFiles files_;
     std::unique_ptr<FileWatch> watch_;
+    std::vector<std::string> tickets_;  // the newest first
+    std::unique_ptr<Timer> rotation_;
 };
 
 }  // namespace superd

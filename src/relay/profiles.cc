@@ -19,6 +19,12 @@ void TlsProfiles::take_channel(Fd channel) {
     channel_ = std::make_shared<const KeyChannel>(std::move(channel));
 }
 
+void TlsProfiles::take_tickets(std::vector<std::string> keys) {
+    for (std::string& key : tickets_->keys)
+        wipe(key);
+    tickets_->keys = std::move(keys);
+}
+
 void TlsProfiles::take(
         std::uint32_t number, std::uint32_t first_key, const std::vector<Fd>& descriptors) {
     Known& known = known_[number];
@@ -33,7 +39,7 @@ void TlsProfiles::take(
     if (descriptors.size() == 1) keys.channel = channel_;
     for (std::size_t i = 1; i < descriptors.size(); ++i)
         keys.pem.push_back(read_tls_file(descriptors[i].get(), "key").value_or(""));
-    known.context = TlsContext::make(*material, keys, known.error);
+    known.context = TlsContext::make(*material, keys, known.error, tickets_);
     for (std::string& key : keys.pem)
         wipe(key);
 }

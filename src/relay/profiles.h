@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "tls/context.h"
+#include "tls/tickets.h"
 
 namespace superd {
 
@@ -17,6 +18,7 @@ class TlsProfiles {
 public:
     // The way to superd-key, for profiles that come after it.
     void take_channel(Fd channel);
+    void take_tickets(std::vector<std::string> keys);
     // descriptors: a file with an encoded TlsMaterial, then one for each of its keys; without
     // any superd-key has them, from first_key on.
     void take(std::uint32_t number, std::uint32_t first_key, const std::vector<Fd>& descriptors);
@@ -36,6 +38,7 @@ private:
 
     std::unordered_map<std::uint32_t, Known> known_;
     std::shared_ptr<const KeyChannel> channel_;
+    std::shared_ptr<TicketKeys> tickets_ = std::make_shared<TicketKeys>();
 };
 
 }  // namespace superd

@@ -155,6 +155,14 @@ template <class Coder>
 void code_fields(Coder&, PacketField<Coder, KeysMessage>&) {}
 
 template <class Coder>
+void code_fields(Coder& c, PacketField<Coder, TicketsMessage>& m) {
+    c.list(m.keys, ticket_keys_limit, [&](auto& key) {
+        c.text(key, ticket_key_size);
+        c.require(key.size() == ticket_key_size);
+    });
+}
+
+template <class Coder>
 void code_fields(Coder& c, PacketField<Coder, DropProfileMessage>& m) {
     c.value(m.number);
 }
@@ -380,6 +388,8 @@ std::size_t descriptor_count(const ToRelay& message) {
         std::size_t operator()(const ProfileMessage& m) const { return 1U + m.keys; }
 
         std::size_t operator()(const KeysMessage&) const { return 1; }
+
+        std::size_t operator()(const TicketsMessage&) const { return 0; }
 
         std::size_t operator()(const DropProfileMessage&) const { return 0; }
 

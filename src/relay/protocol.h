@@ -25,6 +25,7 @@
 
 #include "relay/proxy_header.h"
 #include "tls/facts.h"
+#include "tls/tickets.h"
 
 namespace superd {
 
@@ -188,6 +189,12 @@ struct KeysMessage {
     bool operator==(const KeysMessage&) const = default;
 };
 
+// What session tickets are sealed with from now on, the newest key first.
+struct TicketsMessage {
+    std::vector<std::string> keys;
+    bool operator==(const TicketsMessage&) const = default;
+};
+
 // A TLS profile (a file with an encoded TlsMaterial, then one for each key).
 struct ProfileMessage {
     std::uint32_t number = 0;
@@ -218,7 +225,7 @@ struct SecureMessage {
 using ToRelay = std::variant<GreetMessage, ServeMessage, PumpMessage, UpstreamMessage,
         EndMessage, AnswerMessage, WatchMessage, ForwardMessage, FlowMessage,
         FlowRefusedMessage, UnwatchMessage, PrefaceMessage, ProfileMessage, DropProfileMessage,
-        SecureMessage, KeysMessage>;
+        SecureMessage, KeysMessage, TicketsMessage>;
 
 // ---- relay to superd
 

@@ -130,6 +130,10 @@ void Relay::take(const KeysMessage&, std::vector<Fd>& descriptors) {
     profiles_.take_channel(std::move(descriptors[0]));
 }
 
+void Relay::take(const TicketsMessage& message, std::vector<Fd>&) {
+    profiles_.take_tickets(message.keys);
+}
+
 void Relay::take(const DropProfileMessage& message, std::vector<Fd>&) {
     profiles_.drop(message.number);
 }

@@ -64,6 +64,7 @@ private:
     void take(const ProfileMessage& message, std::vector<Fd>& descriptors);
     void take(const DropProfileMessage& message, std::vector<Fd>&);
     void take(const KeysMessage& message, std::vector<Fd>& descriptors);
+    void take(const TicketsMessage& message, std::vector<Fd>&);
     void take(const SecureMessage& message, std::vector<Fd>& descriptors);
     void begin(std::unique_ptr<Conversation> conversation);
     [[nodiscard]] bool is_known(const ConnectionName& name);

@@ -129,11 +129,13 @@ bool add_pair(SSL_CTX* context, const TlsMaterial& material, const TlsContext::K
 }  // namespace
 
 std::shared_ptr<const TlsContext> TlsContext::make(
-        const TlsMaterial& material, const Keys& keys, std::string& error) {
+        const TlsMaterial& material, const Keys& keys, std::string& error,
+        std::shared_ptr<const TicketKeys> tickets) {
     begin_openssl();
     ERR_clear_error();
     auto parts = std::make_unique<Parts>();
     parts->channel = keys.channel;
+    if (material.plan.session_tickets) parts->tickets = std::move(tickets);
     parts->main = make_plain(material.plan, error);
     if (!parts->main) return nullptr;
     const std::size_t own = material.plan.certificates.size();

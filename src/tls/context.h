@@ -15,6 +15,7 @@ struct ssl_st;
 namespace superd {
 
 class KeyChannel;
+struct TicketKeys;
 
 // Once in a process, before its sandbox: OpenSSL reads no file of its own afterwards, and none
 // of the system's configuration at all.
@@ -30,9 +31,10 @@ public:
         std::uint32_t first = 0;
     };
 
-    // Nothing, with `error` set, where it cannot be used.
+    // Nothing, with `error` set, where it cannot be used. tickets: null for none.
     [[nodiscard]] static std::shared_ptr<const TlsContext> make(const TlsMaterial& material,
-            const Keys& keys, std::string& error);
+            const Keys& keys, std::string& error,
+            std::shared_ptr<const TicketKeys> tickets = {});
 
     ~TlsContext();
     TlsContext(const TlsContext&) = delete;

@@ -185,6 +185,11 @@ bool TlsContext::Parts::apply_to(
         SSL_CTX* context, const TlsMaterial& material, std::string& error) {
     SSL_CTX_set_ex_data(context, parts_place(), this);
     set_session_context(context, material);
+    if (tickets)
+        seal_tickets_with(context, *tickets);
+    else
+        SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+    if (!tickets) SSL_CTX_set_num_tickets(context, 0);
     if (!by_name.empty()) {
         SSL_CTX_set_tlsext_servername_callback(context, choose_context);
         SSL_CTX_set_tlsext_servername_arg(context, this);

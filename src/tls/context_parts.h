@@ -10,6 +10,7 @@
 #include "tls/context.h"
 #include "tls/openssl.h"
 #include "tls/remote_key.h"
+#include "tls/tickets.h"
 
 namespace superd {
 
@@ -17,6 +18,7 @@ namespace superd {
 struct TlsContext::Parts {
     // For longer than the contexts.
     std::shared_ptr<const KeyChannel> channel;
+    std::shared_ptr<const TicketKeys> tickets;
     OwnContext main;
     std::vector<OwnContext> others;             // of certificate_directory
     std::map<std::string, SSL_CTX*> by_name;    // "a.example.org", "*.example.org"; lower case

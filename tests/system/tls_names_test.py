@@ -3,10 +3,12 @@
 
 import os
 import shutil
+import signal
 import ssl
 
 from harness import Superd, expect, expect_in, wait_until
 from registry import covers, needs_root
+from relay_test import relays
 from tls_test import TELL, check, greet, told
 from tls_tools import FOLDER, Authority, certificate, connect_tls, context, handler, profile, s_client
 
@@ -158,6 +160,51 @@ def test_ocsp():
     with open(response, "wb") as out:
         out.write(b"nonsense")
     expect_in("holds no response of an OCSP server", check(profile(pair, f'ocsp = "{response}"') + handler()).err)
+
+
+def resumed(port, made, session):
+    """Whether the session is gone on with."""
+    with connect_tls(port, made, session=session) as client:
+        client.sendall(b"x")
+        expect(client.recv(1), b"x")
+        return client.session_reused
+
+
+def session_of(port, made):
+    with connect_tls(port, made) as client:
+        client.sendall(b"x")
+        expect(client.recv(1), b"x", "TLS 1.3 gives its tickets with the first bytes")
+        return client.session
+
+
+@needs_root
+@covers("tls.session_tickets", "superd.tls_ticket_rotation")
+def test_tickets():
+    """A session goes on with whichever relay, also a new one; not by a key of the time before last"""
+    text = profile(certificate()) + profile(certificate("none"), "session_tickets = false", "none") + handler() + \
+        handler(name="none", tls='"none"')
+    with Superd(text) as d:
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            made = context(version=version)
+            session = session_of(d.port("s"), made)
+            for _ in range(4):
+                assert resumed(d.port("s"), made, session), version
+            for pid in relays(d):
+                os.kill(pid, signal.SIGKILL)
+            d.wait_log(r"superd-relay 0 has died")
+
+            def served():
+                try:
+                    return resumed(d.port("s"), made, session)
+                except OSError:
+                    return False
+            wait_until(served, what="a relay with the same keys")
+            kept = session_of(d.port("none"), made)
+            assert kept is None or not kept.has_ticket, version
+    with Superd('[superd]\ntls_ticket_rotation = "300ms"\n' + profile(certificate()) + handler()) as d:
+        made = context(version=ssl.TLSVersion.TLSv1_2)
+        session = session_of(d.port("s"), made)
+        wait_until(lambda: not resumed(d.port("s"), made, session), what="the end of its key")
 
 
 @needs_root
