@@ -35,7 +35,7 @@ LIB_sys     = kin open_file sock_diag stillness http_reply http_client notify no
 	confine mounts namespaces pid_namespace landlock cgroup ident ident_client lookups resolve_channel resolve_server take_over \
 	announce_channel announce_server rpc_registry rpc_listing rpc_backend rpcbind \
 	avahi_services avahi_bus avahi_backend
-LIB_relay   = protocol channel wheel poller builtins conduit conversation talk asking preface access_list source_rates datagrams flows pump proxy_header proxy_reader proxy_preface tls_pump profiles sandbox relay
+LIB_relay   = protocol channel wheel poller builtins conduit conversation talk asking preface access_list source_rates datagrams flows pump proxy_header proxy_reader proxy_preface starttls tls_pump profiles sandbox relay
 LIB_tls     = material context context_parts names tickets session check key_server remote_key
 LIB_loop    = loop
 LIB_engine  = scaling own_programs records kept_listeners warm warming proxying tls_files securing descriptor_store exiting following arrivals idling recycling checkups watches heartbeat groups config_reader errand upgrader upgrading service doors directories outputs processes relays relay_processes relay_keys supervisor accepting relaying relaying_datagrams living hearing commanding contact waiters workers ending reloading last_good orders status given_users recovering farewells \
@@ -73,7 +73,7 @@ UNIT_log     = log_channel log_collector log_format log_hub log_json log_lines l
 UNIT_sys     = message_queue warm_recovery accept sock_diag http_reply client_queue listen_socket probe renew_listener repair guard launch_queue reaper recovery spawner state state_text handover closer client_filter step_in cgroup \
 	ident resolve_channel resolve_server take_over announce_channel rpc_backend rpc_listing avahi_services notify notify_listener
 UNIT_relay   = relay_protocol wheel relay relay_asking relay_datagrams relay_flows sandbox proxy_header proxy_reader relay_proxy preface access_list
-UNIT_tls     = key_server
+UNIT_tls     = key_server starttls
 UNIT_loop    = loop
 UNIT_engine  = kept_listeners scaling descriptor_store living arrivals watches heartbeat config_reader directories doors records service_view supervisor supervisor_relay supervisor_view reloading farewells \
 	resolver target_names deny_list announcer timers ordering
@@ -269,13 +269,13 @@ soak: all
 # ---- fuzz: libFuzzer targets tests/fuzz/NAME.cc, built with clang and the layers they need
 
 FUZZERS = toml_fuzz address_fuzz log_fuzz codec_fuzz relay_fuzz import_xinetd_fuzz \
-	resolve_fuzz import_inetd_fuzz import_systemd_fuzz notice_fuzz http_fuzz proxy_fuzz key_fuzz
+	resolve_fuzz import_inetd_fuzz import_systemd_fuzz notice_fuzz http_fuzz proxy_fuzz key_fuzz starttls_fuzz
 FUZZ_LIB = $(LIB_base:%=src/base/%.cc) \
 	$(patsubst %,src/sys/%.cc,http_reply ident resolve_channel announce_channel) \
 	$(patsubst %,src/log/%.cc,archive channel format json line_forms lines reader xinetd) \
 	src/policy/notice.cc \
 	$(patsubst %,src/tls/%.cc,material context context_parts names tickets key_server remote_key) \
-	$(patsubst %,src/relay/%.cc,protocol preface proxy_header proxy_reader) \
+	$(patsubst %,src/relay/%.cc,protocol preface proxy_header proxy_reader starttls) \
 	$(patsubst %,src/config/%.cc,$(filter-out import_host config loader diff,$(LIB_config)))
 FUZZ_CXX ?= $(firstword $(foreach name,clang++-16 clang++-14 clang++,$(shell command -v $(name))) clang++-16)
 FUZZ_SECONDS ?= 10

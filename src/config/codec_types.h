@@ -122,6 +122,10 @@ constexpr auto last_of(SendProxy) {
     return SendProxy::v2;
 }
 
+constexpr auto last_of(Starttls) {
+    return Starttls::postgres;
+}
+
 constexpr auto last_of(ClientCertificate) {
     return ClientCertificate::required;
 }

@@ -113,6 +113,11 @@ std::string_view word(SendProxy version) {
     return words[static_cast<unsigned>(version)];
 }
 
+Json word(Starttls kind) {
+    if (kind == Starttls::none) return nullptr;
+    return split(find_option("starttls")->words, ' ')[static_cast<std::size_t>(kind) - 1];
+}
+
 class Maker {
 public:
     explicit Maker(const Plan& plan) : plan_(plan) {}

@@ -28,6 +28,20 @@ enum class ListenerKind : std::uint8_t {
     netlink
 };
 
+// How a client asks for TLS that begins in the clear, in the order of option starttls's words.
+enum class Starttls : std::uint8_t {
+    none,
+    smtp,
+    lmtp,
+    imap,
+    pop3,
+    ftp,
+    nntp,
+    ldap,
+    xmpp,
+    postgres
+};
+
 // True for what getsockopt(2) works on.
 [[nodiscard]] constexpr bool is_socket_kind(ListenerKind kind) {
     return kind != ListenerKind::fifo && kind != ListenerKind::mqueue;
@@ -77,6 +91,7 @@ struct ListenerPlan {
     bool pass_credentials = false;
     std::optional<ProxyProtocolPlan> proxy_protocol;
     std::string tls;  // a profile of Plan::tls; empty: none
+    Starttls starttls = Starttls::none;
 
     std::optional<std::uint32_t> max_messages, message_size;  // mqueue
 
@@ -110,6 +125,7 @@ struct ListenerPlan {
                 Field{"mptcp", &P::mptcp}, Field{"congestion", &P::congestion},
                 Field{"join", &P::join}, Field{"pass_credentials", &P::pass_credentials},
                 Field{"proxy_protocol", &P::proxy_protocol}, Field{"tls", &P::tls},
+                Field{"starttls", &P::starttls},
                 Field{"max_messages", &P::max_messages},
                 Field{"message_size", &P::message_size}, Field{"mode", &P::mode},
                 Field{"owner", &P::owner}, Field{"group", &P::group},

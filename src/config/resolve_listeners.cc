@@ -88,6 +88,12 @@ public:
         take_proxy_protocol();
         if (const Written* written = layers_.last("tls"))
             plan_.tls = read_tls(context_, *written->node, service_ + "/" + plan_.address);
+        if (const auto word = choice_of(context_, layers_, "starttls")) {
+            plan_.starttls = static_cast<Starttls>(*word + 1);
+            if (layers_.last("tls") == nullptr)
+                context_.report.error(layers_.last("starttls")->at,
+                        "starttls says how TLS begins, and there is none", "write tls beside it");
+        }
         take_node_options();
         check_privileges();
         return std::move(plan_);

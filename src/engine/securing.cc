@@ -148,7 +148,8 @@ void Securing::start(Service& service, std::uint32_t index, Fd connection, bool 
                     .handshake = profile->plan.handshake_timeout,
                     .idle = plan.idle_timeout.value_or(Nanoseconds{0}),
                     .connect = plan.connect_timeout,
-                    .client_tcp = record.peer.family == Family::ip},
+                    .client_tcp = record.peer.family == Family::ip,
+                    .starttls = listener->starttls},
             std::move(connection), {.again = again});
 }
 

@@ -175,6 +175,7 @@ void code_fields(Coder& c, PacketField<Coder, SecureMessage>& m) {
     c.value(m.idle);
     c.value(m.connect);
     c.value(m.client_tcp);
+    c.value(m.starttls, Starttls::postgres);
     c.require(m.handshake > Nanoseconds::zero());
 }
 

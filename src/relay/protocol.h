@@ -219,6 +219,7 @@ struct SecureMessage {
     Nanoseconds idle{0};       // zero: none
     Nanoseconds connect{0};    // for an upstream to be connected; zero: none
     bool client_tcp = false;
+    Starttls starttls = Starttls::none;
     bool operator==(const SecureMessage&) const = default;
 };
 

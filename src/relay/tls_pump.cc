@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "relay/conversation.h"
+#include "relay/starttls.h"
 #include "tls/session.h"
 
 namespace superd {
@@ -60,7 +61,13 @@ public:
               handshake_time_(message.handshake),
               connect_time_(message.connect),
               upstream_watcher_(*this),
-              timer_(*this) {
+              timer_(*this),
+              talk_(message.starttls),
+              filter_(message.starttls) {
+        if (message.starttls != Starttls::none) {
+            phase_ = Phase::clear;
+            reply_ = talk_.greeting();
+        }
         client_.tcp = message.client_tcp;
     }
 
@@ -71,7 +78,8 @@ public:
     [[nodiscard]] std::uint64_t sent() const override { return sent_; }
 
     void take_upstream(Fd upstream, UpstreamFacts facts, std::string header) override {
-        if (phase_ == Phase::handshake) return end(RelayEnd::refused);
+        if (phase_ == Phase::clear || phase_ == Phase::handshake)
+            return end(RelayEnd::refused);
         forget_upstream();
         upstream_.fd = std::move(upstream);
         upstream_.tcp = facts.tcp;
@@ -85,6 +93,7 @@ public:
 
 private:
     enum class Phase : std::uint8_t {
+        clear,       // the client has not asked for TLS yet (starttls)
         handshake,   // with the client
         waiting,     // for superd to say who answers
         connecting,  // to that one
@@ -115,6 +124,7 @@ private:
     }
 
     void on_timer() {
+        if (phase_ == Phase::clear) return refuse(0, "the client did not ask for TLS in time");
         if (phase_ == Phase::handshake) return refuse(0, "it did not end in time");
         if (phase_ == Phase::connecting) return on_unreached(ETIMEDOUT);
         if (phase_ == Phase::lingering) end(end_, error_);
@@ -128,9 +138,54 @@ private:
 
     void leave() override {
         // superd's word ended it: the client is told that this was all.
-        if (phase_ != Phase::handshake && !said_close_) (void)session_.say_close();
+        if (phase_ > Phase::handshake && !said_close_) (void)session_.say_close();
         forget_upstream();
         Conversation::leave();
+    }
+
+    // ---- before it, where the client asks for it in the clear
+
+    void talk() {
+        while (give_reply()) {
+            if (then_ == StarttlsTalk::Then::shake) {
+                phase_ = Phase::handshake;
+                return;
+            }
+            if (then_ != StarttlsTalk::Then::more) return refuse(0, "the client did not ask for TLS");
+            if (!client_.in) return;
+            const auto room = owner().pipes().scratch().first(starttls_line_limit);
+            const ssize_t n = ::recv(client_.fd.get(), room.data(), room.size(), MSG_DONTWAIT);
+            if (n > 0) {
+                // What stands behind the word that asks for TLS was said in the clear, by
+                // whomever: it is dropped with the rest of what was read (CVE-2011-0411).
+                auto answer = talk_.hear({room.data(), static_cast<std::size_t>(n)});
+                reply_ += answer.reply;
+                then_ = answer.then;
+            } else if (n == 0) {
+                return refuse(0, "the client went away");
+            } else if (errno == EAGAIN) {
+                client_.in = false;
+            } else if (errno != EINTR) {
+                return refuse(errno, {});
+            }
+        }
+    }
+
+    // True when the client has all of it.
+    bool give_reply() {
+        while (!reply_.empty() && client_.out) {
+            const ssize_t n = ::send(
+                    client_.fd.get(), reply_.data(), reply_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+            if (n > 0) {
+                reply_.erase(0, static_cast<std::size_t>(n));
+            } else if (errno == EAGAIN) {
+                client_.out = false;
+            } else if (errno != EINTR) {
+                refuse(errno, {});
+                return false;
+            }
+        }
+        return reply_.empty();
     }
 
     // ---- the handshake
@@ -195,7 +250,8 @@ private:
     // ---- bytes
 
     void work() override {
-        if (phase_ == Phase::handshake) shake();
+        if (phase_ == Phase::clear) talk();
+        if (!ended() && phase_ == Phase::handshake) shake();
         if (phase_ == Phase::lingering) return discard();
         if (ended() || phase_ != Phase::pumping) return;
         const std::uint64_t before = received_ + sent_;
@@ -278,8 +334,9 @@ private:
                     ::recv(upstream_.fd.get(), room.data(), room.size(), MSG_DONTWAIT);
             if (n > 0) {
                 moved += static_cast<std::size_t>(n);
-                down_.keep({room.data(), static_cast<std::size_t>(n)});
+                keep_for_client({room.data(), static_cast<std::size_t>(n)});
             } else if (n == 0) {
+                if (const std::string rest = filter_.rest(); !rest.empty()) down_.keep(rest);
                 ends_ = true;
             } else if (errno == EAGAIN) {
                 upstream_.in = false;
@@ -290,6 +347,11 @@ private:
             }
         }
         return false;
+    }
+
+    void keep_for_client(std::string_view bytes) {
+        if (!filter_.waits()) return down_.keep(bytes);
+        if (const std::string rest = filter_.hear(bytes); !rest.empty()) down_.keep(rest);
     }
 
     // False: it takes nothing now.
@@ -359,6 +421,10 @@ private:
     UpstreamWatcher upstream_watcher_;
     Timer timer_;
     Kept header_, up_, down_;
+    StarttlsTalk talk_;
+    StarttlsTalk::Then then_ = StarttlsTalk::Then::more;
+    std::string reply_;
+    GreetingFilter filter_;
     std::uint64_t received_ = 0, sent_ = 0;
     RelayEnd end_ = RelayEnd::finished;
     int error_ = 0;

@@ -27,7 +27,8 @@ const std::vector<ToRelay> more_to_relay{
         WatchMessage{8, Builtin::time, std::nullopt, RatePlan{{5, 1s}, 5, 0s, {}}, {}},
         FlowMessage{7, 1, {3, 4}, 1min}, FlowRefusedMessage{7, 1}, UnwatchMessage{7},
         ProfileMessage{7, 2, 0}, ProfileMessage{7, 0, 112},
-        TicketsMessage{{std::string(ticket_key_size, 'k')}}, TicketsMessage{}, DropProfileMessage{7}, KeysMessage{}, SecureMessage{{3, 4}, 7, 10s, 0s, 3s, true},
+        TicketsMessage{{std::string(ticket_key_size, 'k')}}, TicketsMessage{}, DropProfileMessage{7}, KeysMessage{}, SecureMessage{{3, 4}, 7, 10s, 0s, 3s, true, Starttls::none},
+        SecureMessage{{3, 4}, 7, 10s, 0s, 3s, true, Starttls::postgres},
         UpstreamMessage{{3, 4}, {false, false}, "PROXY UNKNOWN\r\n"}};
 
 Endpoint test_peer() {
@@ -147,7 +148,7 @@ TEST_CASE("relay protocol: what a lying relay or superd could not mean is refuse
     CHECK_FALSE(encode_message(FromRelay{UnproxiedMessage{{1, 2}, ProxyFault::none, 0}}));
     CHECK_FALSE(encode_message(ToRelay{ProfileMessage{1, 16, 0}}));
     CHECK_FALSE(encode_message(ToRelay{TicketsMessage{{"short"}}}));
-    CHECK_FALSE(encode_message(ToRelay{SecureMessage{{1, 2}, 7, 0s, 0s, 0s, true}}));
+    CHECK_FALSE(encode_message(ToRelay{SecureMessage{{1, 2}, 7, 0s, 0s, 0s, true, Starttls::none}}));
     CHECK_FALSE(encode_message(FromRelay{SecuredMessage{{1, 2}, {}}}));
     TlsFacts tls = test_tls();
     tls.peer.subject = "CN=x\nSSL_PROTOCOL=y";
