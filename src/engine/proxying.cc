@@ -243,7 +243,7 @@ void Proxying::refuse(
                                      : refusal_text(service.plan->admission);
     if (!text.empty() && listener != nullptr && connection)
         of.farewells_.take(std::move(connection), listener->kind, text);
-    else if (connection)
+    else if (connection && mark_turned_away(connection.get()))
         of.processes_.spawner().close_later(connection.release());
     of.forget_process(index);
     of.processes_.records().give_back(index);

@@ -178,9 +178,11 @@ void Supervisor::on_relayed_ended(std::uint32_t index, const EndedMessage& messa
         return securing_.on_ended(service, index, message.end);
     const bool handler = service.plan->mode == Mode::handler;
     if (handler && message.end == RelayEnd::handed_over) return take_back(service, index);
-    // A copy that superd kept.
-    if (const int kept = record.connection.exchange(-1); kept >= 0)
+    // A copy that superd kept. It may outlive its record: who finds it is not to serve it again.
+    if (const int kept = record.connection.exchange(-1); kept >= 0) {
+        static_cast<void>(mark_turned_away(kept));
         processes_.spawner().close_later(kept);
+    }
     // A handler behind TLS has an EXIT line of its own.
     const bool behind = handler && record.tls == TlsStep::known;
     if (!behind) {
