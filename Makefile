@@ -36,12 +36,12 @@ LIB_sys     = kin open_file sock_diag stillness http_reply http_client notify no
 	announce_channel announce_server rpc_registry rpc_listing rpc_backend rpcbind \
 	avahi_services avahi_bus avahi_backend
 LIB_relay   = protocol channel wheel poller builtins conduit conversation talk asking preface access_list source_rates datagrams flows pump proxy_header proxy_reader proxy_preface starttls tls_pump profiles sandbox relay
-LIB_tls     = material context context_parts names tickets session check key_server remote_key
+LIB_tls     = material context context_parts names tickets describe session probe check key_server remote_key
 LIB_loop    = loop
 LIB_engine  = scaling own_programs records kept_listeners warm warming proxying tls_files securing descriptor_store exiting following arrivals idling recycling checkups watches heartbeat groups config_reader errand upgrader upgrading service doors directories outputs processes relays relay_processes relay_keys supervisor accepting relaying relaying_datagrams living hearing commanding contact waiters workers ending reloading last_good orders status given_users recovering farewells \
 	resolver \
 	pools pooling rolling holding deny_list denying announcer announcing timers timing ordering lining_up upstreams target_names
-LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_import ctl_upgrade ctl_logs ctl_look ctl_sandbox ctl_tell ctl_try documents endpoint frame_gate install names object render server session switches wait_for \
+LIB_control = access call client ctl ctl_edit ctl_enable ctl_file ctl_import ctl_upgrade ctl_logs ctl_look ctl_sandbox ctl_tell ctl_tls ctl_try documents endpoint frame_gate install names object render server session switches wait_for \
 	ctl_deny
 
 LAYERS = base config policy log sys tls relay loop engine control

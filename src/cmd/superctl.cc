@@ -2,6 +2,7 @@
 // superctl: reads the command line and calls the verb.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -33,12 +34,24 @@ struct Words {
     unsigned lines = 10;
     std::uint32_t log_lines = 50;
     ImportChoices import;
+    CtlProbe probe;
     std::string dialect = "openbsd";
 };
 
 // An option left empty by a script's unset variable would say "all", or nothing at all.
 std::string check_not_empty(const std::string& value) {
     return value.empty() ? "must not be empty" : "";
+}
+
+// superd-tls or its like beside this program (a build tree), else where it was installed to.
+std::string find_beside(const std::string& name) {
+    std::array<char, 4096> self{};
+    const ssize_t length = ::readlink("/proc/self/exe", self.data(), self.size() - 1);
+    std::string path(self.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+    path = path.substr(0, path.rfind('/')) + '/' + name;
+    if (::access(path.c_str(), X_OK) == 0) return path;
+    path = SUPERD_LIBEXECDIR "/" + name;
+    return ::access(path.c_str(), X_OK) == 0 ? path : "";
 }
 
 struct Superctl {
@@ -62,6 +75,7 @@ struct Superctl {
     void add_looking();
     void add_telling();
     void add_file();
+    void add_tls();
     void add_import();
     // What to say of the word where a verb belongs; empty where it is one, or there is none.
     [[nodiscard]] std::string wrong_verb(int argc, char** argv) const;
@@ -72,6 +86,7 @@ struct Superctl {
 void Superctl::add_global_options() {
     globals.socket = default_control_path();
     globals.default_file = SUPERD_SYSCONFDIR "/superd.toml";
+    globals.tls_program = find_beside("superd-tls");
     app.require_subcommand(1);
     app.fallthrough();
     app.add_option("--socket", globals.socket, "The daemon's control socket");
@@ -177,6 +192,24 @@ void Superctl::add_telling() {
     add_names(wait, true);
     wait->add_option("--for,--state", words.what,
             "ready, running, stopped, idle, listening or another state; ready without it");
+}
+
+void Superctl::add_tls() {
+    auto* tls = app.add_subcommand("tls", "What is in force of TLS, here and elsewhere");
+    tls->require_subcommand(1);
+    tls->fallthrough();
+    auto* ciphers = tls->add_subcommand("ciphers", "The cipher suites of a [tls.NAME]");
+    ciphers->final_callback(
+            [this] { verb = [this] { return ctl_tls_ciphers(globals, words.file, words.key); }; });
+    ciphers->fallthrough();
+    ciphers->add_option("NAME", words.key, "The profile")->required();
+    ciphers->add_option("-c,--config", words.file, "Another file than the daemon's");
+    auto* probe = tls->add_subcommand("probe", "What a server shows of its TLS");
+    probe->final_callback([this] { verb = [this] { return ctl_tls_probe(globals, words.probe); }; });
+    probe->fallthrough();
+    probe->add_option("HOST:PORT", words.probe.target, "The server")->required();
+    probe->add_option("--alpn", words.probe.alpn, "A protocol to ask for");
+    probe->add_option("--trust", words.probe.trust, "A file with certificates to believe");
 }
 
 void Superctl::add_file() {
@@ -316,6 +349,7 @@ int Superctl::run(int argc, char** argv) {
     add_telling();
     add_file();
     add_import();
+    add_tls();
     const auto wrong = wrong_verb(argc, argv);
     if (!wrong.empty()) {
         find_json(argc, argv);

@@ -21,6 +21,7 @@ namespace superd {
 struct CtlGlobals {
     std::string default_file;  // the configuration where no daemon tells its own
     std::string socket;        // of the daemon
+    std::string tls_program{};  // superd-tls; empty: there is none
     bool json = false;
     bool colour = false;  // standard output is a terminal that wants it
     Nanoseconds timeout = no_timeout;
@@ -111,6 +112,16 @@ int ctl_enable(const CtlGlobals& globals, const std::string& file,
         const std::vector<std::string>& words, bool enabled);
 [[nodiscard]] std::string ctl_config_path(const CtlGlobals& globals, const std::string& given);
 // To read path as the daemon would: as root's where the file is root's.
+// What is in force with a TLS profile, and what a server shows of its TLS (ctl_tls.cc).
+int ctl_tls_ciphers(const CtlGlobals& globals, const std::string& file, const std::string& name);
+
+struct CtlProbe {
+    std::string target;  // "HOST:PORT"
+    std::vector<std::string> alpn;
+    std::string trust;  // a file with certificates to believe; empty: the system's alone
+};
+
+int ctl_tls_probe(const CtlGlobals& globals, const CtlProbe& probe);
 [[nodiscard]] ReadOptions ctl_read_options(const std::string& path, const std::string& as);
 
 // ---- other super-servers' configurations (ctl_import.cc)

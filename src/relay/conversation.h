@@ -49,6 +49,9 @@ public:
     virtual void take_upstream(Fd upstream, UpstreamFacts facts, std::string header);
     // What superd says to a question; only those that ask have any use for it.
     virtual void take_answer(std::string text, AnswerThen then);
+    // superd has gone for good: who waits for a word of its would wait for ever.
+    virtual void on_abandoned() {}
+
     // Ends it from outside; nothing where it has ended.
     void end(RelayEnd how, int error = 0);
 

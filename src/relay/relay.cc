@@ -67,6 +67,11 @@ void Relay::take_messages() {
         services_.clear();
         forwards_.clear();
         draining_ = true;
+        std::vector<Conversation*> all;
+        for (const auto& [record, conversation] : conversations_)
+            all.push_back(conversation.get());
+        for (Conversation* conversation : all)
+            conversation->on_abandoned();
     }
 }
 

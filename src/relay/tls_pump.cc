@@ -22,6 +22,8 @@ using Step = TlsSession::Step;
 constexpr std::size_t share_of_turn = 256 * 1024;
 // What a record takes.
 constexpr std::size_t piece = 16 * 1024;
+// An answer of superd's that was lost with it does not come any more.
+constexpr Nanoseconds longest_wait = std::chrono::minutes(10);
 // A client that has been told all and does not close is waited for so long: closing at once
 // could destroy what is on its way to it.
 constexpr Nanoseconds linger = std::chrono::seconds(2);
@@ -91,6 +93,10 @@ public:
         if (connect_time_ > Nanoseconds::zero()) set_timer(connect_time_);
     }
 
+    void on_abandoned() override {
+        if (phase_ <= Phase::waiting) end(RelayEnd::asked);
+    }
+
 private:
     enum class Phase : std::uint8_t {
         clear,       // the client has not asked for TLS yet (starttls)
@@ -127,6 +133,7 @@ private:
         if (phase_ == Phase::clear) return refuse(0, "the client did not ask for TLS in time");
         if (phase_ == Phase::handshake) return refuse(0, "it did not end in time");
         if (phase_ == Phase::connecting) return on_unreached(ETIMEDOUT);
+        if (phase_ == Phase::waiting) return end(RelayEnd::refused);
         if (phase_ == Phase::lingering) end(end_, error_);
     }
 
@@ -210,6 +217,7 @@ private:
         timer_.cancel();
         touch();
         phase_ = Phase::waiting;
+        set_timer(longest_wait);
         owner().tell(SecuredMessage{name(), session_.facts()});
     }
 

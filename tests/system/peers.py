@@ -52,6 +52,7 @@ PEERS = {
     "nginx": (["nginx", "nginx-common", "libnginx-mod-stream"], ["usr/sbin/nginx"]),
     "hitch": (["hitch"], ["usr/sbin/hitch"]),
     "curl": (["curl"], ["usr/bin/curl"]),
+    "sslscan": (["sslscan"], ["usr/bin/sslscan"]),
     "libwrap": (["libwrap0", "tcpd"], ["usr/sbin/tcpd"]),
 }
 

@@ -11,7 +11,7 @@ import threading
 
 from clients import connect, read_all
 from crash_test import kill_superd
-from harness import Superd, descendants, executable, expect, expect_in, run, wait_until
+from harness import Superd, descendants, executable, expect, expect_in, gone, run, wait_until
 from proxy_headers import version_2
 from registry import build, covers, needs_peer, needs_root, timeout
 from relay_test import Upstream, redirect, relays
@@ -371,6 +371,21 @@ def test_stop():
 
 
 @needs_root
+def test_stop_during_handshakes():
+    """Who is in the middle of a handshake when superd stops keeps no relay alive"""
+    with Superd(profile(certificate(), 'handshake_timeout = "30m"') + handler()) as d:
+        halves = [connect(d.port("s")) for _ in range(5)]
+        for half in halves:
+            half.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+        wait_until(lambda: [p["kind"] for p in d.status("s")["processes"]] == ["handshake"] * 5, what="handshakes")
+        pids = relays(d)
+        d.stop()
+        wait_until(lambda: all(gone(pid) for pid in pids), what="the end of the relays")
+        for half in halves:
+            half.close()
+
+
+@needs_root
 def test_nobody_reads_the_key():
     """Neither a handler nor the relay may open the key: descriptors and environment show nothing of it"""
     paths = certificate()
@@ -483,6 +498,34 @@ def test_key_process_dies():
             os.kill(pid, signal.SIGKILL)
         wait_until(lambda: running(d, "superd-key") == [], what="its end with its relay's")
         wait_until(served, what="another relay")
+
+
+@needs_root
+def test_superctl():
+    """superctl tls ciphers lists what is in force, superctl tls probe what a server shows, and superctl check finds faults"""
+    paths, other = certificate(), certificate("other", "rsa")
+    lines = 'max_version = "1.2"\nciphers = "ECDHE-ECDSA-AES256-GCM-SHA384"\nalpn = "imap"'
+    with Superd(profile(paths, lines) + handler()) as d:
+        told_of = d.ctl_json("tls", "ciphers", "t")["ciphers"]
+        expect([one for one in told_of if one["version"] == "TLSv1.2"],
+               [{"name": "ECDHE-ECDSA-AES256-GCM-SHA384", "version": "TLSv1.2", "bits": 256,
+                 "forward_secrecy": True, "authenticated": True}])
+        expect_in("ECDHE-ECDSA-AES256-GCM-SHA384    TLSv1.2   256  yes  yes", d.ok("tls", "ciphers", "t"))
+        expect_in('no TLS profile "u"; it has t', d.ctl("tls", "ciphers", "u").err)
+        where = f"localhost:{d.port('s')}"
+        seen = d.ctl_json("tls", "probe", where, "--trust", paths[0], "--alpn", "imap")
+        expect((seen["protocol"], seen["cipher"], seen["alpn"], seen["verdict"], seen["good"]),
+               ("TLSv1.2", "ECDHE-ECDSA-AES256-GCM-SHA384", "imap", "ok", True))
+        expect(seen["chain"][0]["subject"], "CN=localhost")
+        result = d.ctl("tls", "probe", where)
+        expect((result.code, "self-signed certificate" in result.out), (1, True))
+        result = d.ctl("tls", "probe", f"127.0.0.1:{d.port('s')}", "--trust", paths[0])
+        expect_in("IP address mismatch", result.out)
+        expect_in("Connection refused", d.ctl("tls", "probe", "localhost:1").err)
+    with Superd(profile((paths[0], paths[1])) + handler()) as d:
+        with open(d.config, "a", encoding="utf-8") as out:
+            out.write(profile((paths[0], other[1]), name="bad"))
+        expect_in("is not the key of", d.ctl("check", d.config).err)
 
 
 @needs_root
