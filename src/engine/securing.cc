@@ -77,8 +77,10 @@ void Securing::rotate_tickets() {
     Supervisor& of = supervisor_;
     std::string key(ticket_key_size, '\0');
     if (::getrandom(key.data(), key.size(), 0) != static_cast<ssize_t>(key.size())) return;
-    tickets_.insert(tickets_.begin(), std::move(key));
-    if (tickets_.size() > 2) tickets_.resize(2);
+    std::vector<std::string> next;
+    next.push_back(std::move(key));
+    if (!tickets_.empty()) next.push_back(std::move(tickets_.front()));
+    tickets_ = std::move(next);
     of.relays_.set_tickets(tickets_);
     rotation_->start(of.plan_->daemon.tls_ticket_rotation);
 }
