@@ -34,6 +34,7 @@ struct TlsPlan {
     std::string ciphers, ciphersuites, groups;
     bool weak = false;  // what is weaker than the built-in choice is meant
     Nanoseconds handshake_timeout{std::chrono::seconds(10)};
+    Nanoseconds idle_timeout{0};  // zero: none
     bool session_tickets = true;
     bool key_process = true;  // superd-key signs, and the relay has no key
 
@@ -51,6 +52,7 @@ struct TlsPlan {
                 Field{"ciphers", &P::ciphers}, Field{"ciphersuites", &P::ciphersuites},
                 Field{"groups", &P::groups}, Field{"weak", &P::weak},
                 Field{"handshake_timeout", &P::handshake_timeout},
+                Field{"idle_timeout", &P::idle_timeout},
                 Field{"session_tickets", &P::session_tickets},
                 Field{"key_process", &P::key_process}};
     }

@@ -65,6 +65,9 @@ private:
         if (key == "ciphersuites") take_words(setting, plan_.ciphersuites);
         if (key == "groups") take_words(setting, plan_.groups);
         if (key == "weak") plan_.weak = context_.values.boolean(*setting.node, key).value_or(false);
+        if (key == "idle_timeout")
+            if (const auto time = context_.values.time_bound(*setting.node, *setting.option))
+                plan_.idle_timeout = time->value_or(Nanoseconds{0});
         if (key == "session_tickets")
             plan_.session_tickets =
                     context_.values.boolean(*setting.node, key).value_or(true);

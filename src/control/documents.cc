@@ -75,6 +75,7 @@ Json process_json(const ProcessStatus& process) {
         json["connection"] = fmt::format("{:x}", process.connection);
         json["peer"] = process.peer.text();
         json["local"] = process.local.text();
+        if (!process.tls.empty()) json["tls"] = process.tls;
         if (!process.user.empty()) json["user"] = process.user;
     }
     json["since"] = format_timestamp(process.since);

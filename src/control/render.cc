@@ -465,13 +465,13 @@ std::string peer_text(const Json& process) {
 }  // namespace
 
 std::string render_connections(const std::vector<Json>& services, const RenderStyle& style) {
-    std::vector<Row> rows = {{"CONNECTION", "SERVICE", "PID", "SINCE", "FROM", "TO"}};
+    std::vector<Row> rows = {{"CONNECTION", "SERVICE", "PID", "SINCE", "FROM", "TO", "TLS"}};
     for (const auto& service : services)
         for (const auto& process : child(service, "processes"))
             if (process.contains("connection"))
                 rows.push_back({text(process, "connection"), text(service, "name"),
                         holder_of(process), age_of(text(process, "since"), style),
-                        peer_text(process), text(process, "local")});
+                        peer_text(process), text(process, "local"), text(process, "tls")});
     return render_table(rows, style);
 }
 

@@ -39,6 +39,7 @@ struct ProcessStatus {
     Endpoint peer, local;
     std::string user{};  // as the peer's ident server says; empty: not known
     Wall since;
+    std::string tls{};  // "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: none
 };
 
 // What others were told of where the service is.

@@ -148,7 +148,9 @@ void Securing::start(Service& service, std::uint32_t index, Fd connection, bool 
             {.name = {index, record.id},
                     .profile = profile->number,
                     .handshake = profile->plan.handshake_timeout,
-                    .idle = plan.idle_timeout.value_or(Nanoseconds{0}),
+                    .idle = profile->plan.idle_timeout > Nanoseconds{0}
+                                    ? profile->plan.idle_timeout
+                                    : plan.idle_timeout.value_or(Nanoseconds{0}),
                     .connect = plan.connect_timeout,
                     .client_tcp = record.peer.family == Family::ip,
                     .starttls = listener->starttls},
@@ -206,6 +208,14 @@ std::string Securing::told(std::uint32_t index, std::string_view name) const {
         if (line.size() > name.size() && line.starts_with(name) && line[name.size()] == '=')
             return std::string(line.substr(name.size() + 1));
     return {};
+}
+
+std::string Securing::summary(std::uint32_t index) const {
+    if (supervisor_.processes_.records().at(index).tls != TlsStep::known) return {};
+    std::string text = told(index, "SSL_PROTOCOL") + ' ' + told(index, "SSL_CIPHER");
+    for (const char* name : {"SSL_TLS_SNI_SERVERNAME", "SSL_PEER_CERT_SUBJECT"})
+        if (const std::string value = told(index, name); !value.empty()) text += ' ' + value;
+    return text;
 }
 
 // ---- a handler behind it

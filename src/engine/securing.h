@@ -45,6 +45,8 @@ public:
     void on_ended(Service& service, std::uint32_t index, RelayEnd end);
     // What a handshake has come to, "SSL_PROTOCOL" and its like; empty where there was none.
     [[nodiscard]] std::string told(std::uint32_t index, std::string_view name) const;
+    // Version, cipher suite, and the client's certificate, for people; empty where there is none.
+    [[nodiscard]] std::string summary(std::uint32_t index) const;
     // A record is about to be forgotten. True: another one counts on in its place.
     bool hand_on(std::uint32_t index);
     // Of a handler: the connection before it counts for both.

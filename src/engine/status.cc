@@ -179,7 +179,7 @@ ServiceStatus Supervisor::status_of(const Service& service) const {
                 : is_held ? "held"
                           : std::string(kind_name(process.kind)),
                 process.id, process.peer, process.local, std::string(holding_.user_of(index)),
-                Wall(Nanoseconds(process.started) + boot)});
+                Wall(Nanoseconds(process.started) + boot), securing_.summary(index)});
     });
     return status;
 }

@@ -55,6 +55,7 @@ def test_handler():
             expect(client.recv(100), b"hello")
             expect([p["kind"] for p in d.status("s")["processes"]], ["handler"])
             expect(d.connections("s"), 1, "one connection, whoever speaks for it")
+            expect_in("TLSv1.3 TLS_AES_256_GCM_SHA384 localhost", d.ok("connections", "s"))
         d.wait_connections("s", 0)
         d.wait_log(r"s START conn=\S+ pid=\d+ from=127\S+ to=\S+ tls=TLSv1\.3 cipher=TLS_AES_256_GCM_SHA384 "
                    r"sni=localhost")
@@ -114,6 +115,19 @@ def test_handshake_timeout():
                 ended.set()
                 thread.join()
         d.wait_log(r'detail="it did not end in time"')
+
+
+@needs_root
+@covers("tls.idle_timeout")
+def test_idle():
+    """Who says nothing for idle_timeout is told that it is over, and his handler sees the end of file"""
+    with Superd(profile(certificate(), 'idle_timeout = "400ms"') + handler("cat; echo over > /tmp/over")) as d:
+        with connect_tls(d.port("s")) as client:
+            client.sendall(b"x")
+            expect(client.recv(1), b"x")
+            expect(read_to_close(client), b"")
+        wait_until(lambda: os.path.exists("/tmp/over"), what="the handler's end")
+        d.wait_connections("s", 0)
 
 
 @needs_root
