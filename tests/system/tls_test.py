@@ -514,6 +514,14 @@ def test_key_process_dies():
         wait_until(served, what="another relay")
 
 
+def test_who_has_openssl():
+    """superd, superctl and the other programs have no part of OpenSSL; those that speak TLS or look at it have"""
+    with_it = {"superd-relay", "superd-key", "superd-tls"}
+    for name in ("superd", "superctl", "superd-log", "superd-resolve", "superd-exec", "superd-announce", *with_it):
+        needed = run(["ldd", os.path.join(build(), name)]).out
+        expect("libssl" in needed, name in with_it, name)
+
+
 @needs_root
 def test_superctl():
     """superctl tls ciphers lists what is in force, superctl tls probe what a server shows, and superctl check finds faults"""

@@ -37,8 +37,10 @@ TEST_CASE("resolve: a TLS profile, with what is usual and with all that can be s
     CHECK(plain.plan.tls[0].max_version == TlsVersion::tls13);
     CHECK(plain.plan.tls[0].ciphers == "");
     CHECK(plain.plan.tls[0].handshake_timeout == 10s);
-    REQUIRE(plain.service("s") != nullptr);
-    CHECK(plain.service("s")->listeners[0].tls == "mail");
+    const ServicePlan* const service = plain.service("s");
+    REQUIRE(service != nullptr);
+    REQUIRE(service->listeners.size() == 1);
+    CHECK(service->listeners[0].tls == "mail");
 
     const Resolved full = resolve_text("[tls.mail]\ncertificate = [\"/a\", \"/b\"]\n"
                                        "key = [\"/c\", \"/d\"]\nmin_version = \"1.3\"\n"
@@ -66,8 +68,10 @@ TEST_CASE("resolve: a table in the place of a profile's name is one of the servi
             true);
     REQUIRE(resolved.plan.tls.size() == 1);
     CHECK(resolved.plan.tls[0].name == "s/tcp:22");
-    REQUIRE(resolved.service("s") != nullptr);
-    CHECK(resolved.service("s")->listeners[1].tls == "s/tcp:22");
+    const ServicePlan* const service = resolved.service("s");
+    REQUIRE(service != nullptr);
+    REQUIRE(service->listeners.size() == 3);
+    CHECK(service->listeners[1].tls == "s/tcp:22");
 }
 
 TEST_CASE("resolve: what a TLS profile cannot be") {
